@@ -1,0 +1,114 @@
+/* Private folders and lock files; see port.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/text.h"
+#include "handle.h"
+#include "path.h"
+#include "why.h"
+
+/* ---- folders ------------------------------------------------------------ */
+
+/* Make each folder on the way. What exists stays as it is. `path` is changed
+ * and restored. */
+static int make_parents(char *path)
+{
+    for (char *p = path + 1; *p != '\0'; p++) {
+        int rc;
+        if (*p != '/')
+            continue;
+        *p = '\0';
+        rc = mkdir(path, 0700);
+        *p = '/';
+        if (rc < 0 && errno != EEXIST)
+            return -1;
+    }
+    return mkdir(path, 0700) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+/* The folder itself, looked at through its handle, not through a name that
+ * somebody could change in between. */
+static int check_folder(int fd, const char *path)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return why_errno(path);
+    if (st.st_uid != geteuid())
+        return why_say(ERR_DENIED, path, "the folder has another owner");
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return why_say(ERR_DENIED, path, "others may write to the folder");
+    return OK;
+}
+
+int port_keep_folder(const char *path)
+{
+    char   copy[PATH_BYTES];
+    size_t len = strlen(path);
+    int    fd, err;
+    if (len == 0 || len >= sizeof(copy))
+        return why_say(ERR_RANGE, path, "not a folder's path");
+    memcpy(copy, path, len + 1);
+    while (len > 1 && copy[len - 1] == '/') /* O_NOFOLLOW heeds no "x/" */
+        copy[--len] = '\0';
+    if (make_parents(copy) < 0)
+        return why_errno(path);
+    fd = open(copy, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return why_say(ERR_DENIED, path, strerror(errno));
+    err = check_folder(fd, path);
+    close(fd);
+    return err;
+}
+
+/* ---- locks -------------------------------------------------------------- */
+
+static int read_pid(int fd)
+{
+    char     buf[24];
+    ssize_t  n = pread(fd, buf, sizeof(buf), 0);
+    uint64_t pid = 0;
+    if (n <= 0)
+        return 0;
+    ptrdiff_t end = view_find(view_of(buf, (size_t)n), '\n');
+    if (end < 0 || text_parse_u64(view_of(buf, (size_t)end), INT32_MAX,
+                                  &pid) != OK)
+        return 0;
+    return (int)pid;
+}
+
+static void write_pid(int fd)
+{
+    char        buf[24];
+    struct text t;
+    TEXT_OF(&t, buf);
+    text_u64(&t, (uint64_t)getpid());
+    text_char(&t, '\n');
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, buf, t.len, 0) < 0)
+        return; /* the lock holds without it; only the message is poorer */
+}
+
+/* flock and not fcntl: it stays with the open file, whoever else in this
+ * process opens and closes the same path, and across fork in port_daemon. */
+int port_keep_lock(const char *path, int *pid)
+{
+    int fd = handle_lift(open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+                              0600));
+    int err;
+    if (fd < 0)
+        return why_errno(path);
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        write_pid(fd);
+        return OK; /* fd stays open as long as the process lives */
+    }
+    err = errno == EWOULDBLOCK ? why_say(ERR_BUSY, path, "locked") :
+                                 why_errno(path);
+    if (pid != NULL)
+        *pid = read_pid(fd);
+    close(fd);
+    return err;
+}

@@ -1,0 +1,317 @@
+/*
+ * The one contract with a platform. A port implements every function of the
+ * groups it announces; a missing one is a link error. One port per binary.
+ *
+ * Common rules: nothing here blocks unless its comment says so. A handle is a
+ * small non-negative integer. From port_recv and port_send, 0 means "nothing
+ * now" and a closed peer is ERR_CLOSED. Every other failure is a negative
+ * code of base/err.h; port_why() then names the operating system's reason.
+ * One thread calls all of this.
+ */
+#ifndef PORT_PORT_H
+#define PORT_PORT_H
+
+#include "base/bytes.h"
+
+/* ---- clock and entropy -------------------------------------------------- */
+
+uint64_t port_now_ms(void);  /* monotonic, never goes back */
+uint64_t port_now_us(void);  /* the same clock, for measuring */
+int64_t  port_wall_ms(void); /* Unix time in ms; may jump */
+
+/* Fill `out` with unpredictable bytes; stops the program if it cannot. */
+void port_entropy(struct span out);
+
+/* ---- last words --------------------------------------------------------- */
+
+/* The reason the operating system gave for the last failure, for people, as
+ * in "connect: Connection refused". Valid until the next failure. */
+const char *port_why(void);
+
+/* Write one line to the program's log sink (standard error until
+ * port_log_open). `line` has no line feed. A sink that takes nothing now
+ * loses the line. */
+void port_log(struct view line);
+/* Append to `path` (made with mode 0600); again, to follow a rotation. */
+int  port_log_open(const char *path);
+
+/* Print what went wrong, restore the terminal and abort. A failed assert
+ * ends here as well. */
+_Noreturn void port_fatal(const char *what);
+
+/* ---- waiting ------------------------------------------------------------ */
+
+enum port_want_flags {
+    PORT_READ = 1,
+    PORT_WRITE = 2,
+    PORT_HANGUP = 4, /* ready only: the peer is gone or the handle is bad */
+};
+
+/*
+ * One row of the wait table. handle < 0 is an empty row; a handle stands in
+ * one row only. With PORT_HANGUP, `ready` has all of `want` as well, so that
+ * the next recv or send tells the reason. A hang-up is told in every turn
+ * until the row changes: who cannot act on it empties the row.
+ */
+struct port_want {
+    int      handle;
+    uint8_t  want;  /* PORT_READ | PORT_WRITE; 0: only hang-up is told */
+    uint8_t  ready; /* written by port_wait */
+    uint16_t serial; /* raised by the owner whenever `handle` is replaced */
+};
+
+#define PORT_FOREVER UINT64_MAX
+
+/*
+ * Wait until a row is ready, a signal came or the clock reaches `until_ms`
+ * (0 returns at once, PORT_FOREVER has no deadline), never before that.
+ * Returns the number of ready rows, 0 on time-out or interruption; `ready` is
+ * written in every row. The table must be the same array in every call (a
+ * large one is mirrored into epoll and compared); n may change.
+ * Blocks: this is the only place where the program sleeps.
+ */
+int port_wait(struct port_want *table, size_t n, uint64_t until_ms);
+
+/*
+ * Signals become readable: a handle that is ready to read when one of the
+ * listed events happened; port_signal_take returns one event or 0. What this
+ * program was started to ignore (nohup) stays ignored. The handle stays open
+ * until the program ends; a second open returns it again.
+ */
+enum port_signal {
+    PORT_SIG_NONE = 0,
+    PORT_SIG_TERM,    /* leave in an orderly way (TERM, INT, HUP) */
+    PORT_SIG_RELOAD,  /* read the configuration again, reopen the log (USR1) */
+    PORT_SIG_CHILD,   /* a child ended; call port_child_reap */
+    PORT_SIG_RESIZE,  /* the terminal of this program changed its size */
+    PORT_SIG_CONT,    /* continued after a stop */
+};
+int              port_signal_open(void); /* returns the handle */
+enum port_signal port_signal_take(void);
+
+/* ---- network ------------------------------------------------------------ */
+
+/* A numeric address: 16 bytes IPv6 (IPv4 as ::ffff:a.b.c.d) and a port. */
+struct port_addr {
+    uint8_t  ip[16];
+    uint16_t port;
+    uint32_t scope; /* IPv6 zone, 0 = none */
+};
+
+/* Text to address, without look-up: "1.2.3.4", "::1". ERR_RANGE otherwise. */
+int  port_addr_parse(const char *host, uint16_t port, struct port_addr *out);
+/* "1.2.3.4:80", "[::1]:80"; PORT_ADDR_CAP bytes are enough. */
+#define PORT_ADDR_CAP 64
+void port_addr_print(const struct port_addr *a, char *out, size_t cap);
+
+/*
+ * Look a name up without blocking: starts a short-lived child; the handle
+ * becomes readable when the answer is there. port_resolve_take returns the
+ * number of addresses (at most `max`), 0 when it is not ready, ERR_NAME when
+ * there are none; it closes the handle unless it returns 0. Addresses
+ * alternate between the families, IPv6 first. port_close gives up a look-up.
+ * ERR_LIMIT: too many look-ups at once (8). Numeric addresses and "localhost"
+ * are answered without a child.
+ */
+int port_resolve(const char *host, uint16_t port);
+int port_resolve_take(int handle, struct port_addr *out, int max);
+
+/* Start to connect; the handle is writable when it ended and port_dial_done
+ * tells how: OK, ERR_REFUSED, ERR_UNREACHABLE, ERR_TIMEOUT, or ERR_MORE when
+ * it has not ended. TCP has NODELAY, keep-alive and a small unsent low-water
+ * mark. port_dial may know a failure at once. */
+int port_dial(const struct port_addr *to);
+int port_dial_done(int handle);
+
+/* Listen on a TCP address ("::" takes IPv4 as well); the port that was bound
+ * comes back in *port (may be NULL). ERR_EXISTS when the address is in use.
+ * Also asks the system for as many handles as this process may have. */
+int port_listen(const struct port_addr *at, uint16_t *port);
+
+/* A connection from the queue, or ERR_MORE when there is none now, or
+ * ERR_LIMIT when the process has no more handles: the listener then stays
+ * ready, so want nothing of it until a handle was closed. `from` may be NULL;
+ * a local peer has no address (zeros). */
+int port_accept(int listener, struct port_addr *from);
+
+/*
+ * Local stream sockets by path, of any length. The listener makes the file
+ * with mode 0600 in a folder as port_keep_folder makes and checks it, and
+ * replaces a socket that nobody listens to; ERR_EXISTS when somebody does.
+ * A dial is connected when it returns: ERR_NOT_FOUND, ERR_REFUSED (a left-over
+ * file), ERR_DENIED, ERR_BUSY (the listener's queue is full).
+ */
+int port_local_listen(const char *path);
+int port_local_dial(const char *path);
+/* Is the peer of a local connection the same user as we (or root)? */
+bool port_local_same_user(int handle);
+
+/* Sockets, pipes and terminals. The count of bytes, 0 for "nothing now",
+ * ERR_CLOSED (end of stream, reset, hung-up terminal), or another code. An
+ * empty buf gives 0. Closing -1 does nothing. */
+int  port_recv(int handle, struct span buf);
+int  port_send(int handle, struct view buf);
+void port_close(int handle);
+
+/* ---- terminal of a session (PORT_HAS_TTY) ------------------------------- */
+
+struct port_spawn {
+    const char *const *argv; /* NULL-ended; argv[0] is looked up in PATH */
+    const char *const *env;  /* NULL-ended list of NAME=value: the whole.
+                                NULL: what this program itself has */
+    const char        *cwd;  /* NULL: the home folder, or / without one */
+    bool               login; /* argv[0] is announced with a leading '-' */
+};
+
+struct port_child {
+    int pid;
+    int tty;    /* PTY master, or -1 */
+    int in;     /* pipe to its standard input, or -1 */
+    int out;    /* pipe from its standard output, or -1 */
+    int err;    /* pipe from its standard error, or -1 */
+};
+
+/*
+ * Start a program on a new terminal of the given size, in a session of its
+ * own; or on three pipes, in a process group of its own. Signals, mask and
+ * descriptors of the child are clean, its umask is 022. PATH is that of the
+ * child; relative names start in its cwd. No shell is ever involved: a script
+ * without "#!" is refused. Returns once the program runs.
+ * ERR_NOT_FOUND: no such program; ERR_DENIED: it may not be executed;
+ * ERR_RANGE: cwd cannot be entered; ERR_LIMIT: no more processes or handles;
+ * other codes: port_why(). On failure nothing is left open.
+ */
+int port_tty_spawn(const struct port_spawn *what, uint16_t rows,
+                   uint16_t cols, struct port_child *out);
+int port_pipe_spawn(const struct port_spawn *what, struct port_child *out);
+int port_tty_resize(int tty, uint16_t rows, uint16_t cols);
+
+/* Send a signal by its short name ("INT", "TERM", "KILL", "HUP", ...) to the
+ * process group of the child. ERR_RANGE for an unknown name, ERR_NOT_FOUND
+ * when the group is gone. Only before the child was reaped. */
+int port_child_signal(int pid, const char *name);
+
+/* One ended child: its pid, or 0 when there is none now. *status is the exit
+ * status and *signal 0, or 128 + n and n when signal n ended it. A program
+ * that is PID 1 also meets children it did not start. */
+int port_child_reap(int *status, int *signal);
+
+/* ---- terminal of this program ------------------------------------------- */
+
+#define PORT_STDIN  0
+#define PORT_STDOUT 1
+#define PORT_STDERR 2
+
+bool port_is_tty(int handle);
+/* ERR_RANGE when the terminal does not know its size. */
+int  port_term_size(int handle, uint16_t *rows, uint16_t *cols);
+/* Raw mode, and the way back (also done at every orderly exit and by
+ * port_fatal). Calling restore twice is harmless. */
+int  port_term_raw(int handle);
+void port_term_restore(void);
+/*
+ * Make an inherited handle (a pipe, a terminal, a socket) safe to use with
+ * port_recv and port_send. The non-blocking flag belongs to the open file,
+ * which the shell that started us shares; so a pipe or a terminal is opened
+ * anew and put under the same number, and the flag stays our own. Where that
+ * cannot be done the shared flag is set and taken back at exit and in
+ * port_fatal. Regular files are left alone: they always count as ready.
+ * Call it before the handle is given to port_wait.
+ */
+int  port_handle_nonblock(int handle);
+/* Can port_wait tell about it? Regular files: no, read them directly. */
+bool port_handle_waits(int handle);
+
+/* ---- whole records and private folders ---------------------------------- */
+
+/*
+ * Read a whole file into `out`; returns its length. ERR_NOT_FOUND,
+ * ERR_TOO_BIG, ERR_DENIED (also when it is not a regular file). With
+ * `secret`, refuses (ERR_DAMAGED, port_why says it) a file that group or
+ * others may read, or that belongs to somebody else than us or root.
+ */
+int port_keep_read(const char *path, bool secret, struct span out);
+/* Replace a file atomically: new file with mode 0600, synced, renamed over,
+ * folder synced. On failure the old file is untouched. ERR_NO_SPACE, ... */
+int port_keep_write(const char *path, struct view data);
+/* The same without the syncs, for status files that may be lost. */
+int port_keep_write_fast(const char *path, struct view data);
+int port_keep_remove(const char *path); /* ERR_NOT_FOUND if it is not there */
+/* Open a file to read it with port_recv, piece by piece: ERR_CLOSED is its
+ * end for now, a later port_recv goes on where it has grown. */
+int port_file_open(const char *path);
+/* Make a folder and its parents, 0700, owned by this user. ERR_DENIED when it
+ * exists and is not ours, others may write to it, or it is no folder but, for
+ * example, a symbolic link to one. */
+int port_keep_folder(const char *path);
+/* Hold a lock file until the process ends: OK; ERR_BUSY with the holder's
+ * pid in *pid (0: not known) when somebody else has it. The file stays. */
+int port_keep_lock(const char *path, int *pid);
+
+/* ---- the machine -------------------------------------------------------- */
+
+/* The environment, by value: false when it is not set or does not fit. The
+ * strings below live as long as the program. */
+bool        port_env(const char *name, char *out, size_t cap);
+const char *port_home(void);     /* $HOME, else the user's, "" if none */
+const char *port_username(void); /* the number if there is no name */
+const char *port_shell(void);    /* login shell, $SHELL, /bin/sh: one that is
+                                    there */
+uint32_t    port_uid(void);
+int         port_pid(void);
+void        port_hostname(char *out, size_t cap);
+
+/* Texts are safe to show; "" and 0 when not known. */
+struct port_facts {
+    char     os[24];         /* "linux" */
+    char     os_version[64];
+    char     kernel_version[64];
+    char     architecture[24];
+    char     cpu_model[64];
+    char     device_type[24]; /* server, vm, container, router, desktop,
+                                 laptop, embedded */
+    char     device_model[64];
+    uint32_t cpu_count;
+    uint64_t total_ram;      /* bytes */
+    uint64_t uptime_seconds;
+};
+void port_facts(struct port_facts *out);
+
+struct port_metrics {
+    float    cpu_usage;      /* percent of all cores since the last call; the
+                                first call tells the mean since boot */
+    uint64_t memory_total, memory_free, disk_total, disk_free; /* bytes; free
+                                is what a program could get */
+    uint64_t uptime_seconds;
+    uint32_t process_count;
+    int      battery_level;  /* percent, -1 = none */
+    bool     is_charging, on_ac_power;
+};
+void port_metrics(const char *disk_path, struct port_metrics *out);
+
+/* ---- daemon ------------------------------------------------------------- */
+
+/* Continue in the background: returns in the child, whose parent waits on a
+ * pipe until port_daemon_ready(text) and then prints text and exits with
+ * `status`. A child that ends first makes the parent fail with its status.
+ * Call it before threads, locks by pid, or port_signal_open. */
+int  port_daemon(void);
+/* Works: tell the parent, and let go of the terminal (standard streams to
+ * /dev/null) and the working folder. Does nothing without port_daemon. */
+void port_daemon_ready(struct view text, int status);
+/* Is a process alive; ask it to end. */
+bool port_process_alive(int pid);
+int  port_process_end(int pid);
+/* Replace this program by itself with other arguments (never by PATH).
+ * Returns only on failure. */
+int  port_reexec(const char *const *argv);
+
+/* The one block of memory a role lives in: zeroed, and a page costs nothing
+ * until it is touched. Stops the program when the system refuses. */
+struct span port_memory(size_t size);
+
+/* Nobody needs the content of `mem` any more: whole pages of it go back to
+ * the system and may read as zeros from now on. */
+void port_memory_release(struct span mem);
+
+#endif

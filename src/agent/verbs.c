@@ -1,0 +1,276 @@
+/*
+ * `cmdop agent start | stop | restart | status | logs` and their shortcuts.
+ * One agent per state folder: it holds the lock file while it lives.
+ */
+#include "agent/verbs.h"
+
+#include <string.h>
+
+#include "agent/app.h"
+#include "agent/status.h"
+#include "base/err.h"
+#include "base/log.h"
+
+#define STOP_MS   10000
+#define POLL_MS   20
+#define FOLLOW_MS 250
+
+static int fail(const char *why)
+{
+    cmd_say(why, NULL);
+    return CMD_FAILED;
+}
+
+/* ---- start ---------------------------------------------------------------------- */
+
+static int lock(const struct paths *paths, struct text *why)
+{
+    char path[PATH_CAP];
+    int pid = 0;
+    int err = paths_join(path, paths->state, "agent.lock");
+    if (err == OK)
+        err = port_keep_folder(paths->state);
+    if (err == OK)
+        err = port_keep_lock(path, &pid);
+    if (err == ERR_BUSY) {
+        text_str(why, "an agent with this state folder runs already (pid ");
+        text_u64(why, (uint64_t)pid);
+        text_str(why, "); `cmdop agent status` tells more");
+    } else if (err != OK) {
+        text_join(why, "cannot lock ", path, ": ", port_why(), NULL);
+    }
+    return err;
+}
+
+static int load(struct app *app, struct text *why)
+{
+    int err = agentfile_load(app->paths.state, &app->file, why);
+    if (err == OK)
+        err = identity_load(app->paths.state, app->paths.config,
+                            &app->identity, why);
+    return err;
+}
+
+static int open_log(const struct app *app, struct text *why)
+{
+    char path[PATH_CAP];
+    int err = paths_join(path, app->paths.state, "agent.log");
+    if (err == OK)
+        err = port_log_open(path);
+    if (err != OK)
+        text_join(why, "cannot write ", path, ": ", port_why(), NULL);
+    return err;
+}
+
+static int serve(struct app *app, const char *version, bool foreground,
+                 struct text *why)
+{
+    char line[64];
+    struct text t;
+    int err = lock(&app->paths, why);
+    if (err == OK && !foreground)
+        err = open_log(app, why);
+    if (err == OK)
+        err = app_init(app, port_memory(app_bytes()), version, why);
+    if (err != OK)
+        return err;
+    TEXT_OF(&t, line);
+    text_str(&t, "agent started, pid ");
+    text_u64(&t, (uint64_t)port_pid());
+    text_str(&t, "\n");
+    port_daemon_ready(text_done(&t), CMD_OK);
+    app_run(app);
+    return OK;
+}
+
+static int start(const struct cmd_env *env, bool foreground, bool verbose)
+{
+    static struct app app;
+    char buf[512];
+    struct text why;
+    TEXT_OF(&why, buf);
+    if (paths_find(&app.paths, &why) != OK || load(&app, &why) != OK)
+        return fail(buf);
+    if (!foreground && port_daemon() != OK)
+        return fail(port_why());
+    log_init(port_log, port_wall_ms, verbose ? LOG_DEBUG : LOG_INFO);
+    int err = serve(&app, env->version, foreground, &why);
+    identity_wipe(&app.identity);
+    return err == OK ? CMD_OK : fail(buf);
+}
+
+static int run_start(const struct cmd_env *env, int argc, char **argv)
+{
+    bool foreground = false, verbose = false;
+    const struct cmd_opt opts[] = { { "--foreground", "-f", &foreground,
+                                      NULL },
+                                    { "--verbose", "-v", &verbose, NULL } };
+    int rest;
+    int status = cmd_options(&start_cmd, &argc, argv, &rest, opts, 2);
+    if (status >= 0)
+        return status;
+    if (argc > 1)
+        return cmd_usage(&start_cmd, "nothing is expected here: ", argv[1]);
+    return start(env, foreground, verbose);
+}
+
+/* ---- stop, restart ----------------------------------------------------------------- */
+
+static void nap(uint64_t ms)
+{
+    struct port_want none = { .handle = -1 };
+    (void)port_wait(&none, 1, port_now_ms() + ms);
+}
+
+static int stop(const struct cmd_env *env, bool must_run)
+{
+    struct status s;
+    char buf[512];
+    struct text why;
+    TEXT_OF(&why, buf);
+    if (status_ask(env->version, &s, &why) != OK)
+        return fail(buf);
+    if (s.pid == 0)
+        return must_run ? fail("no agent runs with this state folder") :
+                          CMD_OK;
+    if (port_process_end(s.pid) != OK)
+        return fail(port_why());
+    uint64_t until = port_now_ms() + STOP_MS;
+    while (port_process_alive(s.pid) && port_now_ms() < until)
+        nap(POLL_MS);
+    return port_process_alive(s.pid) ?
+               fail("the agent was told to stop and still runs; look at "
+                    "`cmdop agent logs`") :
+               CMD_OK;
+}
+
+static int run_stop(const struct cmd_env *env, int argc, char **argv)
+{
+    int rest;
+    int status = cmd_options(&stop_cmd, &argc, argv, &rest, NULL, 0);
+    if (status >= 0)
+        return status;
+    return stop(env, true);
+}
+
+static int run_restart(const struct cmd_env *env, int argc, char **argv)
+{
+    int rest;
+    int status = cmd_options(&restart_cmd, &argc, argv, &rest, NULL, 0);
+    if (status >= 0)
+        return status;
+    status = stop(env, false);
+    return status == CMD_OK ? start(env, false, false) : status;
+}
+
+/* ---- status ------------------------------------------------------------------------ */
+
+static int run_status(const struct cmd_env *env, int argc, char **argv)
+{
+    bool json = false, check = false;
+    const struct cmd_opt opts[] = { { "--json", NULL, &json, NULL },
+                                    { "--check", NULL, &check, NULL } };
+    struct status s;
+    char buf[512];
+    struct text why;
+    int rest;
+    int status = cmd_options(&status_cmd, &argc, argv, &rest, opts, 2);
+    if (status >= 0)
+        return status;
+    TEXT_OF(&why, buf);
+    if (status_ask(env->version, &s, &why) != OK)
+        return fail(buf);
+    if (json)
+        status_print_json(&s);
+    else
+        status_print(&s);
+    bool online = s.answered && s.agent.connected;
+    return check && !online ? CMD_FAILED : CMD_OK;
+}
+
+/* ---- logs -------------------------------------------------------------------------- */
+
+static int run_logs(const struct cmd_env *env, int argc, char **argv)
+{
+    bool follow = false;
+    const struct cmd_opt opts[] = { { "--follow", "-f", &follow, NULL } };
+    struct paths paths;
+    char buf[512], path[PATH_CAP];
+    uint8_t piece[8192];
+    struct text why;
+    int rest;
+    (void)env;
+    int status = cmd_options(&agent_cmd, &argc, argv, &rest, opts, 1);
+    if (status >= 0)
+        return status;
+    TEXT_OF(&why, buf);
+    if (paths_find(&paths, &why) != OK ||
+        paths_join(path, paths.state, "agent.log") != OK)
+        return fail(buf);
+    int handle = port_file_open(path);
+    if (handle < 0) {
+        cmd_say("there is no log at ", path, ": ", port_why(), NULL);
+        return CMD_FAILED;
+    }
+    for (;;) {
+        int n = port_recv(handle, SPAN_ARRAY(piece));
+        if (n > 0)
+            cmd_out(view_of(piece, (size_t)n));
+        else if (!follow)
+            break;
+        else
+            nap(FOLLOW_MS);
+    }
+    port_close(handle);
+    return CMD_OK;
+}
+
+/* ---- the verb ------------------------------------------------------------------------ */
+
+static int run(const struct cmd_env *env, int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(const struct cmd_env *env, int argc, char **argv);
+    } verbs[] = { { "start", run_start },
+                  { "stop", run_stop },
+                  { "restart", run_restart },
+                  { "status", run_status },
+                  { "logs", run_logs } };
+    if (argc > 1 &&
+        (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        cmd_out(view_str(agent_cmd.help));
+        return CMD_OK;
+    }
+    for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return verbs[i].run(env, argc - 1, argv + 1);
+    return cmd_usage(&agent_cmd, "start, stop, restart, status or logs? ",
+                     argc > 1 ? argv[1] : "");
+}
+
+#define AGENT_HELP                                                           \
+    "usage: cmdop agent start [--foreground] [--verbose]\n"                  \
+    "       cmdop agent stop | restart\n"                                    \
+    "       cmdop agent status [--json] [--check]\n"                         \
+    "       cmdop agent logs [-f]\n"                                         \
+    "\n"                                                                     \
+    "The agent keeps this machine connected to its relay and runs what "     \
+    "operators ask\nfor. It listens on no port.\n"                           \
+    "\n"                                                                     \
+    "  --foreground  stay in the foreground, log to standard error\n"        \
+    "  --check       exit 0 only when the machine is connected\n"            \
+    "\n"                                                                     \
+    "example:\n"                                                             \
+    "  cmdop agent start && cmdop agent status --check\n"
+
+const struct cmd agent_cmd = { "agent", "run, stop and inspect the agent",
+                               AGENT_HELP, run };
+const struct cmd start_cmd = { "start", "short for `agent start`", AGENT_HELP,
+                               run_start };
+const struct cmd stop_cmd = { "stop", "short for `agent stop`", AGENT_HELP,
+                              run_stop };
+const struct cmd restart_cmd = { "restart", "short for `agent restart`",
+                                 AGENT_HELP, run_restart };
+const struct cmd status_cmd = { "status", "short for `agent status`",
+                                AGENT_HELP, run_status };

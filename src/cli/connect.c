@@ -1,0 +1,95 @@
+/* `cmdop connect`: attach, exec or list, by what stands behind it. */
+#include <string.h>
+
+#include "cli/verbs.h"
+#include "codec/msg.h"
+
+int cli_status_of(int code)
+{
+    switch ((msg_code)code) {
+    case cmdop_agent_v1_Code_CODE_DENIED:
+    case cmdop_agent_v1_Code_CODE_AUTH:
+        return CMD_DENIED;
+    case cmdop_agent_v1_Code_CODE_TIMEOUT:
+        return CMD_TIMEOUT;
+    case cmdop_agent_v1_Code_CODE_CANNOT_RUN:
+        return CMD_CANNOT_RUN;
+    case cmdop_agent_v1_Code_CODE_NO_PROGRAM:
+        return CMD_NO_PROGRAM;
+    case cmdop_agent_v1_Code_CODE_UNSPECIFIED:
+    case cmdop_agent_v1_Code_CODE_PROTOCOL:
+    case cmdop_agent_v1_Code_CODE_VERSION:
+    case cmdop_agent_v1_Code_CODE_NOT_FOUND:
+    case cmdop_agent_v1_Code_CODE_AMBIGUOUS:
+    case cmdop_agent_v1_Code_CODE_OFFLINE:
+    case cmdop_agent_v1_Code_CODE_LIMIT:
+    case cmdop_agent_v1_Code_CODE_UNSUPPORTED:
+    case cmdop_agent_v1_Code_CODE_CONFLICT:
+    case cmdop_agent_v1_Code_CODE_INTERNAL:
+    case cmdop_agent_v1_Code_CODE_LOST:
+        break;
+    }
+    return CMD_TRANSPORT;
+}
+
+static bool has_word(int argc, char **argv, const char *word)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], word) == 0)
+            return true;
+    return false;
+}
+
+static int run(const struct cmd_env *env, int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "exec") == 0)
+        return exec_run(env, argc - 1, argv + 1);
+    if (has_word(argc, argv, "--list"))
+        return list_run(env, argc, argv);
+    return attach_run(env, argc, argv);
+}
+
+#define WHERE_HELP                                                           \
+    "  -s, --server NAME   another relay than the current one\n"             \
+    "  --local             the agent of this machine, without a relay\n"
+
+const struct cmd connect_cmd = {
+    .name = "connect",
+    .summary = "open a shell on a machine, run a command, list machines",
+    .help = "usage: cmdop connect [options] HOST\n"
+            "       cmdop connect exec [--timeout D] [--json] HOST -- ARGV...\n"
+            "       cmdop connect --list [--online] [--json]\n"
+            "\n"
+            "HOST is a host name, a name, a UUID or a unique prefix of one. "
+            "A session goes on\nwhen you leave it: Ctrl-D or ~. at the "
+            "start of a line detaches, connecting again\nreattaches.\n"
+            "\n"
+            "  --new               start a new session\n"
+            "  --session ID        attach to this session\n"
+            "  --observe           only watch\n" WHERE_HELP
+            "\n"
+            "example:\n"
+            "  cmdop connect web-1\n"
+            "  cmdop connect exec web-1 -- df -h /\n",
+    .run = run,
+};
+
+const struct cmd exec_cmd = {
+    .name = "exec",
+    .summary = "run one command on a machine; short for `connect exec`",
+    .help = "usage: cmdop connect exec [options] HOST -- ARGV...\n"
+            "\n"
+            "Run a command without a terminal. Standard input is sent, "
+            "standard output and\nstandard error stay apart, the exit status "
+            "is the command's (128 + n for signal n).\nOur own failures: 255 "
+            "no connection, 124 time-out, 126 cannot run, 127 not found.\n"
+            "\n"
+            "  --timeout D         end the command after D (30s, 5m; default "
+            "30s with --json,\n                      none without)\n"
+            "  --json              one JSON object with stdout and stderr "
+            "inside\n" WHERE_HELP
+            "\n"
+            "example:\n"
+            "  cmdop connect exec web-1 -- tar -C /srv -cz data > data.tgz\n",
+    .run = exec_run,
+};

@@ -1,0 +1,124 @@
+/* `cmdop connect --list`: the machines of the fleet. */
+#include <string.h>
+
+#include "cli/verbs.h"
+#include "core/client.h"
+
+#define COL_NAME 20
+#define COL_HOST 24
+#define COL_SEEN 24
+
+struct list {
+    bool online_only;
+    bool json;
+    bool first;
+};
+
+static void json_row(const msg_machine_info *m, bool first)
+{
+    char buf[2048];
+    struct json_out j;
+    struct view v;
+    json_begin(&j, buf, sizeof(buf));
+    json_obj_begin(&j);
+    const struct {
+        const char *key, *value;
+    } texts[] = { { "id", m->id },
+                  { "name", m->name },
+                  { "hostname", m->hostname },
+                  { "os", m->os },
+                  { "os_version", m->os_version },
+                  { "architecture", m->architecture },
+                  { "agent_version", m->agent_version },
+                  { "fleet_id", m->fleet_id },
+                  { "public_key_fingerprint", m->fingerprint } };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        json_key(&j, texts[i].key);
+        json_cstr(&j, texts[i].value);
+    }
+    json_key(&j, "online");
+    json_bool(&j, m->online);
+    json_key(&j, "last_heartbeat_at");
+    if (m->last_seen_ms != 0)
+        json_time(&j, m->last_seen_ms);
+    else
+        json_null(&j);
+    json_key(&j, "created_at");
+    json_time(&j, m->created_ms);
+    json_obj_end(&j);
+    if (json_done(&j, &v) != 0)
+        return;
+    cmd_out(view_str(first ? "" : ","));
+    cmd_out(v);
+}
+
+static void text_row(const msg_machine_info *m, bool first)
+{
+    char buf[1024];
+    struct text t;
+    TEXT_OF(&t, buf);
+    if (first)
+        text_str(&t, "NAME                HOSTNAME                STATUS   "
+                     "LAST SEEN               ID\n");
+    size_t from = t.len;
+    text_safe(&t, view_str(m->name));
+    text_str(&t, " ");
+    text_pad(&t, from, COL_NAME);
+    text_safe(&t, view_str(m->hostname));
+    text_str(&t, " ");
+    text_pad(&t, from, COL_NAME + COL_HOST);
+    text_str(&t, m->online ? "online   " : "offline  ");
+    if (m->last_seen_ms != 0)
+        text_time(&t, m->last_seen_ms);
+    else
+        text_str(&t, "never");
+    text_pad(&t, from, COL_NAME + COL_HOST + 9 + COL_SEEN);
+    text_safe(&t, view_str(m->id));
+    text_str(&t, "\n");
+    cmd_out(text_done(&t));
+}
+
+static void on_record(void *ctx, struct view record)
+{
+    struct list *l = ctx;
+    msg_machine_info m = cmdop_agent_v1_MachineInfo_init_zero;
+    if (record.len == 0) { /* the end */
+        if (l->json)
+            cmd_out(view_str(l->first ? "{\"machines\":[]}\n" : "]}\n"));
+        else if (l->first)
+            cmd_say("no machine has joined yet; `cmdop server join-key` on "
+                    "the relay tells how", NULL);
+        return;
+    }
+    if (msg_decode(record, cmdop_agent_v1_MachineInfo_fields, &m) != 0 ||
+        (l->online_only && !m.online))
+        return;
+    if (l->json && l->first)
+        cmd_out(view_str("{\"machines\":["));
+    if (l->json)
+        json_row(&m, l->first);
+    else
+        text_row(&m, l->first);
+    l->first = false;
+}
+
+int list_run(const struct cmd_env *env, int argc, char **argv)
+{
+    struct list l = { .first = true };
+    struct cli_where where = { 0 };
+    bool list = false;
+    const struct cmd_opt opts[] = { { "--list", NULL, &list, NULL },
+                                    { "--online", NULL, &l.online_only,
+                                      NULL },
+                                    { "--json", NULL, &l.json, NULL },
+                                    CLI_WHERE_OPTS(where) };
+    int rest;
+    int status = cmd_options(&connect_cmd, &argc, argv, &rest, opts,
+                             sizeof(opts) / sizeof(opts[0]));
+    if (status >= 0)
+        return status;
+    if (argc > 1)
+        return cmd_usage(&connect_cmd, "nothing is expected here: ", argv[1]);
+    return client_ask(env->version, where.server, where.local,
+                      "machines.list", on_record, &l, false);
+}

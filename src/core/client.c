@@ -1,0 +1,341 @@
+/* An operator's connection; see client.h. */
+#include "core/client.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "core/cmd.h"
+#include "core/facts.h"
+#include "core/joinstr.h"
+
+#define DIAL_MS    15000
+#define ROWS_MAX   64
+#define TIMERS_MAX 64
+
+static void on_wake(void *ctx)
+{
+    struct client *c = ctx;
+    peer_wake(&c->peer);
+}
+
+static void on_welcomed(void *ctx, const msg_welcome *w)
+{
+    struct client *c = ctx;
+    (void)w;
+    c->up = true;
+    if (!c->local && !tls_resumed(&c->peer.link.wire.tls)) {
+        tls_ticket_save(&c->peer.link.wire.tls, &c->ticket);
+        c->has_ticket = true;
+        ticket_save(c->paths.runtime, c->server.pin, &c->ticket);
+    }
+    c->ops->up(c->ctx);
+}
+
+static void on_refused(void *ctx, const msg_refuse *r)
+{
+    struct client *c = ctx;
+    c->refused = r->retry_after_ms == 0;
+}
+
+static void on_open(void *ctx, const msg_open *open, struct view params)
+{
+    struct client *c = ctx;
+    (void)params;
+    (void)mux_reject(&c->peer.link.mux, open->channel,
+                     cmdop_agent_v1_Code_CODE_UNSUPPORTED,
+                     "an operator offers no channels", "");
+}
+
+static const struct link_ops link_ops = {
+    .welcomed = on_welcomed,
+    .refused = on_refused,
+    .open = on_open,
+    .wake = on_wake,
+};
+
+static void tell_down(struct client *c, const char *why, bool fatal)
+{
+    c->up = false;
+    bytes_to_str(c->why, sizeof(c->why), view_str(why));
+    c->ops->down(c->ctx, c->why, fatal);
+}
+
+static void on_over(void *ctx, const char *why)
+{
+    struct client *c = ctx;
+    bool pin = c->peer.link.wire.err == ERR_PIN;
+    tell_down(c, why[0] != '\0' ? why : "the connection was closed",
+              c->refused || pin);
+}
+
+static void start(struct client *c, int handle)
+{
+    uint8_t entropy[32];
+    port_entropy(SPAN_ARRAY(entropy));
+    struct tls_client_cfg tls = { .server_name = c->host,
+                                  .resume = c->has_ticket ? &c->ticket : NULL,
+                                  .entropy = VIEW_ARRAY(entropy) };
+    int err = peer_dialed(&c->peer, handle, c->local ? NULL : &tls, c->host,
+                          &c->credential, &link_ops, on_over, c);
+    if (err != OK)
+        tell_down(c, err_str(err), false);
+}
+
+static void on_dialed(void *ctx, int handle, const char *why)
+{
+    struct client *c = ctx;
+    if (handle < 0)
+        tell_down(c, why, false);
+    else
+        start(c, handle);
+}
+
+static void connect_local(struct client *c)
+{
+    char path[PATH_CAP];
+    int handle = paths_join(path, c->paths.runtime, "agent.sock");
+    if (handle == OK)
+        handle = port_local_dial(path);
+    if (handle < 0)
+        tell_down(c,
+                  "no agent runs on this machine; start it with `cmdop agent "
+                  "start`",
+                  true);
+    else
+        start(c, handle);
+}
+
+void client_connect(struct client *c)
+{
+    c->refused = false;
+    if (c->local)
+        connect_local(c);
+    else if (dial_start(&c->dial, c->host, c->port, DIAL_MS, on_dialed, c) !=
+             OK)
+        tell_down(c, "the relay's address is not one", true);
+}
+
+static int choose_server(struct client *c, const char *name,
+                         struct text *why)
+{
+    static struct credentials all;
+    int err = credential_load(c->paths.config, &all, why);
+    if (err != OK)
+        return err;
+    const struct credential *s = name != NULL ? credential_find(&all, name) :
+                                                credential_current(&all);
+    if (s == NULL || s->token[0] == '\0') {
+        text_str(why, "not signed in to a relay on this machine; the user "
+                      "who runs `cmdop server` is signed in there");
+        credential_wipe(&all);
+        return ERR_NOT_FOUND;
+    }
+    c->server = *s;
+    credential_wipe(&all);
+    c->has_ticket =
+        ticket_load(c->paths.runtime, c->server.pin, &c->ticket) == OK;
+    return joinstr_address(view_str(c->server.address), c->host, &c->port,
+                           why);
+}
+
+int client_init(struct client *c, struct arena *a, const char *version,
+                const char *server, bool local, const struct client_ops *ops,
+                void *ctx, struct text *why)
+{
+    memset(c, 0, sizeof(*c));
+    c->ops = ops;
+    c->ctx = ctx;
+    c->local = local;
+    bytes_to_str(c->host, sizeof(c->host), view_str("localhost"));
+    int err = paths_find(&c->paths, why);
+    if (err == OK && !local)
+        err = choose_server(c, server, why);
+    if (err != OK)
+        return err;
+    if (h2_prepare() != OK)
+        return ERR_LIMIT;
+    facts_hello(&c->hello, cmdop_agent_v1_Role_ROLE_OPERATOR, version);
+    c->credential = (struct link_credential){ .hello = &c->hello };
+    if (!local) {
+        c->credential.pin = c->server.pin;
+        c->credential.token = c->server.token;
+    }
+    loop_init(&c->loop, a, ROWS_MAX, TIMERS_MAX);
+    c->scratch = arena_span(a, PEER_SCRATCH_BYTES);
+    struct link_mem mem = peer_carve(a, !local);
+    peer_init(&c->peer, &c->loop, &mem, c->scratch);
+    return dial_init(&c->dial, &c->loop);
+}
+
+struct mux *client_mux(struct client *c)
+{
+    return &c->peer.link.mux;
+}
+
+int client_run(struct client *c)
+{
+    while (!c->done || peer_busy(&c->peer))
+        if (loop_turn(&c->loop) != OK)
+            port_fatal(port_why());
+    return c->status;
+}
+
+void client_leave(struct client *c, int status)
+{
+    if (!c->done)
+        c->status = status;
+    c->done = true;
+    dial_cancel(&c->dial);
+    peer_end(&c->peer);
+}
+
+/* ---- one question ------------------------------------------------------------------------ */
+
+#define ANSWER_RING (64 * 1024)
+
+struct ask {
+    struct client  client;
+    struct chan    chan;
+    struct ring    ring;
+    client_record *fn;
+    void          *ctx;
+    const char    *method;
+    bool           quiet; /* say nothing about failures */
+};
+
+static void fail(struct ask *a, const char *message, const char *remedy)
+{
+    if (!a->quiet && !a->client.done)
+        cmd_say(message, remedy[0] != '\0' ? "; " : "", remedy, NULL);
+    client_leave(&a->client, CMD_TRANSPORT);
+}
+
+static void ask_accepted(void *ctx, const msg_accept *accept)
+{
+    (void)ctx;
+    (void)accept;
+}
+
+static void ask_rejected(void *ctx, const msg_reject *r)
+{
+    fail(ctx, r->message, r->remedy);
+}
+
+/* Whole records off the ring; false when one does not parse. */
+static bool take_records(struct ask *a)
+{
+    uint8_t one[4096];
+    for (;;) {
+        uint32_t len = 0, head = 0;
+        size_t n = ring_copy(&a->ring, a->ring.head, SPAN_ARRAY(one));
+        while (head < n && head < 3) {
+            len |= (uint32_t)(one[head] & 0x7F) << 7 * head;
+            if ((one[head++] & 0x80) == 0)
+                break;
+        }
+        if (head == 0 || (one[head - 1] & 0x80) != 0)
+            return n < 3;
+        if (len > sizeof(one) - 3)
+            return false;
+        if (head + len > n)
+            return true;
+        a->fn(a->ctx, view_of(one + head, len));
+        ring_consume(&a->ring, a->ring.head + head + len);
+    }
+}
+
+static int ask_data(void *ctx, uint32_t stream, uint64_t off,
+                    struct view bytes, bool fin)
+{
+    struct ask *a = ctx;
+    (void)off;
+    (void)fin;
+    if (stream != 0 || ring_write(&a->ring, bytes) != OK)
+        return ERR_PROTO;
+    if (!take_records(a))
+        return ERR_PROTO;
+    chan_used(&a->chan, 0, a->ring.head, a->ring.head);
+    return OK;
+}
+
+static void ask_event(void *ctx, const msg_event *event)
+{
+    (void)ctx;
+    (void)event;
+}
+
+static void ask_closed(void *ctx, const msg_close *end)
+{
+    struct ask *a = ctx;
+    if (end == NULL)
+        return; /* `down` tells why */
+    a->fn(a->ctx, VIEW_NONE);
+    client_leave(&a->client, CMD_OK);
+}
+
+static struct view ask_peek(void *ctx, uint32_t stream, uint64_t *off,
+                            bool *fin)
+{
+    (void)ctx;
+    (void)stream;
+    (void)off;
+    *fin = false;
+    return VIEW_NONE;
+}
+
+static const struct chan_ops ask_ops = {
+    .accepted = ask_accepted,
+    .rejected = ask_rejected,
+    .data = ask_data,
+    .event = ask_event,
+    .closed = ask_closed,
+    .peek = ask_peek,
+};
+
+static void ask_up(void *ctx)
+{
+    struct ask *a = ctx;
+    uint8_t raw[128];
+    msg_open open = { .kind = cmdop_agent_v1_Kind_KIND_RPC };
+    msg_rpc_open p = cmdop_agent_v1_RpcOpen_init_zero;
+    bytes_to_str(p.method, sizeof(p.method), view_str(a->method));
+    int len =
+        msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_RpcOpen_fields, &p);
+    struct msg_blob blob = { .data = view_of(raw, (size_t)len) };
+    open.params = msg_blob_out(&blob);
+    chan_init(&a->chan, &ask_ops, a, 1, ANSWER_RING, false);
+    (void)chan_open(client_mux(&a->client), &a->chan, &open);
+}
+
+static void ask_down(void *ctx, const char *why, bool fatal)
+{
+    (void)fatal;
+    fail(ctx, why, "");
+}
+
+static const struct client_ops ask_client_ops = { ask_up, ask_down };
+
+int client_ask(const char *version, const char *server, bool local,
+               const char *method, client_record *fn, void *ctx, bool quiet)
+{
+    static struct ask a;
+    char buf[512];
+    struct arena arena;
+    struct text why;
+    TEXT_OF(&why, buf);
+    arena_init(&arena, port_memory(CLIENT_BYTES + ANSWER_RING));
+    a.fn = fn;
+    a.ctx = ctx;
+    a.method = method;
+    a.quiet = quiet;
+    int err = client_init(&a.client, &arena, version, server, local,
+                          &ask_client_ops, &a, &why);
+    if (err != OK) {
+        if (!quiet)
+            cmd_say(buf, NULL);
+        return CMD_TRANSPORT;
+    }
+    ring_init(&a.ring, arena_span(&arena, ANSWER_RING), 0);
+    client_connect(&a.client);
+    return client_run(&a.client);
+}

@@ -1,0 +1,78 @@
+/*
+ * An operator's connection: to the relay of the stored sign-in, or to the
+ * agent on this machine. Brings the loop with it; the verbs add channels.
+ */
+#ifndef CORE_CLIENT_H
+#define CORE_CLIENT_H
+
+#include "base/ring.h"
+#include "core/credential.h"
+#include "core/paths.h"
+#include "core/peer.h"
+#include "core/ticket.h"
+#include "transport/dial.h"
+
+struct client_ops {
+    /* We are in: open channels. */
+    void (*up)(void *ctx);
+    /* No connection, or no longer. `fatal`: trying again cannot help. The
+     * channels were told before. */
+    void (*down)(void *ctx, const char *why, bool fatal);
+};
+
+struct client {
+    struct paths             paths;
+    struct arena             arena;
+    struct loop              loop;
+    struct dial              dial;
+    struct peer              peer;
+    struct span              scratch;
+    struct credential        server; /* unused when local */
+    char                     host[256];
+    uint16_t                 port;
+    bool                     local;
+    bool                     up;
+    bool                     refused;
+    bool                     done;   /* leave client_run */
+    int                      status; /* of the verb */
+    msg_hello                hello;
+    struct link_credential   credential;
+    struct tls_ticket        ticket;
+    bool                     has_ticket;
+    char                     why[320];
+    const struct client_ops *ops;
+    void                    *ctx;
+};
+
+/* Bytes of arena a client takes, beside what the verb carves itself. */
+#define CLIENT_BYTES (PEER_CARVE_BYTES + PEER_SCRATCH_BYTES + 128 * 1024)
+
+/*
+ * Choose where to go. `server` names a stored sign-in, NULL the current one;
+ * `local` means the agent of this machine. Returns OK, or an error with a
+ * sentence in *why (not signed in, damaged file, ...).
+ */
+int client_init(struct client *c, struct arena *a, const char *version,
+                const char *server, bool local, const struct client_ops *ops,
+                void *ctx, struct text *why);
+
+/* Begin to connect; `up` or `down` follows. Only when not connected. */
+void client_connect(struct client *c);
+
+/* Turn until c->done. Returns c->status. */
+int client_run(struct client *c);
+
+/* Leave client_run with this status, after what is queued was sent. */
+void client_leave(struct client *c, int status);
+
+struct mux *client_mux(struct client *c);
+
+/* ---- one question, one list of records --------------------------------------------- */
+
+/* One record of an RPC answer; `last` is told after them all with an empty
+ * view. Runs the client to its end. Returns an exit status. */
+typedef void client_record(void *ctx, struct view record);
+int client_ask(const char *version, const char *server, bool local,
+               const char *method, client_record *fn, void *ctx, bool quiet);
+
+#endif

@@ -1,0 +1,190 @@
+/* Verbs, options and messages; see cmd.h. */
+#include "core/cmd.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "port/port.h"
+
+static void put(int handle, struct view v)
+{
+    while (v.len > 0) {
+        struct port_want want = { .handle = handle, .want = PORT_WRITE };
+        int n = port_send(handle, v);
+        if (n < 0)
+            return; /* nobody reads: nothing more can be said */
+        if (n == 0)
+            (void)port_wait(&want, 1, PORT_FOREVER);
+        v = view_from(v, (size_t)n);
+    }
+}
+
+void cmd_out(struct view v)
+{
+    put(PORT_STDOUT, v);
+}
+
+void cmd_out_json(const struct json_out *o)
+{
+    struct view text;
+    if (json_done(o, &text) != OK)
+        port_fatal("a JSON answer outgrew its buffer");
+    cmd_out(text);
+    cmd_out(view_str("\n"));
+}
+
+void cmd_note(const char *text)
+{
+    put(PORT_STDERR, view_str(text));
+}
+
+void cmd_say(const char *first, ...)
+{
+    char line[1024];
+    struct text t;
+    va_list ap;
+    TEXT_OF(&t, line);
+    text_str(&t, "cmdop: ");
+    va_start(ap, first);
+    for (const char *s = first; s != NULL; s = va_arg(ap, const char *))
+        text_str(&t, s);
+    va_end(ap);
+    if (t.len + 1 == t.cap)
+        t.len--;
+    text_str(&t, "\n");
+    put(PORT_STDERR, text_done(&t));
+}
+
+int cmd_usage(const struct cmd *cmd, const char *what, const char *value)
+{
+    cmd_say(what, value, NULL);
+    cmd_say("`cmdop ", cmd->name, " --help` shows how it is used", NULL);
+    return CMD_USAGE;
+}
+
+/* ---- options ------------------------------------------------------------------------ */
+
+static const struct cmd_opt *find_opt(const struct cmd_opt *opts,
+                                      size_t count, struct view word)
+{
+    for (size_t i = 0; i < count; i++)
+        if (view_is(word, opts[i].name) ||
+            (opts[i].brief != NULL && view_is(word, opts[i].brief)))
+            return &opts[i];
+    return NULL;
+}
+
+/* One option at argv[at]; returns how many words it took, 0 on a mistake. */
+static int take(const struct cmd *cmd, int argc, char **argv, int at,
+                const struct cmd_opt *opts, size_t count)
+{
+    struct view word = view_str(argv[at]);
+    ptrdiff_t eq = view_starts(word, view_str("--")) ? view_find(word, '=') :
+                                                       -1;
+    const struct cmd_opt *o = find_opt(
+        opts, count, eq < 0 ? word : view_first(word, (size_t)eq));
+    if (o == NULL) {
+        cmd_usage(cmd, "there is no such option: ", argv[at]);
+        return 0;
+    }
+    if (o->value == NULL) {
+        if (eq >= 0) {
+            cmd_usage(cmd, "this option takes no value: ", argv[at]);
+            return 0;
+        }
+        *o->flag = true;
+        return 1;
+    }
+    if (eq >= 0) {
+        *o->value = argv[at] + eq + 1;
+        return 1;
+    }
+    if (at + 1 >= argc) {
+        cmd_usage(cmd, "this option needs a value: ", argv[at]);
+        return 0;
+    }
+    *o->value = argv[at + 1];
+    return 2;
+}
+
+static bool is_option(const char *word)
+{
+    return word[0] == '-' && word[1] != '\0';
+}
+
+int cmd_options(const struct cmd *cmd, int *argc, char **argv, int *rest,
+                const struct cmd_opt *opts, size_t count)
+{
+    int kept = 1, at = 1;
+    while (at < *argc && strcmp(argv[at], "--") != 0) {
+        if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0) {
+            cmd_out(view_str(cmd->help));
+            return CMD_OK;
+        }
+        if (!is_option(argv[at])) {
+            argv[kept++] = argv[at++];
+            continue;
+        }
+        int n = take(cmd, *argc, argv, at, opts, count);
+        if (n == 0)
+            return CMD_USAGE;
+        at += n;
+    }
+    *rest = kept;
+    bool dashes = at < *argc;
+    for (at += dashes; at < *argc; at++)
+        argv[kept++] = argv[at];
+    if (!dashes)
+        *rest = kept;
+    *argc = kept;
+    argv[kept] = NULL;
+    return -1;
+}
+
+/* ---- verbs ---------------------------------------------------------------------------- */
+
+static void list_verbs(const struct cmd_env *env)
+{
+    char buf[4096];
+    struct text t;
+    TEXT_OF(&t, buf);
+    text_str(&t, "usage: cmdop VERB [...]\n\n");
+    for (const struct cmd *const *c = env->table; *c != NULL; c++) {
+        size_t from = t.len;
+        text_join(&t, "  ", (*c)->name, NULL);
+        text_pad(&t, from, 14);
+        text_join(&t, (*c)->summary, "\n", NULL);
+    }
+    text_str(&t, "\n`cmdop VERB --help` tells more, for example\n"
+                 "  cmdop connect exec web-1 -- uptime\n");
+    cmd_out(text_done(&t));
+}
+
+static void print_version(const struct cmd_env *env)
+{
+    char buf[64];
+    struct text t;
+    TEXT_OF(&t, buf);
+    text_join(&t, "cmdop ", env->version, "\n", NULL);
+    cmd_out(text_done(&t));
+}
+
+int cmd_main(const struct cmd_env *env, int argc, char **argv)
+{
+    const char *verb = argc > 1 ? argv[1] : "help";
+    if (strcmp(verb, "help") == 0 || strcmp(verb, "--help") == 0 ||
+        strcmp(verb, "-h") == 0) {
+        list_verbs(env);
+        return argc > 1 ? CMD_OK : CMD_USAGE;
+    }
+    if (strcmp(verb, "version") == 0 || strcmp(verb, "--version") == 0) {
+        print_version(env);
+        return CMD_OK;
+    }
+    for (const struct cmd *const *c = env->table; *c != NULL; c++)
+        if (strcmp((*c)->name, verb) == 0)
+            return (*c)->run(env, argc - 1, argv + 1);
+    cmd_say("there is no verb `", verb, "`; `cmdop help` lists them", NULL);
+    return CMD_USAGE;
+}

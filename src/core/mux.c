@@ -1,0 +1,592 @@
+/*
+ * The mux; see mux.h. The control queue is a plain byte buffer that is moved
+ * to its front when it runs empty; a message that was pulled in part is
+ * continued before anything else, so the byte stream stays whole.
+ */
+#include "core/mux.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "codec/grpcframe.h"
+#include "limits.h"
+
+/* A Data frame with less room than this is not worth its head. */
+#define DATA_ROOM_MIN 512
+
+void mux_init(struct mux *m, struct span control, bool initiator,
+              uint32_t count_max, const struct mux_ops *ops, void *ctx)
+{
+    assert(control.len >= FRAME_MAX);
+    *m = (struct mux){ .ops = ops,
+                       .ctx = ctx,
+                       .control = control,
+                       .number_next = initiator ? 1 : 2,
+                       .count_max = count_max };
+}
+
+/* ---- the control queue ------------------------------------------------------ */
+
+int mux_send(struct mux *m, int kind, const pb_msgdesc_t *fields,
+             const void *msg)
+{
+    struct span room = { m->control.ptr + m->control_len,
+                         m->control.len - m->control_len };
+    int len = msg_encode_grpc(room, kind, fields, msg);
+    if (len < 0)
+        return len;
+    m->control_len += (size_t)len;
+    m->ops->wake(m->ctx);
+    return OK;
+}
+
+static size_t pull_control(struct mux *m, struct span out)
+{
+    size_t left = m->control_len - m->control_off;
+    size_t n = left < out.len ? left : out.len;
+    if (n == 0)
+        return 0;
+    memcpy(out.ptr, m->control.ptr + m->control_off, n);
+    m->control_off += n;
+    if (m->control_off == m->control_len)
+        m->control_off = m->control_len = 0;
+    return n;
+}
+
+/* ---- the list of channels ----------------------------------------------------- */
+
+static struct chan *find(struct mux *m, uint32_t number)
+{
+    struct chan *c = m->chans;
+    while (c != NULL && c->number != number)
+        c = c->next;
+    return c;
+}
+
+static void link_chan(struct mux *m, struct chan *c, uint32_t number)
+{
+    c->mux = m;
+    c->number = number;
+    c->next = m->chans;
+    m->chans = c;
+    m->count++;
+}
+
+static void unlink_chan(struct chan *c)
+{
+    struct mux *m = c->mux;
+    struct chan **at = &m->chans;
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
+    m->count--;
+    if (m->turn_interactive == c)
+        m->turn_interactive = c->next;
+    if (m->turn_bulk == c)
+        m->turn_bulk = c->next;
+    c->next = NULL;
+    c->mux = NULL;
+    c->state = CHAN_FREE;
+}
+
+/* ---- opening ------------------------------------------------------------------ */
+
+void chan_init(struct chan *c, const struct chan_ops *ops, void *ctx,
+               uint32_t out_streams, uint32_t window, bool bulk)
+{
+    assert(out_streams <= CHAN_STREAMS);
+    *c = (struct chan){
+        .ops = ops, .ctx = ctx, .window = window, .bulk = bulk
+    };
+    for (uint32_t i = 0; i < out_streams; i++)
+        c->tx[i].used = true;
+}
+
+static void grant_first(struct chan *c)
+{
+    for (uint32_t i = 0; i < CHAN_STREAMS; i++)
+        c->rx[i].limit = c->rx[i].next + c->window;
+}
+
+int chan_open(struct mux *m, struct chan *c, msg_open *open)
+{
+    assert(c->state == CHAN_FREE);
+    if (m->count >= m->count_max)
+        return ERR_LIMIT;
+    open->channel = m->number_next;
+    open->window = c->window;
+    int err = mux_send(m, MSG_OPEN, cmdop_agent_v1_Open_fields, open);
+    if (err != OK)
+        return err;
+    link_chan(m, c, m->number_next);
+    m->number_next += 2;
+    c->state = CHAN_OPENING;
+    grant_first(c);
+    return OK;
+}
+
+void chan_tx_start(struct chan *c, uint32_t stream, uint64_t off)
+{
+    struct chan_tx *tx = &c->tx[stream];
+    tx->limit += off - tx->next;
+    tx->next = off;
+}
+
+void chan_rx_start(struct chan *c, uint32_t stream, uint64_t off)
+{
+    struct chan_rx *rx = &c->rx[stream];
+    *rx = (struct chan_rx){ .next = off,
+                            .used = off,
+                            .acked = off,
+                            .ack = off,
+                            .limit = off + c->window };
+}
+
+static void peer_window(struct chan *c, uint32_t window)
+{
+    for (uint32_t i = 0; i < CHAN_STREAMS; i++)
+        c->tx[i].limit = c->tx[i].next + window;
+}
+
+int chan_accept(struct mux *m, struct chan *c, const msg_open *open,
+                msg_accept *accept)
+{
+    assert(c->state == CHAN_FREE);
+    if (m->count >= m->count_max)
+        return ERR_LIMIT;
+    accept->channel = open->channel;
+    accept->window = c->window;
+    int err = mux_send(m, MSG_ACCEPT, cmdop_agent_v1_Accept_fields, accept);
+    if (err != OK)
+        return err;
+    link_chan(m, c, open->channel);
+    c->state = CHAN_OPEN;
+    chan_tx_start(c, 0, accept->out_offset);
+    chan_rx_start(c, 0, accept->in_offset);
+    grant_first(c);
+    peer_window(c, open->window);
+    chan_wake(c);
+    return OK;
+}
+
+int mux_reject(struct mux *m, uint32_t number, msg_code code,
+               const char *message, const char *remedy)
+{
+    msg_reject r = { .channel = number, .code = code };
+    bytes_to_str(r.message, sizeof(r.message), view_str(message));
+    bytes_to_str(r.remedy, sizeof(r.remedy), view_str(remedy));
+    return mux_send(m, MSG_REJECT, cmdop_agent_v1_Reject_fields, &r);
+}
+
+/* ---- using -------------------------------------------------------------------- */
+
+void chan_wake(struct chan *c)
+{
+    c->ready = true;
+    if (c->mux != NULL)
+        c->mux->ops->wake(c->mux->ctx);
+}
+
+void chan_used(struct chan *c, uint32_t stream, uint64_t used, uint64_t ack)
+{
+    struct chan_rx *rx = &c->rx[stream];
+    if (c->state == CHAN_FREE)
+        return;
+    assert(used >= rx->used && used <= rx->next);
+    rx->used = used;
+    if (ack > rx->ack)
+        rx->ack = ack;
+    bool worth = used + c->window - rx->limit >= c->window / 2 ||
+                 rx->ack - rx->acked >= c->window / 2;
+    if (!worth || rx->fin || rx->due)
+        return;
+    rx->due = true;
+    c->mux->ops->wake(c->mux->ctx);
+}
+
+void chan_close(struct chan *c, const msg_close *end, bool now)
+{
+    if (c->state == CHAN_FREE)
+        return;
+    c->end = *end;
+    c->end.channel = c->number;
+    c->end_now = now;
+    c->state = CHAN_CLOSING;
+    chan_wake(c);
+}
+
+msg_close chan_failure(msg_code code, const char *message, const char *remedy)
+{
+    msg_close end = { .which_result = cmdop_agent_v1_Close_failure_tag };
+    end.result.failure.code = code;
+    bytes_to_str(end.result.failure.message,
+                 sizeof(end.result.failure.message), view_str(message));
+    bytes_to_str(end.result.failure.remedy,
+                 sizeof(end.result.failure.remedy), view_str(remedy));
+    return end;
+}
+
+void chan_drop(struct chan *c)
+{
+    if (c->state != CHAN_FREE)
+        unlink_chan(c);
+}
+
+int chan_event(struct chan *c, msg_event *event)
+{
+    if (c->state == CHAN_FREE)
+        return OK;
+    event->channel = c->number;
+    return mux_send(c->mux, MSG_EVENT, cmdop_agent_v1_Event_fields, event);
+}
+
+void mux_lost(struct mux *m)
+{
+    while (m->chans != NULL) {
+        struct chan *c = m->chans;
+        unlink_chan(c);
+        c->ops->closed(c->ctx, NULL);
+    }
+}
+
+/* ---- receiving ------------------------------------------------------------------ */
+
+static int bad(const char **why, const char *text)
+{
+    *why = text;
+    return ERR_PROTO;
+}
+
+static int on_open(struct mux *m, struct view body, const char **why)
+{
+    static uint8_t buf[FRAME_MAX]; /* one turn only: see mux_ops.open */
+    struct msg_blob params = { .buf = SPAN_ARRAY(buf) };
+    msg_open open = cmdop_agent_v1_Open_init_zero;
+    open.params = msg_blob_in(&params);
+    if (msg_decode(body, cmdop_agent_v1_Open_fields, &open) != OK)
+        return bad(why, "an Open message does not parse");
+    uint32_t parity = (m->number_next & 1) ^ 1;
+    if ((open.channel & 1) != parity || open.channel <= m->peer_highest)
+        return bad(why, "a channel number was used out of turn");
+    m->peer_highest = open.channel;
+    if (m->count >= m->count_max)
+        return mux_reject(m, open.channel, cmdop_agent_v1_Code_CODE_LIMIT,
+                          "too many channels are open on this connection",
+                          "close one of them first");
+    m->ops->open(m->ctx, &open, params.data);
+    return OK;
+}
+
+static int on_accept(struct mux *m, struct view body, const char **why)
+{
+    msg_accept accept = cmdop_agent_v1_Accept_init_zero;
+    if (msg_decode(body, cmdop_agent_v1_Accept_fields, &accept) != OK)
+        return bad(why, "an Accept message does not parse");
+    struct chan *c = find(m, accept.channel);
+    if (c == NULL)
+        return OK;
+    if (c->state == CHAN_CLOSING)
+        return OK; /* we gave up before the answer came */
+    if (c->state != CHAN_OPENING)
+        return bad(why, "a channel was accepted twice");
+    c->state = CHAN_OPEN;
+    chan_tx_start(c, 0, accept.in_offset);
+    chan_rx_start(c, 0, accept.out_offset);
+    peer_window(c, accept.window);
+    c->ops->accepted(c->ctx, &accept);
+    if (c->state == CHAN_OPEN)
+        chan_wake(c);
+    return OK;
+}
+
+static int on_reject(struct mux *m, struct view body, const char **why)
+{
+    msg_reject reject = cmdop_agent_v1_Reject_init_zero;
+    if (msg_decode(body, cmdop_agent_v1_Reject_fields, &reject) != OK)
+        return bad(why, "a Reject message does not parse");
+    struct chan *c = find(m, reject.channel);
+    if (c == NULL)
+        return OK;
+    if (c->state == CHAN_OPEN)
+        return bad(why, "an open channel was rejected");
+    unlink_chan(c);
+    c->ops->rejected(c->ctx, &reject);
+    return OK;
+}
+
+/* A jump forward is announced by an empty Data frame, see PROTOCOL.md. */
+static int on_gap(struct chan *c, const struct msg_data *d, bool empty,
+                  const char **why)
+{
+    struct chan_rx *rx = &c->rx[d->stream];
+    if (!c->gaps_ok || !empty)
+        return bad(why, "bytes of a stream are missing");
+    rx->used = rx->next = rx->ack = d->offset;
+    rx->due = true;
+    c->mux->ops->wake(c->mux->ctx);
+    return OK;
+}
+
+static int on_chan_data(struct chan *c, struct msg_data *d, struct view bytes,
+                        const char **why)
+{
+    struct chan_rx *rx = &c->rx[d->stream];
+    if (d->offset > rx->next) {
+        int err = on_gap(c, d, bytes.len == 0, why);
+        if (err != OK)
+            return err;
+    }
+    uint64_t dup = rx->next - d->offset;
+    if (dup > 0 && dup >= bytes.len && !d->fin)
+        return OK; /* all of it was applied before */
+    bytes = view_from(bytes, dup < bytes.len ? (size_t)dup : bytes.len);
+    if (bytes.len > rx->limit - rx->next)
+        return bad(why, "more bytes came than were granted");
+    if (rx->fin && bytes.len > 0)
+        return bad(why, "bytes came after the end of a stream");
+    uint64_t off = rx->next;
+    rx->next += bytes.len;
+    rx->fin = rx->fin || d->fin;
+    if (c->ops->data(c->ctx, d->stream, off, bytes, d->fin) < 0)
+        return bad(why, "a stream carried what it must not");
+    return OK;
+}
+
+static int on_data(struct mux *m, struct view body, const char **why)
+{
+    struct msg_data d;
+    struct view bytes;
+    if (msg_data_parse(body, &d, &bytes) != OK || d.stream >= CHAN_STREAMS)
+        return bad(why, "a Data message does not parse");
+    struct chan *c = find(m, d.channel);
+    if (c == NULL || c->state == CHAN_CLOSING)
+        return OK;
+    if (c->state != CHAN_OPEN)
+        return bad(why, "data came before the channel was accepted");
+    return on_chan_data(c, &d, bytes, why);
+}
+
+static int on_credit(struct mux *m, struct view body, const char **why)
+{
+    msg_credit credit = cmdop_agent_v1_Credit_init_zero;
+    if (msg_decode(body, cmdop_agent_v1_Credit_fields, &credit) != OK ||
+        credit.stream >= CHAN_STREAMS)
+        return bad(why, "a Credit message does not parse");
+    struct chan *c = find(m, credit.channel);
+    if (c == NULL || c->state == CHAN_OPENING)
+        return OK;
+    struct chan_tx *tx = &c->tx[credit.stream];
+    if (credit.ack > tx->next)
+        return bad(why, "bytes were acknowledged that were never sent");
+    if (credit.limit > tx->limit)
+        tx->limit = credit.limit;
+    if (c->ops->acked != NULL)
+        c->ops->acked(c->ctx, credit.stream, credit.ack);
+    if (c->state != CHAN_FREE)
+        chan_wake(c);
+    return OK;
+}
+
+static int on_event(struct mux *m, struct view body, const char **why)
+{
+    msg_event event = cmdop_agent_v1_Event_init_zero;
+    if (msg_decode(body, cmdop_agent_v1_Event_fields, &event) != OK)
+        return bad(why, "an Event message does not parse");
+    struct chan *c = find(m, event.channel);
+    if (c != NULL && c->state == CHAN_OPEN)
+        c->ops->event(c->ctx, &event);
+    return OK;
+}
+
+static int on_close(struct mux *m, struct view body, const char **why)
+{
+    msg_close end = cmdop_agent_v1_Close_init_zero;
+    if (msg_decode(body, cmdop_agent_v1_Close_fields, &end) != OK)
+        return bad(why, "a Close message does not parse");
+    struct chan *c = find(m, end.channel);
+    if (c == NULL)
+        return OK;
+    unlink_chan(c);
+    c->ops->closed(c->ctx, &end);
+    return OK;
+}
+
+int mux_message(struct mux *m, int kind, struct view body, const char **why)
+{
+    switch (kind) {
+    case MSG_OPEN:
+        return on_open(m, body, why);
+    case MSG_ACCEPT:
+        return on_accept(m, body, why);
+    case MSG_REJECT:
+        return on_reject(m, body, why);
+    case MSG_DATA:
+        return on_data(m, body, why);
+    case MSG_CREDIT:
+        return on_credit(m, body, why);
+    case MSG_EVENT:
+        return on_event(m, body, why);
+    case MSG_CLOSE:
+        return on_close(m, body, why);
+    default: /* a newer peer; kinds are open-ended on the wire */
+        return OK;
+    }
+}
+
+/* ---- sending -------------------------------------------------------------------- */
+
+static void queue_credit(struct chan *c, uint32_t stream)
+{
+    struct chan_rx *rx = &c->rx[stream];
+    uint64_t limit = rx->used + c->window;
+    msg_credit credit = { .channel = c->number,
+                          .stream = stream,
+                          .ack = rx->ack,
+                          .limit = limit };
+    if (mux_send(c->mux, MSG_CREDIT, cmdop_agent_v1_Credit_fields, &credit) !=
+        OK)
+        return; /* stays due until the queue has room */
+    rx->due = false;
+    rx->acked = rx->ack;
+    rx->limit = limit;
+}
+
+static void queue_credits(struct mux *m)
+{
+    for (struct chan *c = m->chans; c != NULL; c = c->next)
+        for (uint32_t i = 0; i < CHAN_STREAMS; i++)
+            if (c->rx[i].due)
+                queue_credit(c, i);
+}
+
+static size_t put_data(struct chan *c, uint32_t stream, struct view bytes,
+                       bool fin, struct span out)
+{
+    struct chan_tx *tx = &c->tx[stream];
+    uint8_t head[MSG_DATA_HEAD_MAX];
+    struct msg_data d = { .channel = c->number,
+                          .stream = stream,
+                          .offset = tx->next,
+                          .fin = fin };
+    size_t n = msg_data_head(head, &d, bytes.len);
+    memcpy(out.ptr, head, n);
+    if (bytes.len > 0)
+        memcpy(out.ptr + n, bytes.ptr, bytes.len);
+    tx->next += bytes.len;
+    tx->fin = fin;
+    if (c->ops->sent != NULL)
+        c->ops->sent(c->ctx, stream, tx->next);
+    return n + bytes.len;
+}
+
+/* One Data frame of one stream; 0: nothing to send now. */
+static size_t pull_stream(struct chan *c, uint32_t stream, struct span out)
+{
+    struct chan_tx *tx = &c->tx[stream];
+    uint64_t off = tx->next;
+    bool fin = false;
+    struct view bytes = c->ops->peek(c->ctx, stream, &off, &fin);
+    if (off != tx->next) {
+        tx->next = off;
+        return put_data(c, stream, VIEW_NONE, false, out);
+    }
+    size_t held = bytes.len;
+    uint64_t credit = tx->limit > tx->next ? tx->limit - tx->next : 0;
+    bytes = view_first(bytes, out.len - MSG_DATA_HEAD_MAX);
+    if (bytes.len > credit)
+        bytes = view_first(bytes, (size_t)credit);
+    fin = fin && bytes.len == held;
+    if (bytes.len == 0 && !fin)
+        return 0;
+    return put_data(c, stream, bytes, fin, out);
+}
+
+static bool drained(const struct chan *c)
+{
+    for (uint32_t i = 0; i < CHAN_STREAMS; i++)
+        if (c->tx[i].used && !c->tx[i].fin)
+            return false;
+    return true;
+}
+
+/* The Close of a channel, once nothing stands before it. */
+static bool finish(struct chan *c)
+{
+    if (c->state != CHAN_CLOSING || !(c->end_now || drained(c)))
+        return false;
+    if (mux_send(c->mux, MSG_CLOSE, cmdop_agent_v1_Close_fields, &c->end) !=
+        OK)
+        return false; /* stays ready; tried again when the queue drains */
+    unlink_chan(c);
+    if (c->ops->ended != NULL)
+        c->ops->ended(c->ctx);
+    return true;
+}
+
+static size_t pull_chan(struct chan *c, struct span out)
+{
+    bool may_send = c->state == CHAN_OPEN ||
+                    (c->state == CHAN_CLOSING && !c->end_now);
+    for (uint32_t i = 0; may_send && i < CHAN_STREAMS; i++) {
+        if (!c->tx[i].used || c->tx[i].fin)
+            continue;
+        size_t n = pull_stream(c, i, out);
+        if (n > 0)
+            return n;
+    }
+    return 0;
+}
+
+/* One frame from the channels of a class, beginning with whose turn it is. */
+static size_t pull_class(struct mux *m, bool bulk, struct span out)
+{
+    struct chan **turn = bulk ? &m->turn_bulk : &m->turn_interactive;
+    struct chan *c = *turn != NULL ? *turn : m->chans;
+    for (uint32_t left = m->count; left > 0 && c != NULL; left--) {
+        struct chan *after = c->next != NULL ? c->next : m->chans;
+        if (c->ready && c->bulk == bulk) {
+            size_t n = pull_chan(c, out);
+            if (n > 0) {
+                *turn = after;
+                return n;
+            }
+            bool gone = finish(c);
+            if (!gone && c->state != CHAN_CLOSING)
+                c->ready = false;
+            if (gone && after == c)
+                return 0;
+        }
+        c = after;
+    }
+    return 0;
+}
+
+size_t mux_pull(struct mux *m, struct span out)
+{
+    size_t done = 0;
+    for (;;) {
+        struct span room = { out.ptr + done, out.len - done };
+        queue_credits(m);
+        size_t n = pull_control(m, room);
+        if (n == 0 && room.len >= DATA_ROOM_MIN)
+            n = pull_class(m, false, room);
+        if (n == 0 && room.len >= DATA_ROOM_MIN)
+            n = pull_class(m, true, room);
+        if (n == 0 && m->control_len == m->control_off)
+            return done;
+        if (n == 0 && done == out.len)
+            return done;
+        done += n;
+    }
+}
+
+bool mux_has_output(const struct mux *m)
+{
+    if (m->control_len > m->control_off)
+        return true;
+    for (const struct chan *c = m->chans; c != NULL; c = c->next)
+        if (c->ready || c->rx[0].due || c->rx[1].due)
+            return true;
+    return false;
+}

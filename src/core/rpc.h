@@ -1,0 +1,52 @@
+/*
+ * Answers of kind RPC: one method, a list of records on stream 0, each
+ * behind its length as a varint, then Close. Records are made when there is
+ * room for them, so a list may be longer than any buffer.
+ */
+#ifndef CORE_RPC_H
+#define CORE_RPC_H
+
+#include "base/arena.h"
+#include "base/ring.h"
+#include "core/mux.h"
+
+/*
+ * Write record number `at` (counted from 0) into `out`: its length; 0 when
+ * there are no more; ERR_NOT_FOUND to leave this number out. `of` is whom
+ * the answer is for.
+ */
+typedef int rpc_record(void *ctx, const char *of, uint32_t at,
+                       struct span out);
+
+struct rpc {
+    struct chan  chan;
+    struct ring  ring;
+    rpc_record  *record;
+    void        *ctx;
+    char         of[40];
+    uint32_t     at;
+    bool         used;
+    bool         complete; /* the last record is in the ring */
+};
+
+#define RPC_RING       (16 * 1024)
+#define RPC_RECORD_MAX 2048
+
+struct rpcs {
+    struct rpc *slots;
+    uint32_t    cap;
+};
+
+void rpcs_init(struct rpcs *r, struct arena *a, uint32_t cap);
+
+/* Accept the channel and answer it with these records. `of` is copied. */
+void rpc_answer(struct rpcs *r, struct mux *m, const msg_open *open,
+                const char *of, rpc_record *record, void *ctx);
+
+/* The method an Open asks for: "" when it does not parse. */
+void rpc_method(struct view params, char *out, size_t cap);
+
+/* Encode one record with its length in front; for rpc_record functions. */
+int rpc_encode(struct span out, const pb_msgdesc_t *fields, const void *msg);
+
+#endif

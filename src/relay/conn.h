@@ -1,0 +1,17 @@
+/*
+ * A connection at the relay, from accept to goodbye: who comes in, what it
+ * may open. Every Open is stamped with the origin that the relay itself
+ * knows; what the peer wrote there is dropped.
+ */
+#ifndef RELAY_CONN_H
+#define RELAY_CONN_H
+
+#include "relay/relay.h"
+
+/* Start serving an accepted handle. */
+void conn_start(struct relay *r, int handle, const struct port_addr *from);
+
+/* Tell everybody that the relay is about to stop. */
+void conns_drain(struct relay *r, uint32_t reconnect_ms);
+
+#endif

@@ -1,0 +1,255 @@
+/*
+ * `cmdop server join-key`: make, list and revoke join keys. Works beside a
+ * running relay: the store serves two processes.
+ */
+#include <string.h>
+
+#include "base/err.h"
+#include "core/joinstr.h"
+#include "core/paths.h"
+#include "crypto/ct.h"
+#include "crypto/hash.h"
+#include "relay/place.h"
+#include "relay/relay.h"
+#include "relay/verbs.h"
+
+#define EXPIRES_MS (24 * 3600 * INT64_C(1000))
+#define BUSY_MS    5000
+
+struct keyring {
+    struct place     place;
+    struct store     store;
+    struct store_who owner;
+    struct sign_key  relay;
+};
+
+static int open_store(struct keyring *k, struct text *why)
+{
+    char path[PATH_CAP];
+    struct store_cfg cfg = { .path = path,
+                             .heap = port_memory(STORE_HEAP_BYTES),
+                             .busy_ms = BUSY_MS };
+    struct store_ask q = { .op = STORE_SETUP };
+    struct store_answer a;
+    int err = keys_load_relay(k->place.folder, &k->relay, why);
+    if (err == OK)
+        err = paths_join(path, k->place.folder, "server.db");
+    if (err != OK)
+        return err;
+    err = store_open(&k->store, &cfg);
+    bytes_to_str(q.u.setup.fleet_name, NAME_CAP, view_str("home"));
+    bytes_to_str(q.u.setup.user_name, NAME_CAP, view_str(port_username()));
+    port_entropy(SPAN_ARRAY(q.u.setup.random));
+    if (err == OK)
+        err = relay_ask_now(&k->store, &q, &a);
+    if (err != OK)
+        text_str(why, store_why(&k->store));
+    else
+        k->owner = a.u.who;
+    return err;
+}
+
+static void actor(char *out, size_t cap)
+{
+    struct text t;
+    text_init(&t, out, cap);
+    text_join(&t, "cli:", port_username(), NULL);
+}
+
+/* ---- make -------------------------------------------------------------------------- */
+
+static int make(struct keyring *k, uint32_t uses, int64_t expires_ms,
+                const char *label, struct text *why)
+{
+    struct joinstr j = { 0 };
+    struct store_ask q = { .op = STORE_JOINKEY_MAKE };
+    struct store_answer a;
+    uint8_t raw[JOINSTR_KEY_RAW_LEN];
+    char line[JOINSTR_CAP + 1];
+    struct text t;
+    int err = place_load_address(&k->place, j.host, &j.port, why);
+    if (err != OK)
+        return err;
+    port_entropy(SPAN_ARRAY(raw));
+    joinstr_key(raw, j.key);
+    ct_wipe(SPAN_ARRAY(raw));
+    memcpy(j.pin, k->relay.pub, sizeof(j.pin));
+    memcpy(q.u.joinkey_make.fleet_id, k->owner.fleet_id, UUID_CAP);
+    bytes_to_str(q.u.joinkey_make.label, NAME_CAP, view_str(label));
+    hash_once(view_str(j.key), q.u.joinkey_make.hash);
+    q.u.joinkey_make.uses_max = uses;
+    q.u.joinkey_make.expires_ms =
+        expires_ms == 0 ? 0 : port_wall_ms() + expires_ms;
+    port_entropy(SPAN_ARRAY(q.u.joinkey_make.random));
+    actor(q.u.joinkey_make.actor, sizeof(q.u.joinkey_make.actor));
+    err = relay_ask_now(&k->store, &q, &a);
+    if (err != OK || a.outcome != STORE_DONE) {
+        text_str(why, err != OK ? store_why(&k->store) :
+                                  store_outcome_str(a.outcome));
+        return err != OK ? err : ERR_EXISTS;
+    }
+    TEXT_OF(&t, line);
+    (void)joinstr_print(&j, &t);
+    text_str(&t, "\n");
+    cmd_out(text_done(&t));
+    ct_wipe(SPAN_ARRAY(line));
+    ct_wipe(SPAN_ARRAY(j.key));
+    return OK;
+}
+
+/* ---- list -------------------------------------------------------------------------- */
+
+static const char *state_of(const struct store_joinkey *k, int64_t now)
+{
+    if (k->revoked_ms != 0)
+        return "revoked";
+    if (k->expires_ms != 0 && k->expires_ms <= now)
+        return "expired";
+    if (k->uses_max != 0 && k->uses >= k->uses_max)
+        return "used up";
+    return "valid";
+}
+
+static bool row(void *ctx, uint32_t tag, const union store_row *r)
+{
+    const struct store_joinkey *k = &r->joinkey;
+    char line[256];
+    struct text t;
+    (void)ctx;
+    (void)tag;
+    TEXT_OF(&t, line);
+    text_view(&t, view_first(view_str(k->id), 8));
+    text_join(&t, "  ", state_of(k, port_wall_ms()), NULL);
+    text_pad(&t, 0, 20);
+    text_u64(&t, k->uses);
+    text_str(&t, "/");
+    if (k->uses_max == 0)
+        text_str(&t, "any");
+    else
+        text_u64(&t, k->uses_max);
+    text_pad(&t, 0, 30);
+    if (k->expires_ms == 0)
+        text_str(&t, "never");
+    else
+        text_time(&t, k->expires_ms);
+    text_pad(&t, 0, 52);
+    text_safe(&t, view_str(k->label));
+    text_str(&t, "\n");
+    cmd_out(text_done(&t));
+    return true;
+}
+
+struct listed {
+    bool came;
+    int  err;
+};
+
+static void listed(void *ctx, uint32_t tag, const struct store_answer *a)
+{
+    struct listed *l = ctx;
+    (void)tag;
+    l->came = true;
+    l->err = a->err;
+}
+
+static int list(struct keyring *k, struct text *why)
+{
+    struct listed l = { 0 };
+    struct store_ask q = { .op = STORE_JOINKEY_LIST,
+                           .ctx = &l,
+                           .row = row,
+                           .answer = listed };
+    memcpy(q.u.list.fleet_id, k->owner.fleet_id, UUID_CAP);
+    cmd_out(view_str("ID        STATE       USES      EXPIRES               "
+                     "LABEL\n"));
+    int err = store_ask(&k->store, &q);
+    while (err == OK && !l.came)
+        (void)store_turn(&k->store, port_wall_ms());
+    if (err == OK)
+        err = l.err;
+    if (err != OK)
+        text_str(why, store_why(&k->store));
+    return err;
+}
+
+/* ---- revoke ------------------------------------------------------------------------ */
+
+static int revoke(struct keyring *k, const char *id, struct text *why)
+{
+    struct store_ask q = { .op = STORE_JOINKEY_REVOKE };
+    struct store_answer a;
+    memcpy(q.u.revoke.fleet_id, k->owner.fleet_id, UUID_CAP);
+    bytes_to_str(q.u.revoke.id, UUID_CAP, view_str(id));
+    actor(q.u.revoke.actor, sizeof(q.u.revoke.actor));
+    int err = relay_ask_now(&k->store, &q, &a);
+    if (err != OK) {
+        text_str(why, err == ERR_RANGE ? "that is not the id of a join key" :
+                                         store_why(&k->store));
+        return err;
+    }
+    if (a.outcome == STORE_DONE)
+        return OK;
+    text_join(why, "the join key is not revoked: ",
+              store_outcome_str(a.outcome), NULL);
+    return ERR_NOT_FOUND;
+}
+
+/* ---- the verb ------------------------------------------------------------------------ */
+
+static int number(const char *text, uint32_t *out)
+{
+    uint64_t n = 0;
+    if (text == NULL)
+        return OK;
+    if (text_parse_u64(view_str(text), UINT32_MAX, &n) != OK)
+        return ERR_RANGE;
+    *out = (uint32_t)n;
+    return OK;
+}
+
+int joinkey_run(const struct cmd_env *env, int argc, char **argv)
+{
+    static struct keyring k;
+    const char *state = NULL, *uses_arg = NULL, *expires_arg = NULL;
+    const char *label = "", *victim = NULL;
+    bool listing = false;
+    const struct cmd_opt opts[] = { { "--state-dir", NULL, NULL, &state },
+                                    { "--uses", NULL, NULL, &uses_arg },
+                                    { "--expires", NULL, NULL, &expires_arg },
+                                    { "--label", NULL, NULL, &label },
+                                    { "--list", NULL, &listing, NULL },
+                                    { "--revoke", NULL, NULL, &victim } };
+    uint32_t uses = 0;
+    uint64_t expires = EXPIRES_MS;
+    char buf[512];
+    struct text why;
+    int rest;
+    (void)env;
+    int status = cmd_options(&server_cmd, &argc, argv, &rest, opts,
+                             sizeof(opts) / sizeof(opts[0]));
+    if (status >= 0)
+        return status;
+    if (argc > 1)
+        return cmd_usage(&server_cmd, "nothing is expected here: ", argv[1]);
+    if (number(uses_arg, &uses) != OK)
+        return cmd_usage(&server_cmd, "that is not a number: ", uses_arg);
+    if (expires_arg != NULL &&
+        text_parse_duration(view_str(expires_arg), &expires) != OK)
+        return cmd_usage(&server_cmd,
+                         "that is not a duration like 24h or 7d: ",
+                         expires_arg);
+    TEXT_OF(&why, buf);
+    int err = place_find(&k.place, state, &why);
+    if (err == OK)
+        err = open_store(&k, &why);
+    if (err == OK && listing)
+        err = list(&k, &why);
+    else if (err == OK && victim != NULL)
+        err = revoke(&k, victim, &why);
+    else if (err == OK)
+        err = make(&k, uses, (int64_t)expires, label, &why);
+    store_close(&k.store);
+    if (err != OK)
+        cmd_say(buf, NULL);
+    return err == OK ? CMD_OK : CMD_FAILED;
+}

@@ -1,0 +1,51 @@
+/* Places of a relay; see place.h. */
+#include "relay/place.h"
+
+#include "base/err.h"
+#include "core/joinstr.h"
+#include "core/paths.h"
+#include "port/port.h"
+
+int place_find(struct place *p, const char *state_dir, struct text *why)
+{
+    struct paths paths;
+    int err = paths_find(&paths, why);
+    if (err != OK)
+        return err;
+    const char *folder = state_dir != NULL ? state_dir : paths.server;
+    if (bytes_to_str(p->folder, sizeof(p->folder), view_str(folder)) + 1 >=
+        sizeof(p->folder)) {
+        text_str(why, "the state folder's path is too long");
+        return ERR_RANGE;
+    }
+    bytes_to_str(p->config, sizeof(p->config), view_str(paths.config));
+    return OK;
+}
+
+int place_save_address(const struct place *p, const char *address,
+                       struct text *why)
+{
+    char path[PATH_CAP];
+    int err = paths_join(path, p->folder, "address");
+    if (err == OK)
+        err = port_keep_write(path, view_str(address));
+    if (err != OK)
+        text_join(why, "cannot write ", path, ": ", port_why(), NULL);
+    return err;
+}
+
+int place_load_address(const struct place *p, char host[256], uint16_t *port,
+                       struct text *why)
+{
+    char path[PATH_CAP];
+    uint8_t buf[264];
+    int n = paths_join(path, p->folder, "address");
+    if (n == OK)
+        n = port_keep_read(path, false, SPAN_ARRAY(buf));
+    if (n < 0) {
+        text_join(why, "no relay was started with the state folder ",
+                  p->folder, "; run `cmdop server` first", NULL);
+        return n;
+    }
+    return joinstr_address(view_of(buf, (size_t)n), host, port, why);
+}

@@ -1,0 +1,25 @@
+/*
+ * Where a relay keeps its things, and how machines reach it: the state
+ * folder, and in it the address that goes into join strings.
+ */
+#ifndef RELAY_PLACE_H
+#define RELAY_PLACE_H
+
+#include "base/text.h"
+#include "limits.h"
+
+struct place {
+    char folder[PATH_CAP];
+    char config[PATH_CAP]; /* of this user: where sign-ins are kept */
+};
+
+/* From --state-dir (may be NULL) or the environment. */
+int place_find(struct place *p, const char *state_dir, struct text *why);
+
+/* Remember and recall "HOST:PORT". */
+int place_save_address(const struct place *p, const char *address,
+                       struct text *why);
+int place_load_address(const struct place *p, char host[256], uint16_t *port,
+                       struct text *why);
+
+#endif

@@ -1,0 +1,302 @@
+/* The relay's wiring; see relay.h. */
+#include "relay/relay.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "core/paths.h"
+#include "relay/ask.h"
+#include "relay/conn.h"
+
+#define MACHINES_MAX 8192
+#define ROUTES_MAX   1024
+#define RPCS_MAX     32
+#define TLS_CACHE_BYTES (256 * 1024) /* about 2,500 resumable handshakes */
+#define ACCEPTS_PER_TURN 64
+#define DRAIN_MS     2000 /* for good-byes, before we leave anyway */
+#define RECONNECT_MS 5000 /* spread of those who come back */
+
+size_t relay_bytes(uint32_t conns_max)
+{
+    return (size_t)conns_max *
+               (PEER_CARVE_BYTES + sizeof(struct conn) + 512) +
+           (size_t)ROUTES_MAX *
+               (sizeof(struct route) + 3 * WINDOW_BULK + 4096) +
+           MACHINES_MAX * sizeof(struct machine) + STORE_HEAP_BYTES +
+           RPCS_MAX * (RPC_RING + 8192) + TLS_CACHE_BYTES +
+           API_BYTES + 8 * 1024 * 1024;
+}
+
+/* ---- accepting ---------------------------------------------------------------------- */
+
+static void on_connection(void *ctx, uint8_t ready)
+{
+    struct relay *r = ctx;
+    (void)ready;
+    for (int i = 0; i < ACCEPTS_PER_TURN && r->free != NULL; i++) {
+        struct port_addr from;
+        int handle = port_accept(r->listener, &from);
+        if (handle == ERR_LIMIT)
+            log_warn("accept.limit", port_why());
+        if (handle < 0)
+            return;
+        conn_start(r, handle, &from);
+    }
+    if (r->free == NULL) {
+        log_warn("accept.full", "as many connections as there is memory for");
+        loop_want(&r->loop, r->listener_row, 0);
+    }
+}
+
+static int listen_grpc(struct relay *r, const struct port_addr *at,
+                       struct text *why)
+{
+    char where[64];
+    r->listener = port_listen(at, &r->grpc_port);
+    if (r->listener < 0) {
+        port_addr_print(at, where, sizeof(where));
+        text_join(why, "cannot listen on ", where, ": ", port_why(),
+                  "; choose another address with --listen-grpc", NULL);
+        return r->listener;
+    }
+    r->listener_row =
+        loop_add(&r->loop, r->listener, PORT_READ, on_connection, r);
+    return r->listener_row < 0 ? r->listener_row : OK;
+}
+
+/* ---- signals ------------------------------------------------------------------------- */
+
+static void on_drained(void *ctx, uint64_t now_ms)
+{
+    struct relay *r = ctx;
+    (void)now_ms;
+    r->done = true;
+}
+
+static void leave(struct relay *r)
+{
+    if (r->leaving)
+        return;
+    r->leaving = true;
+    log_info("relay.drain", NULL);
+    loop_remove(&r->loop, r->listener_row);
+    port_close(r->listener);
+    conns_drain(r, RECONNECT_MS);
+    loop_arm(&r->loop, r->drain, loop_now(&r->loop) + DRAIN_MS);
+}
+
+static void on_signal(void *ctx, uint8_t ready)
+{
+    struct relay *r = ctx;
+    enum port_signal sig;
+    (void)ready;
+    while ((sig = port_signal_take()) != PORT_SIG_NONE)
+        if (sig == PORT_SIG_TERM)
+            leave(r);
+}
+
+/* ---- the store before the loop runs --------------------------------------------------- */
+
+struct now {
+    struct store_answer *out;
+    bool                 came;
+};
+
+static void now_answer(void *ctx, uint32_t tag, const struct store_answer *a)
+{
+    struct now *n = ctx;
+    (void)tag;
+    *n->out = *a;
+    n->came = true;
+}
+
+int relay_ask_now(struct store *s, const struct store_ask *q,
+                  struct store_answer *out)
+{
+    struct now now = { .out = out };
+    struct store_ask copy = *q;
+    copy.ctx = &now;
+    copy.answer = now_answer;
+    int err = store_ask(s, &copy);
+    while (err == OK && !now.came) {
+        int n = store_turn(s, port_wall_ms());
+        if (n < 0 && n != ERR_BUSY)
+            return n;
+    }
+    return err != OK ? err : out->err;
+}
+
+static int setup(struct relay *r, struct text *why)
+{
+    struct store_answer a;
+    struct store_ask q = { .op = STORE_SETUP };
+    bytes_to_str(q.u.setup.fleet_name, NAME_CAP, view_str("home"));
+    bytes_to_str(q.u.setup.user_name, NAME_CAP, view_str(port_username()));
+    port_entropy(SPAN_ARRAY(q.u.setup.random));
+    int err = relay_ask_now(&r->store, &q, &a);
+    if (err != OK) {
+        text_join(why, "the store cannot be used: ", store_why(&r->store),
+                  NULL);
+        return err;
+    }
+    r->owner = a.u.who;
+    return OK;
+}
+
+static bool machine_row(void *ctx, uint32_t tag, const union store_row *row)
+{
+    struct relay *r = ctx;
+    const struct store_machine *s = &row->machine;
+    struct machine *m = registry_put(&r->registry, s->id);
+    (void)tag;
+    if (m == NULL)
+        return false;
+#define COPY(to, from) bytes_to_str((to), sizeof(to), view_str(from))
+    COPY(m->fleet_id, s->fleet_id);
+    COPY(m->name, s->name);
+    COPY(m->hostname, s->facts.hostname);
+    COPY(m->os, s->facts.os);
+    COPY(m->os_version, s->facts.os_version);
+    COPY(m->architecture, s->facts.architecture);
+    COPY(m->agent_version, s->facts.agent_version);
+#undef COPY
+    memcpy(m->public_key, s->public_key, sizeof(m->public_key));
+    m->created_ms = s->created_ms;
+    m->seen_ms = s->last_seen_ms;
+    return true;
+}
+
+/* Rows are handed over with the relay as context, the answer with `now`. */
+struct list_now {
+    struct relay       *relay;
+    struct store_answer answer;
+    bool                came;
+};
+
+static bool list_row(void *ctx, uint32_t tag, const union store_row *row)
+{
+    struct list_now *n = ctx;
+    return machine_row(n->relay, tag, row);
+}
+
+static void list_answer(void *ctx, uint32_t tag, const struct store_answer *a)
+{
+    struct list_now *n = ctx;
+    (void)tag;
+    n->answer = *a;
+    n->came = true;
+}
+
+static int load_machines(struct relay *r, struct text *why)
+{
+    struct list_now n = { .relay = r };
+    struct store_ask q = { .op = STORE_MACHINE_LIST,
+                           .ctx = &n,
+                           .row = list_row,
+                           .answer = list_answer };
+    memcpy(q.u.list.fleet_id, r->owner.fleet_id, UUID_CAP);
+    int err = store_ask(&r->store, &q);
+    while (err == OK && !n.came)
+        (void)store_turn(&r->store, port_wall_ms());
+    if (err == OK)
+        err = n.answer.err;
+    if (err != OK)
+        text_join(why, "the machines cannot be read: ", store_why(&r->store),
+                  NULL);
+    return err;
+}
+
+/* ---- start ------------------------------------------------------------------------------ */
+
+static void carve(struct relay *r, uint32_t conns_max)
+{
+    struct arena *a = &r->arena;
+    r->conns_max = conns_max;
+    loop_init(&r->loop, a, conns_max + 128, 2 * conns_max + 128);
+    ask_init(r);
+    r->drain = loop_timer_add(&r->loop, on_drained, r);
+    r->scratch = arena_span(a, PEER_SCRATCH_BYTES);
+    registry_init(&r->registry, a, MACHINES_MAX);
+    routes_init(&r->routes, a, ROUTES_MAX);
+    rpcs_init(&r->rpcs, a, RPCS_MAX);
+    r->conns = arena_carve(a, conns_max * sizeof(*r->conns), 4096);
+    for (uint32_t i = conns_max; i > 0; i--) {
+        struct conn *c = &r->conns[i - 1];
+        struct link_mem mem = peer_carve(a, true);
+        peer_init(&c->peer, &r->loop, &mem, r->scratch);
+        c->relay = r;
+        c->next_free = r->free;
+        r->free = c;
+    }
+}
+
+static void tls_setup(struct relay *r)
+{
+    static uint8_t cache[TLS_CACHE_BYTES];
+    br_ssl_session_cache_lru_init(&r->tls_cache, cache, sizeof(cache));
+    r->tls_key = (br_ec_private_key){ .curve = BR_EC_secp256r1,
+                                      .x = r->keys.server.x,
+                                      .xlen = sizeof(r->keys.server.x) };
+    r->host = (struct link_host){ .key = &r->keys.relay,
+                                  .wall_ms = port_wall_ms,
+                                  .entropy = port_entropy };
+}
+
+static int open_store(struct relay *r, const char *folder, struct text *why)
+{
+    char path[PATH_CAP];
+    struct store_cfg cfg = { .path = path,
+                             .heap = arena_span(&r->arena, STORE_HEAP_BYTES),
+                             .busy_ms = 20 };
+    if (paths_join(path, folder, "server.db") != OK) {
+        text_str(why, "the state folder's path is too long");
+        return ERR_RANGE;
+    }
+    int err = store_open(&r->store, &cfg);
+    if (err != OK)
+        text_str(why, store_why(&r->store));
+    return err;
+}
+
+int relay_init(struct relay *r, struct span memory,
+               const struct relay_cfg *cfg, struct text *why)
+{
+    arena_init(&r->arena, memory);
+    if (h2_prepare() != OK) {
+        text_str(why, "not enough memory to start");
+        return ERR_LIMIT;
+    }
+    int err = keys_load_or_make(cfg->folder, cfg->name,
+                                port_wall_ms() / 1000, &r->keys, why);
+    if (err == OK)
+        err = open_store(r, cfg->folder, why);
+    if (err == OK)
+        err = setup(r, why);
+    if (err != OK)
+        return err;
+    carve(r, cfg->conns_max);
+    tls_setup(r);
+    err = load_machines(r, why);
+    if (err == OK)
+        err = listen_grpc(r, &cfg->grpc, why);
+    if (err == OK)
+        err = relay_listen_api(r, &cfg->api, why);
+    if (err != OK)
+        return err;
+    arena_seal(&r->arena);
+    int row = loop_add(&r->loop, port_signal_open(), PORT_READ, on_signal, r);
+    return row < 0 ? row : OK;
+}
+
+void relay_run(struct relay *r)
+{
+    while (!r->done) {
+        if (loop_turn(&r->loop) != OK)
+            port_fatal(port_why());
+        if (r->leaving && r->conns_count == 0 && !store_pending(&r->store))
+            r->done = true;
+    }
+    store_close(&r->store);
+    log_info("relay.stop", NULL);
+}

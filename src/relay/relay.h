@@ -1,0 +1,86 @@
+/*
+ * The relay: listens, lets machines and operators in, and routes channels
+ * between them. One thread, one loop; a connection's memory comes from a
+ * fixed set, and when the set is empty nobody new is accepted.
+ */
+#ifndef RELAY_RELAY_H
+#define RELAY_RELAY_H
+
+#include "base/arena.h"
+#include "core/peer.h"
+#include "core/rpc.h"
+#include "relay/api.h"
+#include "relay/keys.h"
+#include "relay/registry.h"
+#include "relay/route.h"
+#include "relay/store.h"
+
+struct relay;
+
+/* One connection: who it is, once that is known. */
+struct conn {
+    struct peer        peer;
+    struct relay      *relay;
+    struct conn       *next_free;
+    uint32_t           serial;  /* tells the store's late answers apart */
+    struct port_addr   from;
+    struct machine    *machine; /* machines that are in */
+    uint8_t            key[32]; /* machines: the key that was proven */
+    char               user[NAME_CAP];     /* operators */
+    char               fleet_id[UUID_CAP];
+    char               role[16];
+    struct store_facts facts;   /* machines: what Hello said */
+};
+
+struct relay_cfg {
+    const char *folder;      /* state */
+    const char *name;        /* DNS name for a new certificate */
+    const char *version;
+    struct port_addr grpc;
+    struct port_addr api;
+    uint32_t    conns_max;
+};
+
+struct relay {
+    struct arena     arena;
+    struct loop      loop;
+    struct keys      keys;
+    struct store     store;
+    struct registry  registry;
+    struct routes    routes;
+    struct rpcs      rpcs;
+    struct api       api;
+    struct conn     *conns;
+    struct conn     *free;
+    uint32_t         conns_max;
+    uint32_t         conns_count;
+    struct span      scratch;
+    struct link_host host;
+    br_ec_private_key        tls_key;
+    br_ssl_session_cache_lru tls_cache;
+    struct store_who owner;    /* of this relay: first user, first fleet */
+    int              listener;
+    int              listener_row;
+    uint16_t         grpc_port; /* as bound */
+    uint16_t         api_port;
+    struct loop_job  store_later;
+    int              store_again; /* timers */
+    int              drain;
+    bool             leaving;
+    bool             done;
+};
+
+size_t relay_bytes(uint32_t conns_max);
+
+/* Open everything and listen. A sentence in *why on failure. */
+int relay_init(struct relay *r, struct span memory,
+               const struct relay_cfg *cfg, struct text *why);
+
+/* Turn until told to leave, then say good-bye to everybody. */
+void relay_run(struct relay *r);
+
+/* Ask the store and wait for the answer: before the loop runs. */
+int relay_ask_now(struct store *s, const struct store_ask *ask,
+                  struct store_answer *out);
+
+#endif

@@ -1,0 +1,311 @@
+/* Forwarding between two links; see route.h. */
+#include "relay/route.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/err.h"
+
+#define RING_BYTES WINDOW_BULK
+
+void routes_init(struct routes *r, struct arena *a, uint32_t cap)
+{
+    r->slots = arena_carve(a, cap * sizeof(*r->slots), 4096);
+    r->cap = cap;
+    r->count = 0;
+    r->free = NULL;
+    for (uint32_t i = cap; i > 0; i--) {
+        struct route *t = &r->slots[i - 1];
+        t->rings = arena_carve(a, (size_t)(1 + CHAN_STREAMS) * RING_BYTES,
+                               4096);
+        t->next_free = r->free;
+        r->free = t;
+    }
+}
+
+static struct route *take(struct routes *r)
+{
+    struct route *t = r->free;
+    if (t == NULL)
+        return NULL;
+    uint8_t *rings = t->rings;
+    r->free = t->next_free;
+    r->count++;
+    memset(t, 0, sizeof(*t));
+    t->rings = rings;
+    t->routes = r;
+    t->live = true;
+    ring_init(&t->in, (struct span){ rings, RING_BYTES }, 0);
+    for (uint32_t i = 0; i < CHAN_STREAMS; i++)
+        ring_init(&t->out[i],
+                  (struct span){ rings + (size_t)(i + 1) * RING_BYTES,
+                                 RING_BYTES },
+                  0);
+    return t;
+}
+
+static void give_back_if_over(struct route *t)
+{
+    if (!t->live || t->op.state != CHAN_FREE || t->ag.state != CHAN_FREE ||
+        t->op_mux != NULL)
+        return;
+    struct routes *r = t->routes;
+    t->live = false;
+    t->next_free = r->free;
+    r->free = t;
+    r->count--;
+}
+
+/* ---- from the operator to the machine ------------------------------------------ */
+
+static int op_data(void *ctx, uint32_t stream, uint64_t off,
+                   struct view bytes, bool fin)
+{
+    struct route *t = ctx;
+    if (stream != 0 || off != t->in.tail)
+        return ERR_PROTO;
+    if (ring_write(&t->in, bytes) != OK)
+        return ERR_PROTO; /* credit was not kept */
+    t->in_fin = t->in_fin || fin;
+    chan_wake(&t->ag);
+    return OK;
+}
+
+static struct view ag_peek(void *ctx, uint32_t stream, uint64_t *off,
+                           bool *fin)
+{
+    struct route *t = ctx;
+    (void)stream;
+    struct view v = ring_at(&t->in, *off);
+    *fin = t->in_fin && *off + v.len == t->in.tail;
+    return v;
+}
+
+static void ag_sent(void *ctx, uint32_t stream, uint64_t upto)
+{
+    struct route *t = ctx;
+    (void)stream;
+    ring_consume(&t->in, upto);
+    chan_used(&t->op, 0, upto, t->in_ack);
+}
+
+static void ag_acked(void *ctx, uint32_t stream, uint64_t ack)
+{
+    struct route *t = ctx;
+    if (stream != 0 || ack <= t->in_ack)
+        return;
+    t->in_ack = ack;
+    chan_used(&t->op, 0, t->in.head, ack);
+}
+
+static void op_event(void *ctx, const msg_event *event)
+{
+    struct route *t = ctx;
+    msg_event copy = *event;
+    (void)chan_event(&t->ag, &copy); /* a full queue drops a resize */
+}
+
+static void end_machine_side(struct route *t, const msg_close *end)
+{
+    t->in_fin = true;
+    chan_close(&t->ag, end, false);
+}
+
+static void op_closed(void *ctx, const msg_close *end)
+{
+    struct route *t = ctx;
+    msg_close lost = chan_failure(cmdop_agent_v1_Code_CODE_LOST,
+                                  "the operator's connection was lost", "");
+    t->op_mux = NULL;
+    end_machine_side(t, end != NULL ? end : &lost);
+    give_back_if_over(t);
+}
+
+static void route_ended(void *ctx)
+{
+    give_back_if_over(ctx);
+}
+
+/* ---- from the machine to the operator -------------------------------------------- */
+
+static int ag_data(void *ctx, uint32_t stream, uint64_t off,
+                   struct view bytes, bool fin)
+{
+    struct route *t = ctx;
+    struct ring *ring = &t->out[stream];
+    if (off > ring->tail) /* skipped at the source: what is here is stale */
+        ring_init(ring, (struct span){ ring->buf, ring->cap }, off);
+    if (ring_write(ring, bytes) != OK)
+        return ERR_PROTO;
+    t->out_fin[stream] = t->out_fin[stream] || fin;
+    chan_wake(&t->op);
+    return OK;
+}
+
+static struct view op_peek(void *ctx, uint32_t stream, uint64_t *off,
+                           bool *fin)
+{
+    struct route *t = ctx;
+    struct ring *ring = &t->out[stream];
+    if (*off < ring->head)
+        *off = ring->head;
+    struct view v = ring_at(ring, *off);
+    *fin = t->out_fin[stream] && *off + v.len == ring->tail;
+    return v;
+}
+
+static void op_sent(void *ctx, uint32_t stream, uint64_t upto)
+{
+    struct route *t = ctx;
+    ring_consume(&t->out[stream], upto);
+    chan_used(&t->ag, stream, upto, t->out_ack[stream]);
+}
+
+static void op_acked(void *ctx, uint32_t stream, uint64_t ack)
+{
+    struct route *t = ctx;
+    if (ack <= t->out_ack[stream])
+        return;
+    t->out_ack[stream] = ack;
+    chan_used(&t->ag, stream, t->out[stream].head, ack);
+}
+
+static void ag_event(void *ctx, const msg_event *event)
+{
+    struct route *t = ctx;
+    msg_event copy = *event;
+    (void)chan_event(&t->op, &copy);
+}
+
+static void ag_closed(void *ctx, const msg_close *end)
+{
+    struct route *t = ctx;
+    msg_close lost = chan_failure(cmdop_agent_v1_Code_CODE_LOST,
+                                  "the machine's connection was lost",
+                                  "try again when it is back online");
+    if (t->op.state == CHAN_FREE && t->op_mux != NULL) { /* not accepted */
+        (void)mux_reject(t->op_mux, t->op_number,
+                         cmdop_agent_v1_Code_CODE_LOST,
+                         lost.result.failure.message,
+                         lost.result.failure.remedy);
+        t->op_mux = NULL;
+    }
+    for (uint32_t i = 0; i < CHAN_STREAMS; i++)
+        t->out_fin[i] = true;
+    chan_close(&t->op, end != NULL ? end : &lost, false);
+    give_back_if_over(t);
+}
+
+/* ---- opening ----------------------------------------------------------------------- */
+
+static void op_never(void *ctx, const msg_accept *accept)
+{
+    (void)ctx;
+    (void)accept;
+    assert(!"the relay accepts an operator's channel, it opens none");
+}
+
+static void op_never_either(void *ctx, const msg_reject *reject)
+{
+    (void)ctx;
+    (void)reject;
+    assert(!"the relay accepts an operator's channel, it opens none");
+}
+
+static const struct chan_ops op_ops = {
+    .accepted = op_never,
+    .rejected = op_never_either,
+    .data = op_data,
+    .event = op_event,
+    .acked = op_acked,
+    .closed = op_closed,
+    .peek = op_peek,
+    .sent = op_sent,
+    .ended = route_ended,
+};
+
+static void start_rings(struct route *t, const msg_accept *accept)
+{
+    struct ring *in = &t->in, *out = &t->out[0];
+    ring_init(in, (struct span){ in->buf, in->cap }, accept->in_offset);
+    ring_init(out, (struct span){ out->buf, out->cap }, accept->out_offset);
+    t->in_ack = accept->in_offset;
+    t->out_ack[0] = accept->out_offset;
+}
+
+static void ag_accepted(void *ctx, const msg_accept *accept)
+{
+    struct route *t = ctx;
+    msg_open asked = { .channel = t->op_number, .window = t->op_window };
+    msg_accept copy = *accept;
+    struct mux *op = t->op_mux;
+    if (op == NULL)
+        return; /* the operator left meanwhile; its Close is on its way */
+    start_rings(t, accept);
+    t->op_mux = NULL;
+    if (chan_accept(op, &t->op, &asked, &copy) == OK)
+        return;
+    msg_close end = chan_failure(cmdop_agent_v1_Code_CODE_LIMIT,
+                                 "the operator's connection is full", "");
+    end_machine_side(t, &end);
+}
+
+static void ag_rejected(void *ctx, const msg_reject *reject)
+{
+    struct route *t = ctx;
+    if (t->op_mux != NULL)
+        (void)mux_reject(t->op_mux, t->op_number, reject->code,
+                         reject->message, reject->remedy);
+    t->op_mux = NULL;
+    give_back_if_over(t);
+}
+
+static const struct chan_ops ag_ops = {
+    .accepted = ag_accepted,
+    .rejected = ag_rejected,
+    .data = ag_data,
+    .event = ag_event,
+    .acked = ag_acked,
+    .closed = ag_closed,
+    .peek = ag_peek,
+    .sent = ag_sent,
+    .ended = route_ended,
+};
+
+void routes_operator_lost(struct routes *r, struct mux *op)
+{
+    for (uint32_t i = 0; i < r->cap; i++) {
+        struct route *t = &r->slots[i];
+        if (t->live && t->op_mux == op)
+            op_closed(t, NULL);
+    }
+}
+
+void route_open(struct routes *r, struct mux *op, struct mux *ag,
+                const msg_open *open, struct view params)
+{
+    struct msg_blob blob = { .data = params };
+    msg_open onward = *open;
+    struct route *t = take(r);
+    if (t == NULL) {
+        (void)mux_reject(op, open->channel, cmdop_agent_v1_Code_CODE_LIMIT,
+                         "the relay forwards as many channels as it can",
+                         "try again in a moment");
+        return;
+    }
+    bool bulk = open->kind != cmdop_agent_v1_Kind_KIND_PTY;
+    t->op_mux = op;
+    t->op_number = open->channel;
+    t->op_window = open->window;
+    chan_init(&t->op, &op_ops, t, CHAN_STREAMS, RING_BYTES, bulk);
+    chan_init(&t->ag, &ag_ops, t, 1, RING_BYTES, bulk);
+    t->ag.gaps_ok = true;
+    onward.params = msg_blob_out(&blob);
+    if (chan_open(ag, &t->ag, &onward) != OK) {
+        (void)mux_reject(op, open->channel, cmdop_agent_v1_Code_CODE_LIMIT,
+                         "the machine's connection takes no more channels",
+                         "close one of them first");
+        t->op_mux = NULL;
+        give_back_if_over(t);
+    }
+}

@@ -1,0 +1,61 @@
+/*
+ * A channel that passes through the relay: one end on an operator's link, one
+ * on a machine's, and between them a ring per stream. The relay never looks
+ * into a payload; it numbers, bounds and forwards.
+ *
+ *   operator link                                     machine link
+ *      op.rx[0]  ---> in  ring ----------------------->  ag.tx[0]
+ *      op.tx[0]  <--- out ring <-----------------------  ag.rx[0]
+ *      op.tx[1]  <--- err ring <-----------------------  ag.rx[1]
+ *
+ * Each hop grants credit for what its ring can still take, so a ring never
+ * overflows; acknowledgements pass through unchanged.
+ */
+#ifndef RELAY_ROUTE_H
+#define RELAY_ROUTE_H
+
+#include "base/arena.h"
+#include "base/ring.h"
+#include "core/mux.h"
+#include "limits.h"
+
+struct route {
+    struct chan     op;
+    struct chan     ag;
+    struct ring     in;
+    struct ring     out[CHAN_STREAMS];
+    uint64_t        in_ack;               /* applied by the machine */
+    uint64_t        out_ack[CHAN_STREAMS]; /* taken by the operator */
+    bool            in_fin;
+    bool            out_fin[CHAN_STREAMS];
+    bool            live;
+    uint32_t        op_number;  /* until the machine accepted */
+    uint32_t        op_window;
+    struct mux     *op_mux;     /* NULL: the operator is gone */
+    struct routes  *routes;
+    struct route   *next_free;
+    uint8_t        *rings;      /* storage of all three */
+};
+
+struct routes {
+    struct route *slots;
+    struct route *free;
+    uint32_t      cap;
+    uint32_t      count;
+};
+
+void routes_init(struct routes *r, struct arena *a, uint32_t cap);
+
+/*
+ * Lead an operator's Open to a machine. `open` is stamped with its origin
+ * already. Answers on the operator's link, now or when the machine has
+ * answered.
+ */
+void route_open(struct routes *r, struct mux *op, struct mux *ag,
+                const msg_open *open, struct view params);
+
+/* An operator's link goes away: end what it had asked for and not got yet.
+ * Call before mux_lost. */
+void routes_operator_lost(struct routes *r, struct mux *op);
+
+#endif

@@ -1,0 +1,310 @@
+/*
+ * `cmdop server`: be the relay. The first start makes keys, certificate,
+ * store, owner and fleet, and leaves the user who started it signed in.
+ */
+#include "relay/verbs.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "codec/base64.h"
+#include "core/credential.h"
+#include "core/joinstr.h"
+#include "core/paths.h"
+#include "crypto/ct.h"
+#include "crypto/hash.h"
+#include "relay/place.h"
+#include "relay/relay.h"
+
+#define GRPC_LISTEN   "[::]:50051"
+#define API_LISTEN    "127.0.0.1:8000"
+#define CONNS_DEFAULT 4096
+#define TOKEN_RAW     32
+
+struct options {
+    const char *state, *grpc, *api, *name, *address, *conns;
+    bool        verbose;
+};
+
+/* ---- signing the starter in ------------------------------------------------------- */
+
+static void make_token(char out[CREDENTIAL_TOKEN_CAP])
+{
+    uint8_t raw[TOKEN_RAW];
+    struct writer w;
+    port_entropy(SPAN_ARRAY(raw));
+    memset(out, 0, CREDENTIAL_TOKEN_CAP);
+    writer_init(&w, (struct span){ (uint8_t *)out,
+                                   CREDENTIAL_TOKEN_CAP - 1 });
+    write_str(&w, "cmdop_");
+    base64_write(&w, BASE64_URL, VIEW_ARRAY(raw));
+    ct_wipe(SPAN_ARRAY(raw));
+}
+
+static int store_token(struct relay *r, const char *token, struct text *why)
+{
+    struct store_ask q = { .op = STORE_TOKEN_MAKE };
+    struct store_answer a;
+    struct text t;
+    memcpy(q.u.token_make.fleet_id, r->owner.fleet_id, UUID_CAP);
+    memcpy(q.u.token_make.user_id, r->owner.user_id, UUID_CAP);
+    bytes_to_str(q.u.token_make.label, NAME_CAP, view_str("first sign-in"));
+    hash_once(view_str(token), q.u.token_make.hash);
+    port_entropy(SPAN_ARRAY(q.u.token_make.random));
+    text_init(&t, q.u.token_make.actor, sizeof(q.u.token_make.actor));
+    text_join(&t, "cli:", port_username(), NULL);
+    int err = relay_ask_now(&r->store, &q, &a);
+    if (err != OK)
+        text_str(why, store_why(&r->store));
+    return err;
+}
+
+static bool token_valid(struct relay *r, const char *token)
+{
+    struct store_ask q = { .op = STORE_TOKEN_CHECK };
+    struct store_answer a;
+    hash_once(view_str(token), q.u.token_check.hash);
+    return relay_ask_now(&r->store, &q, &a) == OK && a.outcome == STORE_DONE;
+}
+
+/* This relay's entry in the user's sign-ins, by its key. */
+static struct credential *own_entry(struct credentials *all,
+                                    const uint8_t pin[32])
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (memcmp(all->server[i].pin, pin, 32) == 0)
+            return &all->server[i];
+    return NULL;
+}
+
+static int sign_in(struct relay *r, const struct place *place,
+                   const char *name, const char *address, struct text *why)
+{
+    static struct credentials all;
+    struct credential c = { 0 };
+    int err = credential_load(place->config, &all, why);
+    if (err != OK)
+        return err;
+    const struct credential *old = own_entry(&all, r->keys.relay.pub);
+    if (old != NULL)
+        c = *old;
+    else
+        bytes_to_str(c.name, sizeof(c.name), view_str(name));
+    if (c.token[0] == '\0' || !token_valid(r, c.token)) {
+        make_token(c.token);
+        err = store_token(r, c.token, why);
+    }
+    bytes_to_str(c.address, sizeof(c.address), view_str(address));
+    bytes_to_str(c.user, sizeof(c.user), view_str(r->owner.user_name));
+    memcpy(c.pin, r->keys.relay.pub, sizeof(c.pin));
+    if (err == OK)
+        err = credential_upsert(&all, &c);
+    if (err == OK && (all.current[0] == '\0' || r->keys.made))
+        err = credential_use(&all, c.name);
+    if (err == OK)
+        err = credential_save(place->config, &all, why);
+    if (err != OK && why->len == 0)
+        text_join(why, "the sign-in cannot be kept: ", err_str(err), NULL);
+    credential_wipe(&all);
+    ct_wipe(SPAN_ARRAY(c.token));
+    return err;
+}
+
+/* ---- addresses ---------------------------------------------------------------------- */
+
+static int listen_address(const char *text, struct port_addr *out,
+                          struct text *why)
+{
+    char host[256];
+    uint16_t port = 0;
+    struct view v = view_str(text);
+    static const char zero[] = ":0";
+    /* Port 0, "any free one", is for listening only. */
+    if (v.len > 2 && view_is(view_from(v, v.len - 2), zero)) {
+        char one[300];
+        struct text t;
+        TEXT_OF(&t, one);
+        text_view(&t, view_first(v, v.len - 2));
+        text_str(&t, ":1");
+        int err = joinstr_address(text_done(&t), host, &port, why);
+        port = 0;
+        return err == OK ? port_addr_parse(host, port, out) : err;
+    }
+    int err = joinstr_address(v, host, &port, why);
+    if (err != OK)
+        return err;
+    err = port_addr_parse(host, port, out);
+    if (err != OK)
+        text_join(why, "listen on a numeric address, not on ", host, NULL);
+    return err;
+}
+
+static bool is_any(const struct port_addr *a)
+{
+    static const uint8_t any6[16], any4[16] = { [10] = 0xFF, [11] = 0xFF };
+    return memcmp(a->ip, any6, 16) == 0 || memcmp(a->ip, any4, 16) == 0;
+}
+
+/* "HOST:PORT" as it is dialled: where we listen, or for "any" the given
+ * host. */
+static void dial_address(const struct port_addr *at, uint16_t port,
+                         const char *any_host, struct text *out)
+{
+    char where[PORT_ADDR_CAP];
+    struct port_addr a = *at;
+    a.port = port;
+    if (is_any(at)) {
+        text_join(out, any_host, ":", NULL);
+        text_u64(out, port);
+        return;
+    }
+    port_addr_print(&a, where, sizeof(where));
+    text_str(out, where);
+}
+
+/* ---- the verb ------------------------------------------------------------------------ */
+
+static void announce(const struct relay *r, const char *address)
+{
+    char buf[512], fingerprint[SIGN_FINGERPRINT_CAP];
+    struct text t;
+    sign_fingerprint(r->keys.relay.pub, fingerprint);
+    TEXT_OF(&t, buf);
+    text_join(&t, "relay ready\n  machines   ", address, "\n  health     ",
+              NULL);
+    text_str(&t, "port ");
+    text_u64(&t, r->api_port);
+    text_join(&t, ", /healthz and /readyz\n  key        ", fingerprint,
+              "\n  next       cmdop server join-key\n", NULL);
+    cmd_note(buf);
+}
+
+static int serve(struct relay *r, const struct options *o,
+                 const struct place *place, const struct cmd_env *env,
+                 struct text *why)
+{
+    char host[NAME_CAP], far[300], near[300];
+    struct text far_text, near_text;
+    struct relay_cfg cfg = { .folder = place->folder,
+                             .version = env->version,
+                             .conns_max = CONNS_DEFAULT };
+    uint64_t conns = CONNS_DEFAULT;
+    port_hostname(host, sizeof(host));
+    cfg.name = o->name != NULL ? o->name : host;
+    if (o->conns != NULL &&
+        (text_parse_u64(view_str(o->conns), 1000000, &conns) != OK ||
+         conns == 0)) {
+        text_str(why, "--max-connections takes a number from 1 to 1000000");
+        return ERR_RANGE;
+    }
+    cfg.conns_max = (uint32_t)conns;
+    int err = listen_address(o->grpc, &cfg.grpc, why);
+    if (err == OK)
+        err = listen_address(o->api, &cfg.api, why);
+    if (err == OK)
+        err = relay_init(r, port_memory(relay_bytes(cfg.conns_max)), &cfg,
+                         why);
+    if (err != OK)
+        return err;
+    TEXT_OF(&far_text, far);
+    TEXT_OF(&near_text, near);
+    if (o->address != NULL)
+        text_str(&far_text, o->address);
+    else
+        dial_address(&cfg.grpc, r->grpc_port, cfg.name, &far_text);
+    dial_address(&cfg.grpc, r->grpc_port, "localhost", &near_text);
+    err = place_save_address(place, far, why);
+    if (err == OK)
+        err = sign_in(r, place, cfg.name, near, why);
+    if (err != OK)
+        return err;
+    announce(r, far);
+    relay_run(r);
+    return OK;
+}
+
+static int lock(const struct place *place, struct text *why)
+{
+    char path[PATH_CAP];
+    int pid = 0;
+    int err = port_keep_folder(place->folder);
+    if (err == OK)
+        err = paths_join(path, place->folder, "server.lock");
+    if (err == OK)
+        err = port_keep_lock(path, &pid);
+    if (err == ERR_BUSY) {
+        text_str(why, "a relay with this state folder runs already (pid ");
+        text_u64(why, (uint64_t)pid);
+        text_str(why, ")");
+    } else if (err != OK) {
+        text_join(why, "cannot use the folder ", place->folder, ": ",
+                  port_why(), NULL);
+    }
+    return err;
+}
+
+static int run(const struct cmd_env *env, int argc, char **argv)
+{
+    static struct relay relay;
+    struct options o = { .grpc = GRPC_LISTEN, .api = API_LISTEN };
+    struct place place;
+    const struct cmd_opt opts[] = {
+        { "--state-dir", NULL, NULL, &o.state },
+        { "--listen-grpc", NULL, NULL, &o.grpc },
+        { "--listen-api", NULL, NULL, &o.api },
+        { "--name", NULL, NULL, &o.name },
+        { "--address", NULL, NULL, &o.address },
+        { "--max-connections", NULL, NULL, &o.conns },
+        { "--verbose", "-v", &o.verbose, NULL },
+    };
+    char buf[512];
+    struct text why;
+    int rest;
+    if (argc > 1 && strcmp(argv[1], "join-key") == 0)
+        return joinkey_run(env, argc - 1, argv + 1);
+    int status = cmd_options(&server_cmd, &argc, argv, &rest, opts,
+                             sizeof(opts) / sizeof(opts[0]));
+    if (status >= 0)
+        return status;
+    if (argc > 1)
+        return cmd_usage(&server_cmd, "nothing is expected here: ", argv[1]);
+    TEXT_OF(&why, buf);
+    log_init(port_log, port_wall_ms, o.verbose ? LOG_DEBUG : LOG_INFO);
+    int err = place_find(&place, o.state, &why);
+    if (err == OK)
+        err = lock(&place, &why);
+    if (err == OK)
+        err = serve(&relay, &o, &place, env, &why);
+    if (err != OK)
+        cmd_say(buf, NULL);
+    return err == OK ? CMD_OK : CMD_FAILED;
+}
+
+const struct cmd server_cmd = {
+    .name = "server",
+    .summary = "be the relay; make join keys",
+    .help =
+        "usage: cmdop server [options]\n"
+        "       cmdop server join-key [--uses N] [--expires D] [--label L]\n"
+        "       cmdop server join-key --list | --revoke ID\n"
+        "\n"
+        "Run the relay in the foreground. The first start makes its keys, "
+        "its store and an\nowner account, and signs the user who started it "
+        "in. `join-key` prints a join\nstring for `cmdop join`; it is valid "
+        "for 24 hours unless --expires says otherwise\n(0 = for ever).\n"
+        "\n"
+        "  --state-dir D         where keys and store are\n"
+        "  --listen-grpc A       for machines and operators (default "
+        GRPC_LISTEN ")\n"
+        "  --listen-api A        /healthz and /readyz (default " API_LISTEN
+        ")\n"
+        "  --address HOST:PORT   how machines reach it, for join strings\n"
+        "  --name NAME           DNS name in its certificate\n"
+        "  --max-connections N   default 4096\n"
+        "\n"
+        "example:\n"
+        "  cmdop server --address relay.example:50051 &\n"
+        "  cmdop server join-key --uses 1\n",
+    .run = run,
+};

@@ -1,0 +1,12 @@
+/* The relay's verb, for the table in src/main/full.c. */
+#ifndef RELAY_VERBS_H
+#define RELAY_VERBS_H
+
+#include "core/cmd.h"
+
+extern const struct cmd server_cmd; /* cmdop server ... */
+
+/* `cmdop server join-key ...`; argv[0] is "join-key". */
+int joinkey_run(const struct cmd_env *env, int argc, char **argv);
+
+#endif

@@ -1,0 +1,719 @@
+/*
+ * One gRPC call over HTTP/2 by nghttp2; see h2.h. The order below: memory and
+ * options, headers in, bodies and ends, bytes out, and the doors.
+ */
+#include "transport/h2.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/text.h"
+#include "limits.h"
+
+/* Windows never limit us: bodies are handed on at once. nghttp2 grants more
+ * when half is used, so this is one small frame per 4 MiB. */
+#define WINDOW (8 * 1024 * 1024)
+
+#define HEADERS_BYTES_MAX 8192 /* names and values of one block */
+#define ACKS_WAITING_MAX  64   /* PING and SETTINGS unanswered: a flood */
+#define SETTINGS_MAX      32   /* entries of one SETTINGS frame */
+#define RESET_BURST       32   /* streams reset by the peer; then per second: */
+#define RESET_RATE        4
+
+/* ---- memory ---------------------------------------------------------------- */
+
+static void *mem_get(size_t size, void *a)
+{
+    return alloc_get(a, size);
+}
+
+static void mem_put(void *ptr, void *a)
+{
+    alloc_put(a, ptr);
+}
+
+static void *mem_get_zero(size_t count, size_t size, void *a)
+{
+    if (size > 0 && count > SIZE_MAX / size)
+        return NULL;
+    void *ptr = alloc_get(a, count * size);
+    if (ptr != NULL)
+        memset(ptr, 0, count * size);
+    return ptr;
+}
+
+static void *mem_resize(void *ptr, size_t size, void *a)
+{
+    return alloc_resize(a, ptr, size);
+}
+
+/* ---- errors ---------------------------------------------------------------- */
+
+static void set_message(struct h2 *h, const char *message)
+{
+    bytes_to_str(h->message, sizeof(h->message), view_str(message));
+}
+
+/* The first error wins. */
+static int h2_fail(struct h2 *h, int err, const char *why)
+{
+    if (h->err == OK) {
+        h->err = err;
+        if (why != NULL)
+            set_message(h, why);
+    }
+    return h->err;
+}
+
+static bool first_is(const struct h2 *h, const char *text)
+{
+    return view_starts(view_of(h->first, h->first_len), view_str(text));
+}
+
+/* The peer's first bytes are not HTTP/2: what are they? */
+static const char *first_why(const struct h2 *h)
+{
+    static const char *const http1[] = {"HTTP/1.", "GET ", "POST ",
+                                        "HEAD ",   "PUT ", "OPTION"};
+    for (size_t i = 0; i < sizeof(http1) / sizeof(http1[0]); i++) {
+        if (first_is(h, http1[i]))
+            return "the peer speaks HTTP/1.1, not HTTP/2";
+    }
+    if (first_is(h, "\x16\x03"))
+        return "the peer speaks TLS, but this connection is plain";
+    return NULL;
+}
+
+static int fail_by_nghttp2(struct h2 *h, int code)
+{
+    const char *why = first_why(h);
+    if (code == NGHTTP2_ERR_NOMEM)
+        return h2_fail(h, ERR_LIMIT,
+                       "the peer wants more memory than a connection has");
+    if (code == NGHTTP2_ERR_FLOODED)
+        return h2_fail(h, ERR_PROTO, "the peer floods the connection");
+    if (why != NULL)
+        return h2_fail(h, ERR_PROTO, why);
+    if (code == NGHTTP2_ERR_BAD_CLIENT_MAGIC)
+        return h2_fail(h, ERR_PROTO, "the peer does not speak HTTP/2");
+    return h2_fail(h, ERR_PROTO, nghttp2_strerror(code));
+}
+
+static void note_first(struct h2 *h, struct view in)
+{
+    for (size_t i = 0; i < in.len && h->first_len < sizeof(h->first); i++)
+        h->first[h->first_len++] = in.ptr[i];
+}
+
+/* What nghttp2 says about the peer's mistake, for people. */
+static int on_error(nghttp2_session *session, int code, const char *msg,
+                    size_t len, void *user)
+{
+    struct h2 *h = user;
+    (void)session;
+    if (code != NGHTTP2_ERR_SETTINGS_EXPECTED && code != NGHTTP2_ERR_PROTO)
+        return 0; /* a header that it ignores, and the like */
+    if (h->err == OK && !h->told)
+        bytes_to_str(h->message, sizeof(h->message), view_of(msg, len));
+    return 0;
+}
+
+/* ---- grpc-message ---------------------------------------------------------- */
+
+/* Percent-encode (grpc PROTOCOL-HTTP2, "Status-Message"). */
+static void percent_encode(struct text *t, const char *message)
+{
+    for (struct view v = view_str(message); v.len > 0; v = view_from(v, 1)) {
+        uint8_t b = v.ptr[0];
+        if (b >= 0x20 && b <= 0x7e && b != '%') {
+            text_char(t, (char)b);
+        } else {
+            text_char(t, '%');
+            text_hex(t, view_first(v, 1));
+        }
+    }
+}
+
+static int hex_digit(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* The byte that "%XX" at the front stands for, or -1. */
+static int percent_byte(struct view v)
+{
+    if (v.len < 3 || v.ptr[0] != '%')
+        return -1;
+    int high = hex_digit(v.ptr[1]);
+    int low = hex_digit(v.ptr[2]);
+    return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
+static void percent_decode(struct text *t, struct view v)
+{
+    while (v.len > 0) {
+        int byte = percent_byte(v);
+        text_char(t, (char)(byte < 0 ? v.ptr[0] : byte));
+        v = view_from(v, byte < 0 ? 1 : 3);
+    }
+}
+
+/* ---- ends ------------------------------------------------------------------ */
+
+/* Tell the owner, once, that the far end finished. */
+static void tell_end(struct h2 *h, int status)
+{
+    if (h->told)
+        return;
+    h->told = true;
+    if (!h->is_server)
+        h->status = status;
+    h->ops->ended(h->ctx, status, view_str(h->message));
+}
+
+/* grpc's http-grpc-status-mapping.md. */
+static int status_of_http(int http)
+{
+    switch (http) {
+    case 401: return GRPC_UNAUTHENTICATED;
+    case 403: return GRPC_DENIED;
+    case 404: return GRPC_UNIMPLEMENTED;
+    case 429:
+    case 502:
+    case 503:
+    case 504: return GRPC_UNAVAILABLE;
+    }
+    return GRPC_UNKNOWN;
+}
+
+/* The answer is not gRPC: say what it is instead. */
+static void refuse_answer(struct h2 *h)
+{
+    struct text t;
+    TEXT_OF(&t, h->message);
+    if (h->heads.http == 200) {
+        text_str(&t, "the peer is a web server, but not for gRPC");
+    } else {
+        text_str(&t, "the peer answered with HTTP status ");
+        text_u64(&t, h->heads.http);
+    }
+    h->done = true;
+    tell_end(h, status_of_http(h->heads.http));
+}
+
+/* ---- headers in ------------------------------------------------------------ */
+
+static void read_message(struct h2 *h, struct view value)
+{
+    struct text t;
+    TEXT_OF(&t, h->message);
+    percent_decode(&t, value);
+}
+
+static bool is_grpc_type(struct view v)
+{
+    static const char type[] = "application/grpc";
+    struct view rest = view_from(v, sizeof(type) - 1);
+    return view_starts(v, view_str(type)) &&
+           (rest.len == 0 || rest.ptr[0] == '+' || rest.ptr[0] == ';');
+}
+
+static void read_request_header(struct h2 *h, struct view name,
+                                struct view value)
+{
+    if (view_is(name, ":method"))
+        h->heads.is_post = view_is(value, "POST");
+    else if (view_is(name, ":path"))
+        h->heads.is_path = view_is(value, h->path);
+}
+
+static void read_response_header(struct h2 *h, struct view name,
+                                 struct view value)
+{
+    uint64_t n;
+    if (view_is(name, ":status") && text_parse_u64(value, 999, &n) == OK)
+        h->heads.http = (uint16_t)n;
+    else if (view_is(name, "grpc-status"))
+        h->status =
+            text_parse_u64(value, 999, &n) == OK ? (int)n : GRPC_UNKNOWN;
+    else if (view_is(name, "grpc-message"))
+        read_message(h, value);
+}
+
+static int on_begin_headers(nghttp2_session *session,
+                            const nghttp2_frame *frame, void *user)
+{
+    struct h2 *h = user;
+    (void)session;
+    if (h->is_server && h->stream != 0 && frame->hd.stream_id != h->stream)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* one at a time */
+    h->heads = (struct h2_heads){0};
+    return 0;
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame,
+                     const uint8_t *name, size_t name_len, const uint8_t *value,
+                     size_t value_len, uint8_t flags, void *user)
+{
+    struct h2 *h = user;
+    struct view n = view_of(name, name_len);
+    struct view v = view_of(value, value_len);
+    (void)session;
+    (void)frame;
+    (void)flags;
+    h->heads.bytes += (uint32_t)(name_len + value_len);
+    if (h->heads.bytes > HEADERS_BYTES_MAX)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets the stream */
+    if (view_is(n, "content-type"))
+        h->heads.is_grpc = is_grpc_type(v);
+    else if (h->is_server)
+        read_request_header(h, n, v);
+    else
+        read_response_header(h, n, v);
+    return 0;
+}
+
+/* ---- headers out ----------------------------------------------------------- */
+
+/* A header whose text lives until it is sent. */
+static nghttp2_nv nv_fixed(const char *name, const char *value)
+{
+    return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value,
+                        strlen(name), strlen(value),
+                        NGHTTP2_NV_FLAG_NO_COPY_NAME |
+                            NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+}
+
+static nghttp2_nv nv_copied(const char *name, const char *value)
+{
+    nghttp2_nv nv = nv_fixed(name, value);
+    nv.flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
+    return nv;
+}
+
+static int submit_trailers(struct h2 *h)
+{
+    char code[24], message[3 * sizeof(h->message)];
+    struct text t;
+    TEXT_OF(&t, code);
+    text_i64(&t, h->status);
+    TEXT_OF(&t, message);
+    percent_encode(&t, h->message);
+    const nghttp2_nv nva[] = {nv_copied("grpc-status", code),
+                              nv_copied("grpc-message", message)};
+    return nghttp2_submit_trailer(h->session, h->stream, nva,
+                                  message[0] == '\0' ? 1 : 2);
+}
+
+static ssize_t on_pull(nghttp2_session *session, int32_t stream, uint8_t *buf,
+                       size_t len, uint32_t *flags, nghttp2_data_source *source,
+                       void *user)
+{
+    struct h2 *h = user;
+    (void)session;
+    (void)stream;
+    (void)source;
+    size_t n = h->ops->pull(h->ctx, (struct span){buf, len});
+    assert(n <= len);
+    if (n > 0)
+        return (ssize_t)n;
+    if (!h->ending) {
+        h->deferred = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (h->is_server) {
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        if (submit_trailers(h) != 0)
+            return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    return 0;
+}
+
+static const nghttp2_data_provider body_out = {.read_callback = on_pull};
+
+/* DATA frames fill a TLS record, not more. */
+static ssize_t on_data_length(nghttp2_session *session, uint8_t type,
+                              int32_t stream, int32_t session_window,
+                              int32_t stream_window, uint32_t frame_max,
+                              void *user)
+{
+    (void)session;
+    (void)type;
+    (void)stream;
+    (void)session_window; /* nghttp2 applies the windows itself */
+    (void)stream_window;
+    (void)user;
+    return frame_max < H2_DATA_MAX ? (ssize_t)frame_max : H2_DATA_MAX;
+}
+
+/* ---- a request comes in (server) ------------------------------------------- */
+
+static int refuse_http(struct h2 *h, int32_t stream, const char *http)
+{
+    const nghttp2_nv nva[] = {nv_fixed(":status", http)};
+    return nghttp2_submit_response(h->session, stream, nva, 1, NULL);
+}
+
+static int refuse_path(struct h2 *h, int32_t stream)
+{
+    const nghttp2_nv nva[] = {
+        nv_fixed(":status", "200"),
+        nv_fixed("content-type", "application/grpc"),
+        nv_fixed("grpc-status", "12"),
+        nv_fixed("grpc-message", "there is no such method"),
+    };
+    return nghttp2_submit_response(h->session, stream, nva, 4, NULL);
+}
+
+static int accept_call(struct h2 *h, int32_t stream)
+{
+    const nghttp2_nv nva[] = {
+        nv_fixed(":status", "200"),
+        nv_fixed("content-type", "application/grpc"),
+    };
+    h->stream = stream;
+    h->accepted = true;
+    int err = nghttp2_submit_response(h->session, stream, nva, 2, &body_out);
+    if (err == 0)
+        h->ops->opened(h->ctx);
+    return err;
+}
+
+static int on_request(struct h2 *h, int32_t stream)
+{
+    if (!h->heads.is_post)
+        return refuse_http(h, stream, "405");
+    if (!h->heads.is_grpc)
+        return refuse_http(h, stream, "415");
+    if (!h->heads.is_path)
+        return refuse_path(h, stream);
+    return accept_call(h, stream);
+}
+
+/* ---- an answer comes in (client) ------------------------------------------- */
+
+static void on_answer(struct h2 *h)
+{
+    if (h->heads.http != 200 || !h->heads.is_grpc) {
+        if (h->status < 0)
+            refuse_answer(h);
+        return;
+    }
+    h->accepted = true;
+    h->ops->opened(h->ctx);
+}
+
+/* ---- frames ---------------------------------------------------------------- */
+
+/* END_STREAM came: the far end has said everything. */
+static void on_end_stream(struct h2 *h)
+{
+    if (h->is_server) {
+        tell_end(h, -1);
+        return;
+    }
+    h->done = true;
+    if (h->status < 0 && h->message[0] == '\0')
+        set_message(h, "the peer ended the call without a status");
+    tell_end(h, h->status);
+}
+
+static int on_headers(struct h2 *h, const nghttp2_frame *frame)
+{
+    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+        return on_request(h, frame->hd.stream_id);
+    if (frame->headers.cat == NGHTTP2_HCAT_RESPONSE)
+        on_answer(h);
+    return 0;
+}
+
+static void on_goaway(struct h2 *h, const nghttp2_goaway *frame)
+{
+    struct text t;
+    if (frame->error_code == NGHTTP2_NO_ERROR || h->told || h->err != OK)
+        return;
+    TEXT_OF(&t, h->message);
+    text_join(&t, "the peer ended the connection: ",
+              nghttp2_http2_strerror(frame->error_code), NULL);
+    if (frame->opaque_data_len > 0) {
+        text_str(&t, ", ");
+        text_safe(&t, view_of(frame->opaque_data, frame->opaque_data_len));
+    }
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame,
+                    void *user)
+{
+    struct h2 *h = user;
+    (void)session;
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        on_goaway(h, &frame->goaway);
+    if (frame->hd.type == NGHTTP2_HEADERS && on_headers(h, frame) != 0)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    if ((frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
+        (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
+        frame->hd.stream_id == h->stream)
+        on_end_stream(h);
+    return 0;
+}
+
+static int on_body(nghttp2_session *session, uint8_t flags, int32_t stream,
+                   const uint8_t *data, size_t len, void *user)
+{
+    struct h2 *h = user;
+    (void)session;
+    (void)flags;
+    if (stream != h->stream || !h->accepted || h->told)
+        return 0;
+    int err = h->ops->body(h->ctx, view_of(data, len));
+    if (err >= 0)
+        return 0;
+    h2_fail(h, err, NULL);
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+/* nghttp2 gives up because of a mistake of the peer. These bytes still go
+ * out; the next h2_take returns the error. */
+static void on_goaway_sent(struct h2 *h, const nghttp2_goaway *frame)
+{
+    char why[sizeof(h->message)];
+    struct text t;
+    if (frame->error_code == NGHTTP2_NO_ERROR)
+        return;
+    TEXT_OF(&t, why);
+    text_join(&t, "the peer broke HTTP/2: ",
+              nghttp2_http2_strerror(frame->error_code), ", ", NULL);
+    text_view(&t, view_of(frame->opaque_data, frame->opaque_data_len));
+    h2_fail(h, ERR_PROTO, first_why(h) != NULL ? first_why(h) : why);
+}
+
+static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame,
+                         void *user)
+{
+    struct h2 *h = user;
+    (void)session;
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        on_goaway_sent(h, &frame->goaway);
+    if (h->is_server && frame->hd.type == NGHTTP2_HEADERS &&
+        frame->hd.stream_id == h->stream &&
+        (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
+        h->done = true;
+    return 0;
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t stream,
+                           uint32_t code, void *user)
+{
+    struct h2 *h = user;
+    (void)session;
+    if (stream != h->stream)
+        return 0;
+    if (code != NGHTTP2_NO_ERROR && !h->told && h->message[0] == '\0') {
+        struct text t;
+        TEXT_OF(&t, h->message);
+        text_join(&t, "the call was reset: ", nghttp2_http2_strerror(code),
+                  NULL);
+    }
+    h->done = true;
+    tell_end(h, h->is_server ? -1 : h->status);
+    h->stream = 0;
+    h->deferred = false;
+    return 0;
+}
+
+/* ---- set up ---------------------------------------------------------------- */
+
+static nghttp2_session_callbacks *callbacks;
+static nghttp2_option *options;
+
+static void set_callbacks(nghttp2_session_callbacks *c)
+{
+    nghttp2_session_callbacks_set_error_callback2(c, on_error);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(c,
+                                                            on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(c, on_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_body);
+    nghttp2_session_callbacks_set_on_frame_send_callback(c, on_frame_sent);
+    nghttp2_session_callbacks_set_on_stream_close_callback(c, on_stream_close);
+    nghttp2_session_callbacks_set_data_source_read_length_callback(
+        c, on_data_length);
+}
+
+static void set_options(nghttp2_option *o)
+{
+    nghttp2_option_set_max_deflate_dynamic_table_size(o, 0);
+    nghttp2_option_set_max_send_header_block_length(o, HEADERS_BYTES_MAX);
+    nghttp2_option_set_max_outbound_ack(o, ACKS_WAITING_MAX);
+    nghttp2_option_set_max_settings(o, SETTINGS_MAX);
+    nghttp2_option_set_max_reserved_remote_streams(o, 0);
+    nghttp2_option_set_no_closed_streams(o, 1);
+    nghttp2_option_set_stream_reset_rate_limit(o, RESET_BURST, RESET_RATE);
+}
+
+/* see h2.h */
+int h2_prepare(void)
+{
+    if (callbacks != NULL && options != NULL)
+        return OK;
+    if (nghttp2_session_callbacks_new(&callbacks) != 0 ||
+        nghttp2_option_new(&options) != 0)
+        return ERR_LIMIT;
+    set_callbacks(callbacks);
+    set_options(options);
+    return OK;
+}
+
+static const nghttp2_settings_entry settings[] = {
+    {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, 0},
+    {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WINDOW},
+    {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADERS_BYTES_MAX},
+    {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 1},
+    {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}, /* clients only: stays last */
+};
+
+#define SETTINGS_COUNT (sizeof(settings) / sizeof(settings[0]))
+
+static int h2_start(struct h2 *h)
+{
+    nghttp2_mem mem = {h->alloc, mem_get, mem_put, mem_get_zero, mem_resize};
+    assert(callbacks != NULL && options != NULL); /* h2_prepare was called */
+    int err = h->is_server ? nghttp2_session_server_new3(&h->session, callbacks,
+                                                         h, options, &mem)
+                           : nghttp2_session_client_new3(&h->session, callbacks,
+                                                         h, options, &mem);
+    if (err != 0)
+        return fail_by_nghttp2(h, err);
+    err = nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings,
+                                  h->is_server ? SETTINGS_COUNT - 1
+                                               : SETTINGS_COUNT);
+    if (err == 0)
+        err = nghttp2_session_set_local_window_size(
+            h->session, NGHTTP2_FLAG_NONE, 0, WINDOW);
+    return err == 0 ? OK : fail_by_nghttp2(h, err);
+}
+
+/* see h2.h */
+int h2_client_init(struct h2 *h, struct alloc *alloc, const char *authority,
+                   const char *path, const struct h2_ops *ops, void *ctx)
+{
+    const nghttp2_nv nva[] = {
+        nv_fixed(":method", "POST"),
+        nv_fixed(":scheme", "https"),
+        nv_copied(":authority", authority),
+        nv_fixed(":path", path),
+        nv_fixed("te", "trailers"),
+        nv_fixed("content-type", "application/grpc"),
+        nv_fixed("user-agent", "grpc-c-cmdop"),
+    };
+    *h = (struct h2){.alloc = alloc, .ops = ops, .ctx = ctx, .status = -1};
+    if (h2_start(h) != OK)
+        return h->err;
+    int32_t stream = nghttp2_submit_request(
+        h->session, NULL, nva, sizeof(nva) / sizeof(nva[0]), &body_out, NULL);
+    if (stream < 0)
+        return fail_by_nghttp2(h, stream);
+    h->stream = stream;
+    return OK;
+}
+
+/* see h2.h */
+int h2_server_init(struct h2 *h, struct alloc *alloc, const char *path,
+                   const struct h2_ops *ops, void *ctx)
+{
+    *h = (struct h2){.alloc = alloc,
+                     .ops = ops,
+                     .ctx = ctx,
+                     .path = path,
+                     .is_server = true,
+                     .status = -1};
+    return h2_start(h);
+}
+
+/* ---- the doors ------------------------------------------------------------- */
+
+/* see h2.h */
+int h2_feed(struct h2 *h, struct view in)
+{
+    if (h->err != OK)
+        return h->err;
+    note_first(h, in);
+    ssize_t n = nghttp2_session_mem_recv(h->session, in.ptr, in.len);
+    if (n < 0)
+        return fail_by_nghttp2(h, (int)n);
+    return h->err;
+}
+
+/* see h2.h */
+int h2_take(struct h2 *h, struct view *out)
+{
+    const uint8_t *ptr;
+    *out = VIEW_NONE;
+    if (h->err != OK)
+        return h->err;
+    if (h->done)
+        nghttp2_session_terminate_session(h->session, NGHTTP2_NO_ERROR);
+    ssize_t n = nghttp2_session_mem_send(h->session, &ptr);
+    if (n < 0)
+        return fail_by_nghttp2(h, (int)n);
+    *out = view_of(ptr, (size_t)n);
+    return OK;
+}
+
+/* see h2.h */
+void h2_wake(struct h2 *h)
+{
+    if (!h->deferred)
+        return;
+    h->deferred = false;
+    if (nghttp2_session_resume_data(h->session, h->stream) != 0)
+        h2_fail(h, ERR_LIMIT, "no memory to go on sending");
+}
+
+/* see h2.h */
+void h2_end(struct h2 *h, int status, const char *message)
+{
+    if (h->ending)
+        return;
+    h->ending = true;
+    if (h->stream == 0)
+        h->done = true;
+    if (h->is_server) {
+        h->status = status;
+        set_message(h, message == NULL ? "" : message);
+    }
+    h2_wake(h);
+}
+
+/* see h2.h */
+bool h2_said_all(const struct h2 *h)
+{
+    return h->stream == 0 ||
+           nghttp2_session_get_stream_local_close(h->session, h->stream) == 1;
+}
+
+/* see h2.h */
+bool h2_finished(const struct h2 *h)
+{
+    return h->session == NULL || (!nghttp2_session_want_read(h->session) &&
+                                  !nghttp2_session_want_write(h->session));
+}
+
+/* see h2.h */
+const char *h2_why(const struct h2 *h)
+{
+    return h->message;
+}
+
+/* see h2.h */
+void h2_free(struct h2 *h)
+{
+    nghttp2_session_del(h->session);
+    h->session = NULL;
+}

@@ -1,0 +1,373 @@
+/* HTTP/1.1 server engine; see http.h. */
+#include "transport/http.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/text.h"
+
+_Static_assert(HTTP_HEAD_MAX <= UINT16_MAX, "places in head are 16 bits");
+_Static_assert(HTTP_TARGET_MAX < HTTP_HEAD_MAX, "414 comes before 431");
+
+/* ---- statuses ------------------------------------------------------------------ */
+
+#define PROBLEM(status, title)                                               \
+    { status, title,                                                         \
+      "{\"type\":\"about:blank\",\"title\":\"" title                         \
+      "\",\"status\":" #status "}\n" }
+
+static const struct status_row {
+    int         status;
+    const char *reason;
+    const char *problem;
+} STATUSES[] = {
+    { 200, "OK", "" },
+    PROBLEM(400, "Bad Request"),
+    PROBLEM(404, "Not Found"),
+    PROBLEM(405, "Method Not Allowed"),
+    PROBLEM(408, "Request Timeout"),
+    PROBLEM(413, "Content Too Large"),
+    PROBLEM(414, "URI Too Long"),
+    PROBLEM(431, "Request Header Fields Too Large"),
+    PROBLEM(500, "Internal Server Error"),
+    PROBLEM(501, "Not Implemented"),
+    PROBLEM(503, "Service Unavailable"),
+    PROBLEM(505, "HTTP Version Not Supported"),
+};
+
+static const struct status_row *find_status(int status)
+{
+    static const struct status_row none = { 0, "Status", "{}\n" };
+
+    for (size_t i = 0; i < sizeof STATUSES / sizeof STATUSES[0]; i++)
+        if (STATUSES[i].status == status)
+            return &STATUSES[i];
+    return &none;
+}
+
+const char *http_reason(int status)
+{
+    return find_status(status)->reason;
+}
+
+struct view http_problem(int status)
+{
+    return view_str(find_status(status)->problem);
+}
+
+/* ---- responses ------------------------------------------------------------------ */
+
+static void write_head(struct http *h, int status, const char *type,
+                       size_t len)
+{
+    struct text t;
+
+    TEXT_OF(&t, h->out_head);
+    text_str(&t, "HTTP/1.1 ");
+    text_i64(&t, status);
+    text_join(&t, " ", http_reason(status), "\r\nContent-Type: ", type,
+              "\r\nContent-Length: ", NULL);
+    text_u64(&t, len);
+    text_join(&t, "\r\nCache-Control: no-store",
+              "\r\nX-Content-Type-Options: nosniff",
+              status == 405 ? "\r\nAllow: GET, HEAD" : "",
+              "\r\nConnection: ", h->keep_alive ? "keep-alive" : "close",
+              "\r\n\r\n", NULL);
+    assert(!t.cut); /* a content type is ours and short */
+    h->out[0] = text_done(&t);
+}
+
+static void answer(struct http *h, int status, const char *type,
+                   struct view body)
+{
+    write_head(h, status, type, body.len);
+    h->out[1] = h->request.method == HTTP_HEAD ? VIEW_NONE : body;
+    h->state = HTTP_ANSWERING;
+}
+
+/* Our own answer to what its owner shall not see. The rest of the input
+ * cannot be trusted to begin a request: the connection ends. */
+static void refuse(struct http *h)
+{
+    h->keep_alive = false;
+    h->request.method = h->parser.method; /* known early; a HEAD stays one */
+    answer(h, h->refused, HTTP_PROBLEM, http_problem(h->refused));
+}
+
+/* ---- collecting a head: llhttp calls these ----------------------------------------- */
+
+static int stop(struct http *h, uint16_t status)
+{
+    if (h->refused == 0)
+        h->refused = status;
+    return HPE_USER;
+}
+
+/* http_feed lets no more than HTTP_HEAD_MAX bytes of a head through, and no
+ * byte is collected twice. */
+static void collect(struct http *h, const char *at, size_t len)
+{
+    assert(len <= sizeof h->head - h->head_len);
+    memcpy(h->head + h->head_len, at, len);
+    h->head_len = (uint16_t)(h->head_len + len);
+}
+
+static int on_url(llhttp_t *p, const char *at, size_t len)
+{
+    struct http *h = p->data;
+
+    if (len > (size_t)HTTP_TARGET_MAX - h->target_len)
+        return stop(h, 414);
+    collect(h, at, len);
+    h->target_len = h->head_len;
+    return 0;
+}
+
+/* A name may come in pieces; one that follows a value begins a new field. */
+static int on_name(llhttp_t *p, const char *at, size_t len)
+{
+    struct http *h = p->data;
+
+    if (h->fields == 0 || h->in_value) {
+        if (h->fields == HTTP_HEADERS_MAX)
+            return stop(h, 431);
+        h->field[h->fields++] = (struct http_field){ .name = h->head_len };
+        h->in_value = false;
+    }
+    struct http_field *f = &h->field[h->fields - 1];
+    collect(h, at, len);
+    f->name_len = (uint16_t)(f->name_len + len);
+    return 0;
+}
+
+static int on_value(llhttp_t *p, const char *at, size_t len)
+{
+    struct http       *h = p->data;
+    struct http_field *f = &h->field[h->fields - 1];
+
+    assert(h->fields > 0);
+    if (!h->in_value) {
+        f->value = h->head_len;
+        h->in_value = true;
+    }
+    collect(h, at, len);
+    f->value_len = (uint16_t)(f->value_len + len);
+    return 0;
+}
+
+/* An empty value brings no on_value: the field ends here all the same. */
+static int on_value_end(llhttp_t *p)
+{
+    return on_value(p, "", 0);
+}
+
+/* The target as path and query. "http://host/path" means "/path" (RFC 9112,
+ * 3.2.2); other forms are for proxies. */
+static bool split_target(struct http *h)
+{
+    struct view t = view_of(h->head, h->target_len);
+
+    if (view_starts(t, view_str("http://")) ||
+        view_starts(t, view_str("https://"))) {
+        t = view_from(t, (size_t)view_find(t, '/') + 2);
+        ptrdiff_t slash = view_find(t, '/');
+        t = slash < 0 ? view_str("/") : view_from(t, (size_t)slash);
+    }
+    if (t.len == 0 || t.ptr[0] != '/')
+        return false;
+    ptrdiff_t mark = view_find(t, '?');
+    h->request.path = mark < 0 ? t : view_first(t, (size_t)mark);
+    h->request.query = mark < 0 ? VIEW_NONE : view_from(t, (size_t)mark + 1);
+    return true;
+}
+
+static uint32_t count_fields(const struct http *h, const char *name);
+
+/* What the grammar allows and we do not: the status, or 0. */
+static uint16_t judge(struct http *h)
+{
+    const llhttp_t *p = &h->parser;
+
+    if (p->http_major != 1)
+        return 505;
+    if (count_fields(h, "host") > 1 ||
+        (p->http_minor >= 1 && count_fields(h, "host") == 0))
+        return 400; /* RFC 9112, 3.2 */
+    if (p->method != HTTP_GET && p->method != HTTP_HEAD)
+        return 405;
+    if ((p->flags & (F_CHUNKED | F_TRANSFER_ENCODING)) != 0 ||
+        p->content_length > 0)
+        return 413;
+    return split_target(h) ? 0 : 400;
+}
+
+static int on_head(llhttp_t *p)
+{
+    struct http *h = p->data;
+
+    h->request.method = p->method;
+    h->refused = judge(h);
+    if (h->refused != 0)
+        return HPE_USER;
+    h->keep_alive = h->keep_alive && llhttp_should_keep_alive(p);
+    p->upgrade = 0; /* we offer none, so the request counts without it */
+    return 0;
+}
+
+static int on_end(llhttp_t *p)
+{
+    struct http *h = p->data;
+
+    h->state = HTTP_ASKED;
+    return HPE_PAUSED;
+}
+
+static const llhttp_settings_t SETTINGS = {
+    .on_url = on_url,
+    .on_header_field = on_name,
+    .on_header_value = on_value,
+    .on_header_value_complete = on_value_end,
+    .on_headers_complete = on_head,
+    .on_message_complete = on_end,
+};
+
+/* ---- feeding ------------------------------------------------------------------------ */
+
+static void next_request(struct http *h)
+{
+    llhttp_init(&h->parser, HTTP_REQUEST, &SETTINGS);
+    h->parser.data = h;
+    h->state = HTTP_READING;
+    h->refused = 0;
+    h->taken = h->head_len = h->target_len = h->fields = 0;
+    h->in_value = false;
+    h->request = (struct http_request){ .method = HTTP_GET };
+    h->out[0] = h->out[1] = VIEW_NONE;
+}
+
+void http_init(struct http *h)
+{
+    h->keep_alive = true;
+    next_request(h);
+}
+
+static uint16_t status_of(llhttp_errno_t e)
+{
+    if (e == HPE_INVALID_METHOD)
+        return 501;
+    return e == HPE_INVALID_VERSION ? 505 : 400;
+}
+
+/* A head that used up its budget: in its first line, or behind it? */
+static uint16_t status_of_length(const struct http *h)
+{
+    return h->fields == 0 && h->parser.http_major == 0 ? 414 : 431;
+}
+
+size_t http_feed(struct http *h, struct view in)
+{
+    if (h->state == HTTP_LINGERING)
+        return in.len;
+    if (h->state != HTTP_READING || in.len == 0)
+        return 0;
+    struct view    piece = view_first(in, (size_t)HTTP_HEAD_MAX - h->taken);
+    const char    *at = (const char *)piece.ptr;
+    llhttp_errno_t e = llhttp_execute(&h->parser, at, piece.len);
+
+    if (h->state == HTTP_ASKED)
+        return (size_t)(llhttp_get_error_pos(&h->parser) - at);
+    h->taken = (uint16_t)(h->taken + piece.len);
+    if (e != HPE_OK && h->refused == 0)
+        h->refused = status_of(e);
+    else if (e == HPE_OK && h->taken == HTTP_HEAD_MAX)
+        h->refused = status_of_length(h);
+    if (h->refused != 0)
+        refuse(h);
+    return piece.len;
+}
+
+/* ---- asking ---------------------------------------------------------------------------- */
+
+static uint8_t lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
+}
+
+static bool is_named(const struct http *h, const struct http_field *f,
+                     struct view name)
+{
+    if (f->name_len != name.len)
+        return false;
+    for (size_t i = 0; i < name.len; i++)
+        if (lower(h->head[f->name + i]) != lower(name.ptr[i]))
+            return false;
+    return true;
+}
+
+static uint32_t count_fields(const struct http *h, const char *name)
+{
+    uint32_t count = 0;
+
+    for (uint16_t i = 0; i < h->fields; i++)
+        count += is_named(h, &h->field[i], view_str(name));
+    return count;
+}
+
+struct view http_header(const struct http *h, const char *name)
+{
+    for (uint16_t i = 0; i < h->fields; i++) {
+        const struct http_field *f = &h->field[i];
+        if (is_named(h, f, view_str(name)))
+            return view_of(h->head + f->value, f->value_len);
+    }
+    return VIEW_NONE;
+}
+
+const struct http_request *http_request(const struct http *h)
+{
+    return h->state == HTTP_ASKED ? &h->request : NULL;
+}
+
+/* ---- answering ---------------------------------------------------------------------------- */
+
+bool http_late(struct http *h)
+{
+    assert(h->state == HTTP_READING);
+    if (h->taken == 0)
+        return false;
+    h->refused = 408;
+    refuse(h);
+    return true;
+}
+
+void http_last(struct http *h)
+{
+    h->keep_alive = false;
+}
+
+void http_respond(struct http *h, int status, const char *type,
+                  struct view body)
+{
+    assert(h->state == HTTP_ASKED);
+    answer(h, status, type, body);
+}
+
+struct view http_take(const struct http *h)
+{
+    return h->out[0].len > 0 ? h->out[0] : h->out[1];
+}
+
+void http_sent(struct http *h, size_t n)
+{
+    struct view *part = h->out[0].len > 0 ? &h->out[0] : &h->out[1];
+
+    assert(h->state == HTTP_ANSWERING && n <= part->len);
+    *part = view_from(*part, n);
+    if (http_take(h).len > 0)
+        return;
+    if (h->keep_alive)
+        next_request(h);
+    else
+        h->state = HTTP_LINGERING;
+}

@@ -1,0 +1,167 @@
+/*
+ * A fake of what modules that keep files ask of the port: records
+ * (port_keep_*), the environment and entropy, in memory. It is included by
+ * one test program, whose linker then takes nothing from the real port. It
+ * keeps state: files by path, folders that were asked for, variables; and it
+ * can fail: the n-th call of port_keep_*, once or for ever.
+ */
+#ifndef FAKE_PORT_KEEP_H
+#define FAKE_PORT_KEEP_H
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "port/port.h"
+
+enum { FAKE_FILES = 8, FAKE_FILE_BYTES = 16384, FAKE_VARS = 8 };
+
+struct fake_file {
+    char    path[600];
+    uint8_t data[FAKE_FILE_BYTES];
+    size_t  len;
+    bool    open_to_others; /* a secret there must be refused */
+};
+
+static struct {
+    struct fake_file file[FAKE_FILES];
+    size_t           count;
+    size_t           folders; /* calls of port_keep_folder */
+    size_t           calls;   /* of all, to find an end of the faults */
+    size_t           fail_at; /* this call fails; 0: none */
+    int              fail_err;
+    bool             fail_on; /* and all later ones */
+    uint32_t         random;
+    const char      *env[FAKE_VARS][2]; /* name, value */
+    size_t           env_count;
+    const char      *home; /* NULL: none */
+} fake;
+
+static inline void fake_reset(void)
+{
+    memset(&fake, 0, sizeof fake);
+}
+
+static inline struct fake_file *fake_find(const char *path)
+{
+    for (size_t i = 0; i < fake.count; i++)
+        if (strcmp(fake.file[i].path, path) == 0)
+            return &fake.file[i];
+    return NULL;
+}
+
+static inline struct fake_file *fake_put(const char *path, struct view data)
+{
+    struct fake_file *f = fake_find(path);
+
+    if (f == NULL) {
+        assert(fake.count < FAKE_FILES && strlen(path) < sizeof f->path);
+        f = &fake.file[fake.count++];
+        memcpy(f->path, path, strlen(path) + 1);
+    }
+    assert(data.len <= sizeof f->data);
+    if (data.len > 0)
+        memcpy(f->data, data.ptr, data.len);
+    f->len = data.len;
+    return f;
+}
+
+static inline void fake_remove(const char *path)
+{
+    struct fake_file *f = fake_find(path);
+
+    if (f != NULL)
+        *f = fake.file[--fake.count];
+}
+
+/* Count a call; true when it must fail. */
+static inline bool fake_fails(void)
+{
+    fake.calls++;
+    return fake.fail_at != 0 && (fake.calls == fake.fail_at ||
+                                 (fake.fail_on && fake.calls > fake.fail_at));
+}
+
+/* The port's hook for our own mistakes would bring half of the port along. */
+void __assert_fail(const char *fact, const char *file, unsigned int line,
+                   const char *function)
+{
+    fprintf(stderr, "%s:%u: %s: %s\n", file, line, function, fact);
+    abort();
+}
+
+const char *port_why(void)
+{
+    return "the fake's reason";
+}
+
+int port_keep_read(const char *path, bool secret, struct span out)
+{
+    struct fake_file *f = fake_find(path);
+
+    if (fake_fails())
+        return fake.fail_err;
+    if (f == NULL)
+        return ERR_NOT_FOUND;
+    if (secret && f->open_to_others)
+        return ERR_DAMAGED;
+    if (f->len > out.len)
+        return ERR_TOO_BIG;
+    if (f->len > 0)
+        memcpy(out.ptr, f->data, f->len);
+    return (int)f->len;
+}
+
+int port_keep_write(const char *path, struct view data)
+{
+    if (fake_fails())
+        return fake.fail_err;
+    fake_put(path, data)->open_to_others = false;
+    return OK;
+}
+
+int port_keep_folder(const char *path)
+{
+    (void)path;
+    if (fake_fails())
+        return fake.fail_err;
+    fake.folders++;
+    return OK;
+}
+
+/* Not random at all, and never the same twice. */
+void port_entropy(struct span out)
+{
+    for (size_t i = 0; i < out.len; i++) {
+        fake.random = fake.random * 1664525 + 1013904223;
+        out.ptr[i] = (uint8_t)(fake.random >> 24);
+    }
+}
+
+static inline void fake_setenv(const char *name, const char *value)
+{
+    assert(fake.env_count < FAKE_VARS);
+    fake.env[fake.env_count][0] = name;
+    fake.env[fake.env_count++][1] = value;
+}
+
+bool port_env(const char *name, char *out, size_t cap)
+{
+    for (size_t i = 0; i < fake.env_count; i++) {
+        size_t len = strlen(fake.env[i][1]);
+        if (strcmp(fake.env[i][0], name) == 0 && len < cap) {
+            memcpy(out, fake.env[i][1], len + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *port_home(void)
+{
+    return fake.home == NULL ? "" : fake.home;
+}
+
+#endif
