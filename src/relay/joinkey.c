@@ -49,13 +49,6 @@ static int open_store(struct keyring *k, struct text *why)
     return err;
 }
 
-static void actor(char *out, size_t cap)
-{
-    struct text t;
-    text_init(&t, out, cap);
-    text_join(&t, "cli:", port_username(), NULL);
-}
-
 /* ---- make -------------------------------------------------------------------------- */
 
 static int make(struct keyring *k, uint32_t uses, int64_t expires_ms,
@@ -81,7 +74,7 @@ static int make(struct keyring *k, uint32_t uses, int64_t expires_ms,
     q.u.joinkey_make.expires_ms =
         expires_ms == 0 ? 0 : port_wall_ms() + expires_ms;
     port_entropy(SPAN_ARRAY(q.u.joinkey_make.random));
-    actor(q.u.joinkey_make.actor, sizeof(q.u.joinkey_make.actor));
+    q.u.joinkey_make.actor = place_actor();
     err = relay_ask_now(&k->store, &q, &a);
     if (err != OK || a.outcome != STORE_DONE) {
         text_str(why, err != OK ? store_why(&k->store) :
@@ -180,7 +173,7 @@ static int revoke(struct keyring *k, const char *id, struct text *why)
     struct store_answer a;
     memcpy(q.u.revoke.fleet_id, k->owner.fleet_id, UUID_CAP);
     bytes_to_str(q.u.revoke.id, UUID_CAP, view_str(id));
-    actor(q.u.revoke.actor, sizeof(q.u.revoke.actor));
+    q.u.revoke.actor = place_actor();
     int err = relay_ask_now(&k->store, &q, &a);
     if (err != OK) {
         text_str(why, err == ERR_RANGE ? "that is not the id of a join key" :

@@ -49,3 +49,10 @@ int place_load_address(const struct place *p, char host[256], uint16_t *port,
     }
     return joinstr_address(view_of(buf, (size_t)n), host, port, why);
 }
+
+struct store_actor place_actor(void)
+{
+    struct store_actor a = { .kind = "cli" };
+    bytes_to_str(a.name, sizeof(a.name), view_str(port_username()));
+    return a;
+}

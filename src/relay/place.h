@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "limits.h"
+#include "relay/store.h"
 
 struct place {
     char folder[PATH_CAP];
@@ -21,5 +22,8 @@ int place_save_address(const struct place *p, const char *address,
                        struct text *why);
 int place_load_address(const struct place *p, char host[256], uint16_t *port,
                        struct text *why);
+
+/* Who works at the command line here, for the audit record. */
+struct store_actor place_actor(void);
 
 #endif

@@ -14,6 +14,8 @@
 #define RPCS_MAX     32
 #define TLS_CACHE_BYTES (256 * 1024) /* about 2,500 resumable handshakes */
 #define ACCEPTS_PER_TURN 64
+#define ROWS_OWN     8 /* listener, signals */
+#define TIMERS_OWN   8 /* store, drain */
 #define DRAIN_MS     2000 /* for good-byes, before we leave anyway */
 #define RECONNECT_MS 5000 /* spread of those who come back */
 
@@ -25,7 +27,7 @@ size_t relay_bytes(uint32_t conns_max)
                (sizeof(struct route) + 3 * WINDOW_BULK + 4096) +
            MACHINES_MAX * sizeof(struct machine) + STORE_HEAP_BYTES +
            RPCS_MAX * (RPC_RING + 8192) + TLS_CACHE_BYTES +
-           API_BYTES + 8 * 1024 * 1024;
+           API_CONNS * sizeof(struct api_conn) + 8 * 1024 * 1024;
 }
 
 /* ---- accepting ---------------------------------------------------------------------- */
@@ -63,6 +65,32 @@ static int listen_grpc(struct relay *r, const struct port_addr *at,
     r->listener_row =
         loop_add(&r->loop, r->listener, PORT_READ, on_connection, r);
     return r->listener_row < 0 ? r->listener_row : OK;
+}
+
+static size_t why_not_ready(void *ctx, const char **reasons, size_t max)
+{
+    struct relay *r = ctx;
+    size_t n = 0;
+    if (!store_is_open(&r->store) && n < max)
+        reasons[n++] = "the store is closed";
+    if (r->leaving && n < max)
+        reasons[n++] = "the relay is stopping";
+    if (r->free == NULL && n < max)
+        reasons[n++] = "no room for another connection";
+    return n;
+}
+
+static int listen_api(struct relay *r, const struct port_addr *at,
+                      struct text *why)
+{
+    char where[PORT_ADDR_CAP];
+    int err = api_listen(&r->api, at, &r->api_port);
+    if (err != OK) {
+        port_addr_print(at, where, sizeof(where));
+        text_join(why, "cannot listen on ", where, ": ", port_why(),
+                  "; choose another address with --listen-api", NULL);
+    }
+    return err;
 }
 
 /* ---- signals ------------------------------------------------------------------------- */
@@ -213,13 +241,15 @@ static void carve(struct relay *r, uint32_t conns_max)
 {
     struct arena *a = &r->arena;
     r->conns_max = conns_max;
-    loop_init(&r->loop, a, conns_max + 128, 2 * conns_max + 128);
+    loop_init(&r->loop, a, conns_max + API_ROWS + ROWS_OWN,
+              conns_max + API_TIMERS + TIMERS_OWN);
     ask_init(r);
     r->drain = loop_timer_add(&r->loop, on_drained, r);
     r->scratch = arena_span(a, PEER_SCRATCH_BYTES);
     registry_init(&r->registry, a, MACHINES_MAX);
     routes_init(&r->routes, a, ROUTES_MAX);
     rpcs_init(&r->rpcs, a, RPCS_MAX);
+    api_init(&r->api, a, &r->loop, why_not_ready, r);
     r->conns = arena_carve(a, conns_max * sizeof(*r->conns), 4096);
     for (uint32_t i = conns_max; i > 0; i--) {
         struct conn *c = &r->conns[i - 1];
@@ -281,7 +311,7 @@ int relay_init(struct relay *r, struct span memory,
     if (err == OK)
         err = listen_grpc(r, &cfg->grpc, why);
     if (err == OK)
-        err = relay_listen_api(r, &cfg->api, why);
+        err = listen_api(r, &cfg->api, why);
     if (err != OK)
         return err;
     arena_seal(&r->arena);
@@ -297,6 +327,7 @@ void relay_run(struct relay *r)
         if (r->leaving && r->conns_count == 0 && !store_pending(&r->store))
             r->done = true;
     }
+    api_close(&r->api);
     store_close(&r->store);
     log_info("relay.stop", NULL);
 }

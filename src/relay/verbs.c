@@ -46,14 +46,12 @@ static int store_token(struct relay *r, const char *token, struct text *why)
 {
     struct store_ask q = { .op = STORE_TOKEN_MAKE };
     struct store_answer a;
-    struct text t;
     memcpy(q.u.token_make.fleet_id, r->owner.fleet_id, UUID_CAP);
     memcpy(q.u.token_make.user_id, r->owner.user_id, UUID_CAP);
     bytes_to_str(q.u.token_make.label, NAME_CAP, view_str("first sign-in"));
     hash_once(view_str(token), q.u.token_make.hash);
     port_entropy(SPAN_ARRAY(q.u.token_make.random));
-    text_init(&t, q.u.token_make.actor, sizeof(q.u.token_make.actor));
-    text_join(&t, "cli:", port_username(), NULL);
+    q.u.token_make.actor = place_actor();
     int err = relay_ask_now(&r->store, &q, &a);
     if (err != OK)
         text_str(why, store_why(&r->store));
