@@ -258,8 +258,8 @@ static void on_accepted(void *ctx, const msg_accept *accept)
     loop_disarm(&x->client.loop, x->state);
     backoff_reset(&x->backoff);
     if (!x->attached) {
-        greet(x, &p);
         go_raw(x);
+        greet(x, &p);
     }
     if (p.gap > 0 && x->attached)
         tell_gap(x, p.gap);

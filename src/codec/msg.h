@@ -86,7 +86,7 @@ int msg_encode_plain(struct span out, const pb_msgdesc_t *fields,
 int msg_encode_grpc(struct span out, int kind, const pb_msgdesc_t *fields,
                     const void *src);
 
-/* ---- callback members ----------------------------------------------------- */
+/* ---- callback members ---------------------------------------------------- */
 
 /* Bytes that are copied out of a message, or put into one. More than buf.len
  * bytes are ERR_PROTO. */
@@ -110,7 +110,7 @@ struct msg_strings {
 pb_callback_t msg_strings_in(struct msg_strings *s);
 pb_callback_t msg_strings_out(struct msg_strings *s); /* list and count */
 
-/* ---- Data ------------------------------------------------------------------- */
+/* ---- Data ---------------------------------------------------------------- */
 
 struct msg_data {
     uint32_t channel;

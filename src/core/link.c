@@ -504,7 +504,9 @@ bool link_over(const struct link *l)
 
 const char *link_why(const struct link *l)
 {
-    return l->why[0] != '\0' ? l->why : wire_why(&l->wire);
+    if (l->why[0] != '\0')
+        return l->why;
+    return l->wire.err == OK ? "" : wire_why(&l->wire);
 }
 
 void link_end(struct link *l)

@@ -21,7 +21,7 @@
 #define RESET_BURST       32   /* streams reset by the peer; then per second: */
 #define RESET_RATE        4
 
-/* ---- memory ---------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------- */
 
 static void *mem_get(size_t size, void *a)
 {
@@ -48,7 +48,7 @@ static void *mem_resize(void *ptr, size_t size, void *a)
     return alloc_resize(a, ptr, size);
 }
 
-/* ---- errors ---------------------------------------------------------------- */
+/* ---- errors -------------------------------------------------------------- */
 
 static void set_message(struct h2 *h, const char *message)
 {
@@ -119,7 +119,7 @@ static int on_error(nghttp2_session *session, int code, const char *msg,
     return 0;
 }
 
-/* ---- grpc-message ---------------------------------------------------------- */
+/* ---- grpc-message -------------------------------------------------------- */
 
 /* Percent-encode (grpc PROTOCOL-HTTP2, "Status-Message"). */
 static void percent_encode(struct text *t, const char *message)
@@ -163,7 +163,7 @@ static void percent_decode(struct text *t, struct view v)
     }
 }
 
-/* ---- ends ------------------------------------------------------------------ */
+/* ---- ends ---------------------------------------------------------------- */
 
 /* Tell the owner, once, that the far end finished. */
 static void tell_end(struct h2 *h, int status)
@@ -206,7 +206,7 @@ static void refuse_answer(struct h2 *h)
     tell_end(h, status_of_http(h->heads.http));
 }
 
-/* ---- headers in ------------------------------------------------------------ */
+/* ---- headers in ---------------------------------------------------------- */
 
 static void read_message(struct h2 *h, struct view value)
 {
@@ -278,7 +278,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame,
     return 0;
 }
 
-/* ---- headers out ----------------------------------------------------------- */
+/* ---- headers out --------------------------------------------------------- */
 
 /* A header whose text lives until it is sent. */
 static nghttp2_nv nv_fixed(const char *name, const char *value)
@@ -352,7 +352,7 @@ static ssize_t on_data_length(nghttp2_session *session, uint8_t type,
     return frame_max < H2_DATA_MAX ? (ssize_t)frame_max : H2_DATA_MAX;
 }
 
-/* ---- a request comes in (server) ------------------------------------------- */
+/* ---- a request comes in (server) ----------------------------------------- */
 
 static int refuse_http(struct h2 *h, int32_t stream, const char *http)
 {
@@ -396,7 +396,7 @@ static int on_request(struct h2 *h, int32_t stream)
     return accept_call(h, stream);
 }
 
-/* ---- an answer comes in (client) ------------------------------------------- */
+/* ---- an answer comes in (client) ----------------------------------------- */
 
 static void on_answer(struct h2 *h)
 {
@@ -409,7 +409,7 @@ static void on_answer(struct h2 *h)
     h->ops->opened(h->ctx);
 }
 
-/* ---- frames ---------------------------------------------------------------- */
+/* ---- frames -------------------------------------------------------------- */
 
 /* END_STREAM came: the far end has said everything. */
 static void on_end_stream(struct h2 *h)
@@ -527,7 +527,7 @@ static int on_stream_close(nghttp2_session *session, int32_t stream,
     return 0;
 }
 
-/* ---- set up ---------------------------------------------------------------- */
+/* ---- set up -------------------------------------------------------------- */
 
 static nghttp2_session_callbacks *callbacks;
 static nghttp2_option *options;
@@ -636,7 +636,7 @@ int h2_server_init(struct h2 *h, struct alloc *alloc, const char *path,
     return h2_start(h);
 }
 
-/* ---- the doors ------------------------------------------------------------- */
+/* ---- the doors ----------------------------------------------------------- */
 
 /* see h2.h */
 int h2_feed(struct h2 *h, struct view in)

@@ -256,7 +256,9 @@ static uint16_t status_of(llhttp_errno_t e)
 {
     if (e == HPE_INVALID_METHOD)
         return 501;
-    return e == HPE_INVALID_VERSION ? 505 : 400;
+    if (e == HPE_INVALID_VERSION || e == HPE_PAUSED_H2_UPGRADE)
+        return 505;
+    return 400;
 }
 
 /* A head that used up its budget: in its first line, or behind it? */
@@ -314,12 +316,20 @@ static uint32_t count_fields(const struct http *h, const char *name)
     return count;
 }
 
+/* A value without the white space behind it, which is not part of it. */
+static struct view without_end(struct view v)
+{
+    while (v.len > 0 && (v.ptr[v.len - 1] == ' ' || v.ptr[v.len - 1] == '\t'))
+        v.len--;
+    return v;
+}
+
 struct view http_header(const struct http *h, const char *name)
 {
     for (uint16_t i = 0; i < h->fields; i++) {
         const struct http_field *f = &h->field[i];
         if (is_named(h, f, view_str(name)))
-            return view_of(h->head + f->value, f->value_len);
+            return without_end(view_of(h->head + f->value, f->value_len));
     }
     return VIEW_NONE;
 }

@@ -14,7 +14,7 @@
 #define EPOCH_DAYS    719528u /* 1970-01-01 counted from year 0 */
 #define DAY_S         86400
 
-/* ---- the certificate tap -------------------------------------------------- */
+/* ---- the certificate tap ------------------------------------------------- */
 
 static struct tls_cert_tap *tap_of(const br_x509_class **ctx)
 {
@@ -115,7 +115,7 @@ static const br_x509_class tap_class = {
     tap_get_pkey,
 };
 
-/* ---- the profile ---------------------------------------------------------- */
+/* ---- the profile --------------------------------------------------------- */
 
 #define SUITES_COUNT 6
 
@@ -260,7 +260,7 @@ void tls_server_init(struct tls *t, struct span buf,
     tls_settle(t);
 }
 
-/* ---- reasons -------------------------------------------------------------- */
+/* ---- reasons ------------------------------------------------------------- */
 
 #define ALERT_IN(n)  (BR_ERR_RECV_FATAL_ALERT + (n))
 #define ALERT_OUT(n) (BR_ERR_SEND_FATAL_ALERT + (n))
@@ -359,7 +359,7 @@ const char *tls_why(const struct tls *t)
     return reason(br_ssl_engine_last_error(t->eng));
 }
 
-/* ---- states --------------------------------------------------------------- */
+/* ---- states -------------------------------------------------------------- */
 
 /*
  *   HANDSHAKE --> OPEN ---> CLOSED     (close_notify)
@@ -415,7 +415,7 @@ enum tls_state tls_state(const struct tls *t)
     return t->state;
 }
 
-/* ---- the doors ------------------------------------------------------------ */
+/* ---- the doors ----------------------------------------------------------- */
 
 static size_t max_size(size_t a, size_t b)
 {
@@ -525,7 +525,7 @@ void tls_wipe(struct tls *t)
     t->why = NULL;
 }
 
-/* ---- what the handshake gave ---------------------------------------------- */
+/* ---- what the handshake gave --------------------------------------------- */
 
 /* see tls.h */
 const uint8_t *tls_end_point(const struct tls *t)

@@ -32,7 +32,7 @@
 _Static_assert(H2_DATA_MAX >= PULL_MIN && WIRE_STAGE_BYTES >= PULL_MIN,
                "the promise to pull can be kept");
 
-/* ---- states ---------------------------------------------------------------- */
+/* ---- states -------------------------------------------------------------- */
 
 static bool may_follow(enum wire_state from, enum wire_state to)
 {
@@ -111,7 +111,7 @@ static void settle(struct wire *w)
     }
 }
 
-/* ---- what h2 calls --------------------------------------------------------- */
+/* ---- what h2 calls ------------------------------------------------------- */
 
 static void on_opened(void *ctx)
 {
@@ -223,7 +223,7 @@ static void on_ended(void *ctx, int status, struct view message)
 
 static const struct h2_ops h2_calls = {on_opened, on_body, on_pull, on_ended};
 
-/* ---- in -------------------------------------------------------------------- */
+/* ---- in ------------------------------------------------------------------ */
 
 static void feed_h2(struct wire *w, struct view in)
 {
@@ -271,7 +271,7 @@ static void receive(struct wire *w, uint8_t ready, struct span scratch)
     }
 }
 
-/* ---- out ------------------------------------------------------------------- */
+/* ---- out ----------------------------------------------------------------- */
 
 /*
  * Send; returns the count, less than v.len when the handle is full. A handle
@@ -421,7 +421,7 @@ uint8_t wire_want(const struct wire *w)
     return w->want_write ? PORT_READ | PORT_WRITE : PORT_READ;
 }
 
-/* ---- begin and end --------------------------------------------------------- */
+/* ---- begin and end ------------------------------------------------------- */
 
 /* Field by field: clearing the whole would touch pages that an idle server
  * connection never needs. */

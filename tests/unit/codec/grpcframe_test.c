@@ -16,12 +16,12 @@
  * behind its length, and the last answer. */
 struct sink {
     struct grpcframe g;
-    uint8_t          buf[CAP];
-    uint8_t          got[512];
-    size_t           len;
-    int              answer;
-    struct view      want; /* `got` at the end, in every cut */
-    int              want_answer;
+    uint8_t buf[CAP];
+    uint8_t got[512];
+    size_t len;
+    int answer;
+    struct view want; /* `got` at the end, in every cut */
+    int want_answer;
 };
 
 static void take(struct sink *s, struct view in)
@@ -53,23 +53,22 @@ static void feed(void *ctx, struct view piece, bool first, bool last)
 
 static void assert_frames(struct view in, struct view want, int answer)
 {
-    struct sink s = { .want = want, .want_answer = answer };
+    struct sink s = {.want = want, .want_answer = answer};
     cuts_every_way(in, feed, &s);
 }
 
 static void messages_come_out_whole_in_every_cut(void **state)
 {
-    static const uint8_t in[] = { 0, 0, 0, 0, 3, 'a', 'b', 'c', 0, 0, 0, 0,
-                                  0, 0, 0, 0, 0, 1, 'x', 0,   0, 0, 0, 2,
-                                  0, 1 };
-    static const uint8_t want[] = { 3, 'a', 'b', 'c', 0, 1, 'x', 2, 0, 1 };
+    static const uint8_t in[] = {0, 0, 0, 0, 3, 'a', 'b', 'c', 0, 0, 0, 0, 0,
+                                 0, 0, 0, 0, 1, 'x', 0,   0,   0, 0, 2, 0, 1};
+    static const uint8_t want[] = {3, 'a', 'b', 'c', 0, 1, 'x', 2, 0, 1};
     (void)state;
     assert_frames(VIEW_ARRAY(in), VIEW_ARRAY(want), ERR_MORE);
 }
 
 static void an_unfinished_message_asks_for_more(void **state)
 {
-    static const uint8_t in[] = { 0, 0, 0, 0, 9, 'a', 'b' };
+    static const uint8_t in[] = {0, 0, 0, 0, 9, 'a', 'b'};
     (void)state;
     assert_frames(VIEW_ARRAY(in), VIEW_NONE, ERR_MORE);
 }
@@ -97,8 +96,8 @@ static void a_larger_one_is_refused_by_its_length(void **state)
 
 static void a_compressed_one_is_refused(void **state)
 {
-    static const uint8_t in[] = { 1, 0, 0, 0, 1, 'a' };
-    static const uint8_t odd[] = { 2, 0, 0, 0, 0 };
+    static const uint8_t in[] = {1, 0, 0, 0, 1, 'a'};
+    static const uint8_t odd[] = {2, 0, 0, 0, 0};
     (void)state;
     assert_frames(VIEW_ARRAY(in), VIEW_NONE, ERR_PROTO);
     assert_frames(VIEW_ARRAY(odd), VIEW_NONE, ERR_PROTO);
@@ -106,11 +105,11 @@ static void a_compressed_one_is_refused(void **state)
 
 static void a_message_in_one_piece_is_not_copied(void **state)
 {
-    static const uint8_t in[] = { 0, 0, 0, 0, 2, 'o', 'k' };
-    uint8_t              buf[CAP];
-    struct grpcframe     g;
-    struct view          left = VIEW_ARRAY(in);
-    struct view          message;
+    static const uint8_t in[] = {0, 0, 0, 0, 2, 'o', 'k'};
+    uint8_t buf[CAP];
+    struct grpcframe g;
+    struct view left = VIEW_ARRAY(in);
+    struct view message;
     (void)state;
     grpcframe_init(&g, SPAN_ARRAY(buf));
     assert_int_equal(grpcframe_next(&g, &left, &message), 1);

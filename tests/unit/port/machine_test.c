@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -119,7 +120,7 @@ static void a_disk_that_is_not_there_is_zero(void **state)
 static void the_processes_are_counted(void **state)
 {
     static const char *const argv[] = { "sleep", "1000", NULL };
-    struct port_spawn what = { .argv = argv };
+    struct port_spawn what = { .argv = argv, .cwd = "/" };
     struct port_child c[20];
     struct port_metrics m;
     int number;
@@ -156,8 +157,8 @@ static void a_variable_is_copied_if_it_fits(void **state)
     assert_false(port_env("CMDOP_TEST", out, sizeof(out)));
 }
 
-/* The user is looked up once, so every case is a process. It exits with 0
- * when all three answers are as expected; NULL: do not compare. */
+/* The user is looked up once, so every case is a process (and no test here
+ * may ask for the home folder before). Its status has a bit per difference. */
 static void assert_user(uid_t uid, const char *home_env, const char *shell_env,
                         const char *name, const char *home, const char *shell)
 {

@@ -24,9 +24,9 @@ static void everything_is_aligned_and_inside(void **state)
     (void)state;
     for (size_t shift = 0; shift < 32; shift++) {
         struct alloc a;
-        uint8_t     *p;
-        size_t       n = 0;
-        alloc_init(&a, (struct span){ block + shift, 4000 });
+        uint8_t *p;
+        size_t n = 0;
+        alloc_init(&a, (struct span){block + shift, 4000});
         while ((p = alloc_get(&a, 1 + n % 50)) != NULL) {
             assert_int_equal((uintptr_t)p % 16, 0);
             assert_true(in_block(&a, p, 1 + n % 50));
@@ -41,7 +41,7 @@ static void what_is_full_refuses_and_recovers(void **state)
 {
     struct alloc a;
     (void)state;
-    alloc_init(&a, (struct span){ block, BLOCK });
+    alloc_init(&a, (struct span){block, BLOCK});
     assert_null(alloc_get(&a, BLOCK));
     assert_null(alloc_get(&a, SIZE_MAX));
     assert_null(alloc_get(&a, SIZE_MAX - 7));
@@ -56,13 +56,13 @@ static void what_is_full_refuses_and_recovers(void **state)
 
 static void neighbours_join_in_every_order(void **state)
 {
-    static const int orders[6][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 },
-                                      { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
+    static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                     {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
     (void)state;
     for (size_t i = 0; i < 6; i++) {
         struct alloc a;
-        void        *p[3];
-        alloc_init(&a, (struct span){ block, BLOCK });
+        void *p[3];
+        alloc_init(&a, (struct span){block, BLOCK});
         for (int k = 0; k < 3; k++)
             p[k] = alloc_get(&a, 5000);
         assert_null(alloc_get(&a, 5000));
@@ -77,7 +77,7 @@ static void resizing_keeps_the_bytes(void **state)
 {
     struct alloc a;
     (void)state;
-    alloc_init(&a, (struct span){ block, BLOCK });
+    alloc_init(&a, (struct span){block, BLOCK});
     uint8_t *p = alloc_resize(&a, NULL, 20);
     assert_non_null(p);
     memcpy(p, "twenty bytes of text", 20);
@@ -92,12 +92,12 @@ static void resizing_keeps_the_bytes(void **state)
     alloc_put(&a, NULL);
 }
 
-/* ---- the model: what each slot holds --------------------------------------- */
+/* ---- the model: what each slot holds ------------------------------------- */
 
 struct slot {
     uint8_t *ptr;
-    size_t   size;
-    uint8_t  fill;
+    size_t size;
+    uint8_t fill;
 };
 
 static void check_slot(const struct alloc *a, const struct slot *s)
@@ -115,7 +115,7 @@ static void step(struct alloc *a, struct slot *s, uint8_t fill)
     if (s->ptr != NULL && rand() % 3 != 0) {
         check_slot(a, s);
         alloc_put(a, s->ptr);
-        *s = (struct slot){ 0 };
+        *s = (struct slot){0};
         return;
     }
     uint8_t *p = alloc_resize(a, s->ptr, size);
@@ -123,12 +123,11 @@ static void step(struct alloc *a, struct slot *s, uint8_t fill)
         return; /* refused: what was there must still be */
     for (size_t i = 0; i < kept; i++)
         assert_int_equal(p[i], s->fill);
-    *s = (struct slot){ p, size, fill };
+    *s = (struct slot){p, size, fill};
     memset(p, fill, size);
 }
 
-/* Cells cover the block, free ones are sorted and never touch: read from
- * outside, by allocating everything that is left. */
+/* What is in use is untouched, and the accounts cover it. */
 static void check_all(const struct alloc *a, const struct slot *slots)
 {
     size_t sum = 0;
@@ -144,13 +143,13 @@ static void check_all(const struct alloc *a, const struct slot *slots)
 
 static void it_agrees_with_a_naive_model(void **state)
 {
-    unsigned     seed = (unsigned)time(NULL);
-    struct slot  slots[SLOTS] = { { 0 } };
+    unsigned seed = (unsigned)time(NULL);
+    struct slot slots[SLOTS] = {{0}};
     struct alloc a;
     (void)state;
     print_message("seed %u\n", seed);
     srand(seed);
-    alloc_init(&a, (struct span){ block, BLOCK });
+    alloc_init(&a, (struct span){block, BLOCK});
     for (int i = 0; i < 100000; i++) {
         step(&a, &slots[rand() % SLOTS], (uint8_t)i);
         if (i % 97 == 0)

@@ -17,23 +17,23 @@
 
 #define PATH "/test.Service/Call"
 
-/* ---- an end: an engine with an owner --------------------------------------- */
+/* ---- an end: an engine with an owner ------------------------------------- */
 
 struct end {
-    struct h2    h;
+    struct h2 h;
     struct alloc a;
     _Alignas(16) uint8_t mem[H2_ALLOC_BYTES];
-    int      opened;
+    int opened;
     uint64_t in;
     uint32_t sum_in, sum_out;
     uint64_t to_send;
-    size_t   each; /* bytes given to one pull at most */
-    size_t   pull_max, pull_min;
-    int      pulls;
-    int      body_err;
-    int      ended;
-    int      end_status;
-    char     end_message[128];
+    size_t each; /* bytes given to one pull at most */
+    size_t pull_max, pull_min;
+    int pulls;
+    int body_err;
+    int ended;
+    int end_status;
+    char end_message[128];
 };
 
 static struct end client, server;
@@ -62,7 +62,7 @@ static int on_body(void *ctx, struct view bytes)
 static size_t on_pull(void *ctx, struct span out)
 {
     struct end *e = ctx;
-    size_t      n = e->to_send < out.len ? (size_t)e->to_send : out.len;
+    size_t n = e->to_send < out.len ? (size_t)e->to_send : out.len;
     n = n < e->each ? n : e->each;
     e->pulls++;
     e->pull_max = out.len > e->pull_max ? out.len : e->pull_max;
@@ -82,7 +82,7 @@ static void on_ended(void *ctx, int status, struct view message)
     bytes_to_str(e->end_message, sizeof e->end_message, message);
 }
 
-static const struct h2_ops ops = { on_opened, on_body, on_pull, on_ended };
+static const struct h2_ops ops = {on_opened, on_body, on_pull, on_ended};
 
 static void reset(struct end *e)
 {
@@ -98,8 +98,7 @@ static void start_client(const char *path)
 {
     reset(&client);
     assert_int_equal(
-        h2_client_init(&client.h, &client.a, "relay", path, &ops, &client),
-        OK);
+        h2_client_init(&client.h, &client.a, "relay", path, &ops, &client), OK);
 }
 
 static void start_server(void)
@@ -132,7 +131,7 @@ static void pump(void)
         ;
 }
 
-/* ---- what works ------------------------------------------------------------ */
+/* ---- what works ---------------------------------------------------------- */
 
 static void a_call_opens(void **state)
 {
@@ -299,7 +298,7 @@ static void an_engine_without_memory_refuses(void **state)
     start();
     for (size_t size = 64; size < 30000; size += 777) {
         reset(&server);
-        alloc_init(&server.a, (struct span){ server.mem, size });
+        alloc_init(&server.a, (struct span){server.mem, size});
         int err = h2_server_init(&server.h, &server.a, PATH, &ops, &server);
         if (err == OK)
             return;
@@ -309,11 +308,11 @@ static void an_engine_without_memory_refuses(void **state)
     }
 }
 
-/* ---- cuts ------------------------------------------------------------------ */
+/* ---- cuts ---------------------------------------------------------------- */
 
 static uint8_t said[4096]; /* all that the client says */
-static size_t  said_len;
-static size_t  said_heads; /* of it, what comes before DATA */
+static size_t said_len;
+static size_t said_heads; /* of it, what comes before DATA */
 
 static void record_client(void)
 {
@@ -351,15 +350,15 @@ static void any_cut_gives_the_same(void **state)
     cuts_every_way(view_of(said, said_len), feed_server, NULL);
 }
 
-/* ---- a plain nghttp2 session on the other side ----------------------------- */
+/* ---- a plain nghttp2 session on the other side --------------------------- */
 
 struct raw {
     nghttp2_session *session;
-    char             http[8], grpc[8];
-    uint64_t         in;
-    size_t           to_send;
-    uint32_t         closed; /* error code of the last stream that closed */
-    int              streams_closed;
+    char http[8], grpc[8];
+    uint64_t in;
+    size_t to_send;
+    uint32_t closed; /* error code of the last stream that closed */
+    int streams_closed;
 };
 
 static struct raw raw;
@@ -421,12 +420,11 @@ static ssize_t raw_body(nghttp2_session *s, int32_t stream, uint8_t *buf,
 
 static void raw_start(bool is_server, uint32_t window)
 {
-    nghttp2_session_callbacks  *c;
-    const nghttp2_settings_entry entry = {
-        NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window
-    };
+    nghttp2_session_callbacks *c;
+    const nghttp2_settings_entry entry = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
+                                          window};
     nghttp2_session_del(raw.session);
-    raw = (struct raw){ .closed = 999 };
+    raw = (struct raw){.closed = 999};
     nghttp2_session_callbacks_new(&c);
     nghttp2_session_callbacks_set_on_header_callback(c, raw_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, raw_chunk);
@@ -442,19 +440,18 @@ static void raw_start(bool is_server, uint32_t window)
 
 static nghttp2_nv nv(const char *name, const char *value)
 {
-    return (nghttp2_nv){ (uint8_t *)(uintptr_t)name,
-                         (uint8_t *)(uintptr_t)value, strlen(name),
-                         strlen(value), 0 };
+    return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value,
+                        strlen(name), strlen(value), 0};
 }
 
 static int32_t raw_request(const char *method, const char *path,
                            const char *type)
 {
-    const nghttp2_data_provider body = { .read_callback = raw_body };
-    const nghttp2_nv            nva[] = {
-                   nv(":method", method), nv(":scheme", "http"),
-                   nv(":authority", "x"), nv(":path", path),
-                   nv("content-type", type), nv("grpc-timeout", "10S"),
+    const nghttp2_data_provider body = {.read_callback = raw_body};
+    const nghttp2_nv nva[] = {
+        nv(":method", method),    nv(":scheme", "http"),
+        nv(":authority", "x"),    nv(":path", path),
+        nv("content-type", type), nv("grpc-timeout", "10S"),
     };
     return nghttp2_submit_request(raw.session, NULL, nva, 6, &body, NULL);
 }
@@ -464,8 +461,8 @@ static void raw_pump(struct end *e)
 {
     for (bool moved = true; moved;) {
         const uint8_t *ptr;
-        struct view    v;
-        ssize_t        n = nghttp2_session_mem_send(raw.session, &ptr);
+        struct view v;
+        ssize_t n = nghttp2_session_mem_send(raw.session, &ptr);
         moved = n > 0;
         if (n > 0)
             h2_feed(&e->h, cuts_guarded(view_of(ptr, (size_t)n)));
@@ -481,11 +478,11 @@ static void what_is_no_grpc_call_gets_an_http_status(void **state)
     static const struct {
         const char *method, *path, *type, *http, *grpc;
     } rows[] = {
-        { "GET", PATH, "application/grpc", "405", "" },
-        { "POST", PATH, "text/plain", "415", "" },
-        { "POST", PATH, "application/grpcx", "415", "" },
-        { "POST", "/", "application/grpc", "200", "12" },
-        { "POST", PATH "x", "application/grpc+proto", "200", "12" },
+        {"GET", PATH, "application/grpc", "405", ""},
+        {"POST", PATH, "text/plain", "415", ""},
+        {"POST", PATH, "application/grpcx", "415", ""},
+        {"POST", "/", "application/grpc", "200", "12"},
+        {"POST", PATH "x", "application/grpc+proto", "200", "12"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -515,7 +512,7 @@ static void a_call_may_follow_a_refused_one(void **state)
 static void one_call_at_a_time(void **state)
 {
     const uint8_t *ptr;
-    ssize_t        n;
+    ssize_t n;
     (void)state;
     raw_start(false, 65535);
     raw_request("POST", PATH, "application/grpc");
@@ -559,9 +556,9 @@ static void a_reset_ends_the_call(void **state)
 
 static void a_web_server_is_named(void **state)
 {
-    const nghttp2_nv html[] = { nv(":status", "200"),
-                                nv("content-type", "text/html") };
-    const nghttp2_nv gone[] = { nv(":status", "503") };
+    const nghttp2_nv html[] = {nv(":status", "200"),
+                               nv("content-type", "text/html")};
+    const nghttp2_nv gone[] = {nv(":status", "503")};
     (void)state;
     raw_start(true, 65535);
     raw_pump(&client);
@@ -587,12 +584,11 @@ static void a_goaway_is_passed_on(void **state)
     raw_pump(&client);
     nghttp2_session_terminate_session(raw.session, NGHTTP2_ENHANCE_YOUR_CALM);
     raw_pump(&client);
-    assert_string_equal(
-        h2_why(&client.h),
-        "the peer ended the connection: ENHANCE_YOUR_CALM");
+    assert_string_equal(h2_why(&client.h),
+                        "the peer ended the connection: ENHANCE_YOUR_CALM");
 }
 
-/* ---- hostile peers --------------------------------------------------------- */
+/* ---- hostile peers ------------------------------------------------------- */
 
 static void open_server(void)
 {
@@ -613,7 +609,7 @@ static int feed_frames(struct view frame, int count)
 static int drain(void)
 {
     struct view v;
-    int         err;
+    int err;
     while ((err = h2_take(&server.h, &v)) == OK && v.len > 0)
         ;
     return err;
@@ -621,8 +617,8 @@ static int drain(void)
 
 static void floods_end_the_connection(void **state)
 {
-    static const uint8_t ping[17] = { 0, 0, 8, 6 };
-    static const uint8_t settings[9] = { 0, 0, 0, 4 };
+    static const uint8_t ping[17] = {0, 0, 8, 6};
+    static const uint8_t settings[9] = {0, 0, 0, 4};
     (void)state;
     open_server();
     assert_int_equal(feed_frames(VIEW_ARRAY(ping), 100000), ERR_PROTO);
@@ -651,12 +647,14 @@ static void resets_in_numbers_end_the_connection(void **state)
 
 static void giant_headers_end_the_call_not_the_process(void **state)
 {
-    static char      big[60000];
+    static char big[60000];
     const nghttp2_nv nva[] = {
-        nv(":method", "POST"),   nv(":scheme", "http"),
-        nv(":authority", "x"),   nv(":path", PATH),
+        nv(":method", "POST"),
+        nv(":scheme", "http"),
+        nv(":authority", "x"),
+        nv(":path", PATH),
         nv("content-type", "application/grpc"),
-        { (uint8_t *)(uintptr_t)"x", (uint8_t *)big, 1, 0, 0 },
+        {(uint8_t *)(uintptr_t) "x", (uint8_t *)big, 1, 0, 0},
     };
     (void)state;
     memset(big, 'A', sizeof big);
@@ -675,8 +673,8 @@ static void giant_headers_end_the_call_not_the_process(void **state)
 
 static void a_wrong_frame_ends_with_a_reason(void **state)
 {
-    static const uint8_t even[9] = { 0, 0, 0, 1, 5, 0, 0, 0, 2 };
-    static const uint8_t huge[9] = { 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1 };
+    static const uint8_t even[9] = {0, 0, 0, 1, 5, 0, 0, 0, 2};
+    static const uint8_t huge[9] = {0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1};
     (void)state;
     open_server();
     h2_feed(&server.h, VIEW_ARRAY(even));

@@ -18,29 +18,29 @@
 
 struct side {
     struct tls t;
-    uint8_t    buf[TLS_BUF_BYTES];
+    uint8_t buf[TLS_BUF_BYTES];
 };
 
 static struct side client, server;
 
-static const uint8_t           entropy[32] = { 9, 8, 7 };
-static const br_ec_private_key leaf_key = { BR_EC_secp256r1,
-                                            (unsigned char *)leaf_x, 32 };
-static const br_ec_private_key p384_key = { BR_EC_secp384r1,
-                                            (unsigned char *)p384_x, 48 };
+static const uint8_t entropy[32] = {9, 8, 7};
+static const br_ec_private_key leaf_key = {BR_EC_secp256r1,
+                                           (unsigned char *)leaf_x, 32};
+static const br_ec_private_key p384_key = {BR_EC_secp384r1,
+                                           (unsigned char *)p384_x, 48};
 
 static const br_x509_trust_anchor ca = {
-    .dn = { (unsigned char *)ca_name, sizeof ca_name },
+    .dn = {(unsigned char *)ca_name, sizeof ca_name},
     .flags = BR_X509_TA_CA,
-    .pkey = { .key_type = BR_KEYTYPE_EC,
-              .key.ec = { BR_EC_secp256r1, (unsigned char *)ca_point,
-                          sizeof ca_point } },
+    .pkey = {.key_type = BR_KEYTYPE_EC,
+             .key.ec = {BR_EC_secp256r1, (unsigned char *)ca_point,
+                        sizeof ca_point}},
 };
 
 static struct tls_client_cfg pinned(void)
 {
-    return (struct tls_client_cfg){ .server_name = "relay.test",
-                                    .entropy = VIEW_ARRAY(entropy) };
+    return (struct tls_client_cfg){.server_name = "relay.test",
+                                   .entropy = VIEW_ARRAY(entropy)};
 }
 
 static struct tls_client_cfg anchored(const char *name, int64_t now)
@@ -55,10 +55,10 @@ static struct tls_client_cfg anchored(const char *name, int64_t now)
 
 static struct tls_server_cfg serving(void)
 {
-    return (struct tls_server_cfg){ .cert_der = VIEW_ARRAY(leaf_cert),
-                                    .key = &leaf_key,
-                                    .issuer_ec = true,
-                                    .entropy = VIEW_ARRAY(entropy) };
+    return (struct tls_server_cfg){.cert_der = VIEW_ARRAY(leaf_cert),
+                                   .key = &leaf_key,
+                                   .issuer_ec = true,
+                                   .entropy = VIEW_ARRAY(entropy)};
 }
 
 static void start(const struct tls_client_cfg *c,
@@ -122,11 +122,11 @@ static void say(struct side *from, struct side *to, struct view bytes,
     }
 }
 
-/* ---- what works ------------------------------------------------------------ */
+/* ---- what works ---------------------------------------------------------- */
 
 static void both_sides_open_in_any_cut(void **state)
 {
-    static const size_t cuts[] = { 1, 2, 5, 6, 100, 16384 };
+    static const size_t cuts[] = {1, 2, 5, 6, 100, 16384};
     (void)state;
     for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++)
         connect(cuts[i]);
@@ -134,7 +134,7 @@ static void both_sides_open_in_any_cut(void **state)
 
 static void both_know_the_same_end_point(void **state)
 {
-    uint8_t           digest[32];
+    uint8_t digest[32];
     br_sha256_context sha;
     (void)state;
     br_sha256_init(&sha);
@@ -172,7 +172,7 @@ static void a_full_record_takes_16384_bytes(void **state)
 static void feeding_stops_while_bytes_wait(void **state)
 {
     uint8_t raw[200];
-    size_t  n = 0;
+    size_t n = 0;
     (void)state;
     connect(16384);
     for (int i = 0; i < 2; i++) { /* two records in one piece */
@@ -208,15 +208,15 @@ static void an_orderly_end_reaches_both(void **state)
     assert_int_equal(tls_app_space(&client.t).len, 0);
 }
 
-/* ---- resumption ------------------------------------------------------------ */
+/* ---- resumption ---------------------------------------------------------- */
 
 static void a_ticket_resumes(void **state)
 {
-    static uint8_t           store[4096];
+    static uint8_t store[4096];
     br_ssl_session_cache_lru cache;
-    struct tls_ticket        ticket;
-    struct tls_client_cfg    c = pinned();
-    struct tls_server_cfg    s = serving();
+    struct tls_ticket ticket;
+    struct tls_client_cfg c = pinned();
+    struct tls_server_cfg s = serving();
     (void)state;
     br_ssl_session_cache_lru_init(&cache, store, sizeof store);
     s.cache = &cache;
@@ -233,8 +233,8 @@ static void a_ticket_resumes(void **state)
         assert_int_equal(tls_state(&server.t), TLS_OPEN);
         assert_true(tls_resumed(&client.t));
         assert_true(tls_resumed(&server.t));
-        assert_memory_equal(tls_end_point(&client.t),
-                            tls_end_point(&server.t), 32);
+        assert_memory_equal(tls_end_point(&client.t), tls_end_point(&server.t),
+                            32);
         say(&client, &server, view_str("again"), 5, 1000);
         tls_ticket_save(&client.t, &ticket);
     }
@@ -242,7 +242,7 @@ static void a_ticket_resumes(void **state)
 
 static void a_server_that_forgot_makes_a_full_handshake(void **state)
 {
-    struct tls_ticket     ticket;
+    struct tls_ticket ticket;
     struct tls_client_cfg c = pinned();
     struct tls_server_cfg s = serving();
     (void)state;
@@ -254,11 +254,10 @@ static void a_server_that_forgot_makes_a_full_handshake(void **state)
     pump(16384);
     assert_int_equal(tls_state(&client.t), TLS_OPEN);
     assert_false(tls_resumed(&client.t));
-    assert_memory_equal(tls_end_point(&client.t), tls_end_point(&server.t),
-                        32);
+    assert_memory_equal(tls_end_point(&client.t), tls_end_point(&server.t), 32);
 }
 
-/* ---- whom we talk to ------------------------------------------------------- */
+/* ---- whom we talk to ----------------------------------------------------- */
 
 static void assert_refused(const struct tls_client_cfg *c,
                            const struct tls_server_cfg *s, const char *why)
@@ -281,16 +280,15 @@ static void a_trusted_certificate_is_taken(void **state)
     start(&c, &s);
     pump(16384);
     assert_int_equal(tls_state(&client.t), TLS_OPEN);
-    assert_memory_equal(tls_end_point(&client.t), tls_end_point(&server.t),
-                        32);
+    assert_memory_equal(tls_end_point(&client.t), tls_end_point(&server.t), 32);
 }
 
 static void a_wrong_certificate_is_refused_with_its_reason(void **state)
 {
-    struct tls_server_cfg       s = serving();
-    struct tls_client_cfg       c = anchored("other.test", NOW);
-    br_x509_trust_anchor        other = ca;
-    static const unsigned char  name[] = { 0x30, 0 };
+    struct tls_server_cfg s = serving();
+    struct tls_client_cfg c = anchored("other.test", NOW);
+    br_x509_trust_anchor other = ca;
+    static const unsigned char name[] = {0x30, 0};
     (void)state;
     assert_refused(&c, &s, "the server's certificate is for another name");
     c = anchored("relay.test", 1000000000); /* 2001 */
@@ -326,17 +324,16 @@ static void a_pinned_client_takes_only_keys_it_can_judge(void **state)
 
 static void a_server_without_the_key_is_refused(void **state)
 {
-    static const unsigned char other[32] = { [31] = 5 };
-    const br_ec_private_key    key = { BR_EC_secp256r1,
-                                       (unsigned char *)other, 32 };
-    struct tls_client_cfg      c = pinned();
-    struct tls_server_cfg      s = serving();
+    static const unsigned char other[32] = {[31] = 5};
+    const br_ec_private_key key = {BR_EC_secp256r1, (unsigned char *)other, 32};
+    struct tls_client_cfg c = pinned();
+    struct tls_server_cfg s = serving();
     (void)state;
     s.key = &key;
     assert_refused(&c, &s, "the server cannot prove its certificate's key");
 }
 
-/* ---- strange peers --------------------------------------------------------- */
+/* ---- strange peers ------------------------------------------------------- */
 
 static void assert_server_says(struct view in, const char *why)
 {
@@ -352,7 +349,7 @@ static void assert_server_says(struct view in, const char *why)
 
 static void what_is_not_tls_is_named(void **state)
 {
-    static const uint8_t old[] = { 22, 2, 0, 0, 5, 1, 2, 3, 4, 5 };
+    static const uint8_t old[] = {22, 2, 0, 0, 5, 1, 2, 3, 4, 5};
     (void)state;
     assert_server_says(view_str("GET / HTTP/1.1\r\n\r\n"),
                        "the peer does not speak TLS");
@@ -368,20 +365,20 @@ static void what_is_not_tls_is_named(void **state)
 static void an_alert_is_named(void **state)
 {
     static const struct {
-        uint8_t     code;
+        uint8_t code;
         const char *why;
     } rows[] = {
-        { 40, "the peer accepts none of our TLS ciphers" },
-        { 42, "the peer refused our certificate" },
-        { 70, "the peer and this program share no TLS version (1.2 is "
-              "needed)" },
-        { 99, "the peer gave up the TLS handshake" },
-        { 120, "the peer does not speak HTTP/2 over TLS (ALPN h2)" },
+        {40, "the peer accepts none of our TLS ciphers"},
+        {42, "the peer refused our certificate"},
+        {70, "the peer and this program share no TLS version (1.2 is "
+             "needed)"},
+        {99, "the peer gave up the TLS handshake"},
+        {120, "the peer does not speak HTTP/2 over TLS (ALPN h2)"},
     };
     struct tls_client_cfg c = pinned();
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        uint8_t alert[] = { 21, 3, 3, 0, 2, 2, rows[i].code };
+        uint8_t alert[] = {21, 3, 3, 0, 2, 2, rows[i].code};
         tls_client_init(&client.t, SPAN_ARRAY(client.buf), &c);
         tls_rec_sent(&client.t, tls_rec_out(&client.t).len);
         tls_rec_feed(&client.t, VIEW_ARRAY(alert));
@@ -412,12 +409,12 @@ static void a_forged_record_is_refused(void **state)
     }
 }
 
-/* ---- BearSSL's own client and server, as others may use it ----------------- */
+/* ---- BearSSL's own client and server, as others may use it --------------- */
 
-static br_ssl_client_context   raw_client;
-static br_ssl_server_context   raw_server;
+static br_ssl_client_context raw_client;
+static br_ssl_server_context raw_server;
 static br_x509_minimal_context raw_x509;
-static unsigned char           raw_buf[BR_SSL_BUFSIZE_BIDI];
+static unsigned char raw_buf[BR_SSL_BUFSIZE_BIDI];
 
 static void raw_setup(br_ssl_engine_context *eng, const char **alpn,
                       size_t alpn_count)
@@ -439,9 +436,9 @@ static void raw_client_start(const char **alpn, size_t alpn_count)
 
 static bool raw_carry(br_ssl_engine_context *eng, struct tls *t)
 {
-    size_t   len;
+    size_t len;
     uint8_t *ptr = br_ssl_engine_sendrec_buf(eng, &len);
-    bool     moved = false;
+    bool moved = false;
     if (ptr != NULL) {
         size_t n = tls_rec_feed(t, view_of(ptr, len));
         if (n > 0)
@@ -462,7 +459,7 @@ static bool raw_carry(br_ssl_engine_context *eng, struct tls *t)
 
 static void a_client_without_h2_is_refused(void **state)
 {
-    static const char *http1[] = { "http/1.1" };
+    static const char *http1[] = {"http/1.1"};
     (void)state;
     for (size_t count = 0; count < 2; count++) {
         raw_client_start(http1, count);
@@ -477,8 +474,7 @@ static void a_client_without_h2_is_refused(void **state)
 
 static void a_server_without_h2_is_refused(void **state)
 {
-    br_x509_certificate   chain = { (unsigned char *)leaf_cert,
-                                    sizeof leaf_cert };
+    br_x509_certificate chain = {(unsigned char *)leaf_cert, sizeof leaf_cert};
     struct tls_client_cfg c = pinned();
     (void)state;
     br_ssl_server_init_full_ec(&raw_server, &chain, 1, BR_KEYTYPE_EC,
@@ -495,7 +491,7 @@ static void a_server_without_h2_is_refused(void **state)
 
 static void a_renegotiation_is_declined(void **state)
 {
-    static const char *h2[] = { "h2" };
+    static const char *h2[] = {"h2"};
     (void)state;
     raw_client_start(h2, 1);
     while (raw_carry(&raw_client.eng, &server.t))
@@ -511,7 +507,7 @@ static void a_renegotiation_is_declined(void **state)
 
 static void an_old_client_is_refused(void **state)
 {
-    static const char *h2[] = { "h2" };
+    static const char *h2[] = {"h2"};
     (void)state;
     raw_client_start(h2, 1);
     br_ssl_engine_set_versions(&raw_client.eng, BR_TLS10, BR_TLS11);
@@ -526,8 +522,8 @@ static void an_old_client_is_refused(void **state)
 
 static void only_our_ciphers_are_taken(void **state)
 {
-    static const char     *h2[] = { "h2" };
-    static const uint16_t  cbc[] = { BR_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA };
+    static const char *h2[] = {"h2"};
+    static const uint16_t cbc[] = {BR_TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA};
     (void)state;
     raw_client_start(h2, 1);
     br_ssl_engine_set_suites(&raw_client.eng, cbc, 1);
@@ -539,7 +535,7 @@ static void only_our_ciphers_are_taken(void **state)
                         "the peer offers no TLS cipher that we accept");
 }
 
-/* ---- memory ---------------------------------------------------------------- */
+/* ---- memory -------------------------------------------------------------- */
 
 static bool all_zero(const void *ptr, size_t len)
 {

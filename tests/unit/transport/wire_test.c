@@ -17,7 +17,7 @@
 #include "port/port.h"
 #include "unit/transport/keys.h"
 
-/* ---- the port: one pipe for each direction --------------------------------- */
+/* ---- the port: one pipe for each direction ------------------------------- */
 
 #define PIPE_CAP (256 * 1024)
 
@@ -78,7 +78,7 @@ void __assert_fail(const char *what, const char *file, unsigned line,
     abort();
 }
 
-/* ---- an end: a wire with an owner ------------------------------------------ */
+/* ---- an end: a wire with an owner ---------------------------------------- */
 
 struct end {
     struct wire w;
@@ -245,7 +245,7 @@ static void send_all(struct end *e, uint64_t bytes, size_t len)
     run();
 }
 
-/* ---- opening --------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------- */
 
 static void both_ends_open(bool tls)
 {
@@ -330,7 +330,7 @@ static void a_push_with_nothing_to_say_sends_nothing(void **state)
     assert_int_equal(wire_want(&client.w), PORT_READ);
 }
 
-/* ---- bulk ------------------------------------------------------------------ */
+/* ---- bulk ---------------------------------------------------------------- */
 
 static void bulk(bool tls, size_t len, size_t cap)
 {
@@ -410,7 +410,7 @@ static void a_large_message_is_gathered(void **state)
     assert_int_equal(server.last_len, FRAME_MAX);
 }
 
-/* ---- ends ------------------------------------------------------------------ */
+/* ---- ends ---------------------------------------------------------------- */
 
 static void a_server_ends_with_a_status(void **state)
 {
@@ -527,7 +527,7 @@ static void a_wire_is_used_again_after_free(void **state)
     assert_int_equal(client.opened, 1);
 }
 
-/* ---- strange and broken peers ---------------------------------------------- */
+/* ---- strange and broken peers -------------------------------------------- */
 
 static void assert_server_says(bool tls, struct view bytes, int err,
                                const char *why)
