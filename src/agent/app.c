@@ -308,12 +308,24 @@ static void on_local_over(void *ctx, const char *why)
     loop_want(&l->app->loop, l->app->listener_row, PORT_READ);
 }
 
+/* One that was used before, or the next fresh one. */
 static struct local *free_local(struct app *app)
 {
-    for (uint32_t i = 0; i < LOCAL_MAX; i++)
+    for (uint32_t i = 0; i < app->locals_used; i++)
         if (!peer_busy(&app->locals[i].peer))
             return &app->locals[i];
-    return NULL;
+    if (app->locals_used == LOCAL_MAX)
+        return NULL;
+    struct arena a;
+    struct local *l = &app->locals[app->locals_used];
+    arena_init(&a, (struct span){ app->locals_mem + app->locals_used *
+                                                        PEER_CARVE_BYTES,
+                                  PEER_CARVE_BYTES });
+    struct link_mem mem = peer_carve(&a, false);
+    app->locals_used++;
+    l->app = app;
+    peer_init(&l->peer, &app->loop, &mem, app->scratch);
+    return l;
 }
 
 static void on_local(void *ctx, uint8_t ready)
@@ -415,11 +427,7 @@ static void carve(struct app *app)
                                   PEER_SCRATCH_BYTES };
     mem = peer_carve(a, true);
     peer_init(&app->relay, &app->loop, &mem, app->scratch);
-    for (uint32_t i = 0; i < LOCAL_MAX; i++) {
-        mem = peer_carve(a, false);
-        app->locals[i].app = app;
-        peer_init(&app->locals[i].peer, &app->loop, &mem, app->scratch);
-    }
+    app->locals_mem = arena_carve(a, LOCAL_MAX * PEER_CARVE_BYTES, 4096);
     app->retry = loop_timer_add(&app->loop, dial_again, app);
     app->beat = loop_timer_add(&app->loop, beat, app);
     (void)dial_init(&app->dial, &app->loop);

@@ -56,6 +56,8 @@ struct app {
     int              listener;
     int              listener_row;
     struct local     locals[LOCAL_MAX];
+    uint8_t         *locals_mem;  /* PEER_CARVE_BYTES for each */
+    uint32_t         locals_used; /* those above were never touched */
     struct link_host host;
     /* daemon */
     uint64_t wakeups;

@@ -16,8 +16,9 @@ struct arena {
 
 void arena_init(struct arena *a, struct span block);
 
-/* `size` zeroed-by-the-loader bytes, aligned to `align` (a power of two). The
- * memory is not written here: pages stay untouched until used. */
+/* `size` bytes, aligned to `align` (a power of two). They hold what the block
+ * held, zeros if it is fresh, and are not written here: a page costs nothing
+ * until its owner uses it. */
 void *arena_carve(struct arena *a, size_t size, size_t align);
 struct span arena_span(struct arena *a, size_t size);
 

@@ -7,10 +7,9 @@
 #include "core/request.h"
 
 #define RING_BYTES  WINDOW_BULK
+#define JOB_RINGS   (1 + CHAN_STREAMS) /* stdin, stdout, stderr */
 #define READ_ROUNDS 4    /* reads per stream and turn */
 #define GRACE_MS    5000 /* between TERM and KILL */
-
-static void on_deadline(void *ctx, uint64_t now_ms);
 
 void jobs_init(struct jobs *j, struct arena *a, struct loop *loop,
                const char *machine_id, const char *machine_name)
@@ -19,21 +18,7 @@ void jobs_init(struct jobs *j, struct arena *a, struct loop *loop,
                         .machine_id = machine_id,
                         .machine_name = machine_name };
     j->slots = arena_carve(a, JOBS_MAX * sizeof(*j->slots), 64);
-    memset(j->slots, 0, JOBS_MAX * sizeof(*j->slots));
-    for (uint32_t i = 0; i < JOBS_MAX; i++) {
-        struct job *t = &j->slots[i];
-        t->owner = j;
-        t->deadline = loop_timer_add(loop, on_deadline, t);
-        for (uint32_t s = 0; s < CHAN_STREAMS; s++)
-            ring_init(&t->out[s],
-                      (struct span){ arena_carve(a, RING_BYTES, 4096),
-                                     RING_BYTES },
-                      0);
-        sink_init(&t->in,
-                  (struct span){ arena_carve(a, RING_BYTES, 4096),
-                                 RING_BYTES },
-                  -1, 0);
-    }
+    j->rings = arena_carve(a, (size_t)JOBS_MAX * JOB_RINGS * RING_BYTES, 4096);
 }
 
 /* ---- the pipes ------------------------------------------------------------------ */
@@ -133,7 +118,7 @@ static void on_stdin(void *ctx, uint8_t ready)
 
 static void release(struct job *t)
 {
-    loop_disarm(t->owner->loop, t->deadline);
+    loop_timer_remove(t->owner->loop, t->deadline);
     close_in(t);
     for (uint32_t i = 0; i < CHAN_STREAMS; i++)
         close_out(t, i);
@@ -301,11 +286,14 @@ static int spawn(struct job *t, struct request *r, const msg_exec_open *p,
 static void begin(struct job *t, const msg_exec_open *p)
 {
     struct loop *loop = t->owner->loop;
-    sink_init(&t->in, (struct span){ t->in.ring.buf, t->in.ring.cap },
-              t->child.in, 0);
+    uint8_t *rings = t->owner->rings + (size_t)(t - t->owner->slots) *
+                                           JOB_RINGS * RING_BYTES;
+    sink_init(&t->in, (struct span){ rings, RING_BYTES }, t->child.in, 0);
     for (uint32_t i = 0; i < CHAN_STREAMS; i++)
         ring_init(&t->out[i],
-                  (struct span){ t->out[i].buf, t->out[i].cap }, 0);
+                  (struct span){ rings + (i + 1) * RING_BYTES, RING_BYTES },
+                  0);
+    t->deadline = loop_timer_add(loop, on_deadline, t);
     t->out_fd[0] = t->child.out;
     t->out_fd[1] = t->child.err;
     t->in_row = loop_add(loop, t->child.in, 0, on_stdin, t);
@@ -352,6 +340,8 @@ void exec_open(struct jobs *j, struct mux *m, const msg_open *open,
         return;
     }
     struct job *t = free_slot(j);
+    if (t != NULL)
+        t->owner = j;
     int err = t == NULL ? ERR_LIMIT : spawn(t, r, &p, open->origin.user);
     if (err != OK) {
         request_refuse(m, open->channel, err);

@@ -35,12 +35,14 @@ struct job {
 
 struct jobs {
     struct job  *slots;
+    uint8_t     *rings; /* three for each slot */
     uint32_t     count;
     struct loop *loop;
     const char  *machine_id;
     const char  *machine_name;
 };
 
+/* The memory of `a` is zero, and what no job needs stays untouched. */
 void jobs_init(struct jobs *j, struct arena *a, struct loop *loop,
                const char *machine_id, const char *machine_name);
 

@@ -25,28 +25,13 @@ static void on_stall(void *ctx, uint64_t now_ms);
 void sessions_init(struct sessions *s, struct arena *a, struct loop *loop,
                    const char *machine)
 {
-    memset(s, 0, sizeof(*s));
-    s->loop = loop;
-    s->machine = machine;
+    *s = (struct sessions){ .loop = loop, .machine = machine };
     s->stall = loop_timer_add(loop, on_stall, s);
     s->slots = arena_carve(a, SESSIONS_MAX * sizeof(*s->slots), 64);
     s->attachments =
         arena_carve(a, ATTACHMENTS_MAX * sizeof(*s->attachments), 64);
-    memset(s->slots, 0, SESSIONS_MAX * sizeof(*s->slots));
-    for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
-        struct session *t = &s->slots[i];
-        t->owner = s;
-        ring_init(&t->out,
-                  (struct span){ arena_carve(a, SESSION_RING, 4096),
-                                 SESSION_RING },
-                  0);
-        sink_init(&t->in,
-                  (struct span){ arena_carve(a, INPUT_RING, 4096),
-                                 INPUT_RING },
-                  -1, 0);
-    }
-    for (uint32_t i = 0; i < ATTACHMENTS_MAX; i++)
-        s->attachments[i].session = NULL;
+    s->rings = arena_carve(a, (size_t)SESSIONS_MAX * SESSION_RING, 4096);
+    s->inputs = arena_carve(a, (size_t)SESSIONS_MAX * INPUT_RING, 4096);
 }
 
 uint32_t sessions_live(const struct sessions *s)
@@ -414,14 +399,19 @@ static int make(struct sessions *s, struct request *r, const msg_pty_open *p,
     struct session *t = free_slot(s);
     if (t == NULL)
         return ERR_LIMIT;
+    t->owner = s;
     int err = start(t, r, p, who);
     if (err == OK)
         err = watch_new(t);
     if (err != OK)
         return err;
+    size_t idx = (size_t)(t - s->slots);
     bytes_to_str(t->name, sizeof(t->name), view_str(p->name));
-    ring_init(&t->out, (struct span){ t->out.buf, t->out.cap }, 0);
-    sink_init(&t->in, (struct span){ t->in.ring.buf, t->in.ring.cap },
+    ring_init(&t->out,
+              (struct span){ s->rings + idx * SESSION_RING, SESSION_RING },
+              0);
+    sink_init(&t->in,
+              (struct span){ s->inputs + idx * INPUT_RING, INPUT_RING },
               t->child.tty, 0);
     t->attached = NULL;
     t->created_ms = port_wall_ms();

@@ -57,12 +57,15 @@ struct session {
 struct sessions {
     struct session    *slots;
     struct attachment *attachments;
+    uint8_t           *rings;  /* SESSION_RING for each slot */
+    uint8_t           *inputs; /* what waits for each terminal */
     uint32_t           count;
     struct loop       *loop;
     int                stall; /* timer: look again at who lags */
     const char        *machine; /* CMDOP_MACHINE for the children */
 };
 
+/* The memory of `a` is zero, and what no session needs stays untouched. */
 void sessions_init(struct sessions *s, struct arena *a, struct loop *loop,
                    const char *machine);
 

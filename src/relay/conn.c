@@ -357,6 +357,14 @@ static const struct link_ops ops = {
 
 /* ---- coming and going ------------------------------------------------------------------ */
 
+static void give_back(struct conn *c)
+{
+    struct relay *r = c->relay;
+    c->serial++;
+    c->next_free = r->free;
+    r->free = c;
+}
+
 static void on_over(void *ctx, const char *why)
 {
     struct conn *c = ctx;
@@ -371,17 +379,41 @@ static void on_over(void *ctx, const char *why)
     if (why[0] != '\0')
         log_info("conn.closed", why);
     c->machine = NULL;
-    c->serial++;
-    c->next_free = r->free;
-    r->free = c;
+    give_back(c);
     r->conns_count--;
     if (!r->leaving)
         loop_want(&r->loop, r->listener_row, PORT_READ);
 }
 
-void conn_start(struct relay *r, int handle, const struct port_addr *from)
+bool conn_room(const struct relay *r)
+{
+    return r->free != NULL || r->conns_used < r->conns_max;
+}
+
+/* A connection that was used before, or the next fresh one: what was never
+ * needed is never touched. */
+static struct conn *take(struct relay *r)
 {
     struct conn *c = r->free;
+    if (c != NULL) {
+        r->free = c->next_free;
+        return c;
+    }
+    struct arena a;
+    c = &r->conns[r->conns_used];
+    arena_init(&a, (struct span){ r->conns_mem + (size_t)r->conns_used *
+                                                     PEER_CARVE_BYTES,
+                                  PEER_CARVE_BYTES });
+    r->conns_used++;
+    struct link_mem mem = peer_carve(&a, true);
+    peer_init(&c->peer, &r->loop, &mem, r->scratch);
+    c->relay = r;
+    return c;
+}
+
+void conn_start(struct relay *r, int handle, const struct port_addr *from)
+{
+    struct conn *c = take(r);
     uint8_t entropy[32];
     port_entropy(SPAN_ARRAY(entropy));
     struct tls_server_cfg tls = { .cert_der = view_of(r->keys.cert,
@@ -391,9 +423,10 @@ void conn_start(struct relay *r, int handle, const struct port_addr *from)
                                   .cache = &r->tls_cache,
                                   .entropy = VIEW_ARRAY(entropy) };
     if (peer_accepted(&c->peer, handle, &tls, &r->host, CHANNELS_MACHINE,
-                      OFFLINE_MS, &ops, on_over, c) != OK)
+                      OFFLINE_MS, &ops, on_over, c) != OK) {
+        give_back(c);
         return;
-    r->free = c->next_free;
+    }
     r->conns_count++;
     c->from = *from;
     c->machine = NULL;
@@ -405,7 +438,7 @@ void conns_drain(struct relay *r, uint32_t reconnect_ms)
 {
     msg_drain d = cmdop_agent_v1_Drain_init_zero;
     COPY(d.reason, "the relay stops");
-    for (uint32_t i = 0; i < r->conns_max; i++) {
+    for (uint32_t i = 0; i < r->conns_used; i++) {
         struct conn *c = &r->conns[i];
         if (!peer_busy(&c->peer))
             continue;

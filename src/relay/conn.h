@@ -8,7 +8,10 @@
 
 #include "relay/relay.h"
 
-/* Start serving an accepted handle. */
+/* Is there memory for one more? */
+bool conn_room(const struct relay *r);
+
+/* Start serving an accepted handle; only with conn_room. */
 void conn_start(struct relay *r, int handle, const struct port_addr *from);
 
 /* Tell everybody that the relay is about to stop. */

@@ -36,7 +36,7 @@ static void on_connection(void *ctx, uint8_t ready)
 {
     struct relay *r = ctx;
     (void)ready;
-    for (int i = 0; i < ACCEPTS_PER_TURN && r->free != NULL; i++) {
+    for (int i = 0; i < ACCEPTS_PER_TURN && conn_room(r); i++) {
         struct port_addr from;
         int handle = port_accept(r->listener, &from);
         if (handle == ERR_LIMIT)
@@ -45,7 +45,7 @@ static void on_connection(void *ctx, uint8_t ready)
             return;
         conn_start(r, handle, &from);
     }
-    if (r->free == NULL) {
+    if (!conn_room(r)) {
         log_warn("accept.full", "as many connections as there is memory for");
         loop_want(&r->loop, r->listener_row, 0);
     }
@@ -75,7 +75,7 @@ static size_t why_not_ready(void *ctx, const char **reasons, size_t max)
         reasons[n++] = "the store is closed";
     if (r->leaving && n < max)
         reasons[n++] = "the relay is stopping";
-    if (r->free == NULL && n < max)
+    if (!conn_room(r) && n < max)
         reasons[n++] = "no room for another connection";
     return n;
 }
@@ -251,14 +251,7 @@ static void carve(struct relay *r, uint32_t conns_max)
     rpcs_init(&r->rpcs, a, RPCS_MAX);
     api_init(&r->api, a, &r->loop, why_not_ready, r);
     r->conns = arena_carve(a, conns_max * sizeof(*r->conns), 4096);
-    for (uint32_t i = conns_max; i > 0; i--) {
-        struct conn *c = &r->conns[i - 1];
-        struct link_mem mem = peer_carve(a, true);
-        peer_init(&c->peer, &r->loop, &mem, r->scratch);
-        c->relay = r;
-        c->next_free = r->free;
-        r->free = c;
-    }
+    r->conns_mem = arena_carve(a, conns_max * PEER_CARVE_BYTES, 4096);
 }
 
 static void tls_setup(struct relay *r)

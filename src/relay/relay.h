@@ -51,7 +51,9 @@ struct relay {
     struct rpcs      rpcs;
     struct api       api;
     struct conn     *conns;
-    struct conn     *free;
+    uint8_t         *conns_mem;   /* PEER_CARVE_BYTES for each */
+    struct conn     *free;        /* used before, and free now */
+    uint32_t         conns_used;  /* those above were never touched */
     uint32_t         conns_max;
     uint32_t         conns_count;
     struct span      scratch;

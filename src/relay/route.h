@@ -54,8 +54,7 @@ void routes_init(struct routes *r, struct arena *a, uint32_t cap);
 void route_open(struct routes *r, struct mux *op, struct mux *ag,
                 const msg_open *open, struct view params);
 
-/* An operator's link goes away: end what it had asked for and not got yet.
- * Call before mux_lost. */
+/* An operator's link is gone: end what it had asked for and not got yet. */
 void routes_operator_lost(struct routes *r, struct mux *op);
 
 #endif

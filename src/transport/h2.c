@@ -493,6 +493,16 @@ static void on_goaway_sent(struct h2 *h, const nghttp2_goaway *frame)
     h2_fail(h, ERR_PROTO, first_why(h) != NULL ? first_why(h) : why);
 }
 
+/* A server that has said its status needs no more of the request: without
+ * this, gRPC clients that still send would wait. */
+static int on_answer_sent(struct h2 *h, int32_t stream)
+{
+    if (nghttp2_session_get_stream_remote_close(h->session, stream) != 0)
+        return 0;
+    return nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, stream,
+                                     NGHTTP2_NO_ERROR);
+}
+
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame,
                          void *user)
 {
@@ -501,9 +511,9 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame,
     if (frame->hd.type == NGHTTP2_GOAWAY)
         on_goaway_sent(h, &frame->goaway);
     if (h->is_server && frame->hd.type == NGHTTP2_HEADERS &&
-        frame->hd.stream_id == h->stream &&
-        (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
-        h->done = true;
+        (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
+        on_answer_sent(h, frame->hd.stream_id) != 0)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
     return 0;
 }
 

@@ -8,7 +8,7 @@
 #include "base/text.h"
 
 _Static_assert(HTTP_HEAD_MAX <= UINT16_MAX, "places in head are 16 bits");
-_Static_assert(HTTP_TARGET_MAX < HTTP_HEAD_MAX, "414 comes before 431");
+_Static_assert(HTTP_LINE_MAX < HTTP_HEAD_MAX, "414 comes before 431");
 
 /* ---- statuses ------------------------------------------------------------------ */
 
@@ -97,12 +97,9 @@ static void refuse(struct http *h)
 
 /* ---- collecting a head: llhttp calls these ----------------------------------------- */
 
-static int stop(struct http *h, uint16_t status)
-{
-    if (h->refused == 0)
-        h->refused = status;
-    return HPE_USER;
-}
+/* llhttp tells of a text when it ends and where the input was cut, but not
+ * when an error stands in it. So nothing may be refused in on_url, on_name
+ * and on_value: the answer would depend on the cuts. */
 
 /* http_feed lets no more than HTTP_HEAD_MAX bytes of a head through, and no
  * byte is collected twice. */
@@ -117,10 +114,16 @@ static int on_url(llhttp_t *p, const char *at, size_t len)
 {
     struct http *h = p->data;
 
-    if (len > (size_t)HTTP_TARGET_MAX - h->target_len)
-        return stop(h, 414);
     collect(h, at, len);
+    return 0;
+}
+
+static int on_url_end(llhttp_t *p)
+{
+    struct http *h = p->data;
+
     h->target_len = h->head_len;
+    h->has_target = true;
     return 0;
 }
 
@@ -131,7 +134,7 @@ static int on_name(llhttp_t *p, const char *at, size_t len)
 
     if (h->fields == 0 || h->in_value) {
         if (h->fields == HTTP_HEADERS_MAX)
-            return stop(h, 431);
+            return 0; /* one too many: on_name_end says so */
         h->field[h->fields++] = (struct http_field){ .name = h->head_len };
         h->in_value = false;
     }
@@ -139,6 +142,16 @@ static int on_name(llhttp_t *p, const char *at, size_t len)
     collect(h, at, len);
     f->name_len = (uint16_t)(f->name_len + len);
     return 0;
+}
+
+static int on_name_end(llhttp_t *p)
+{
+    struct http *h = p->data;
+
+    if (!h->in_value)
+        return 0;
+    h->refused = 431;
+    return HPE_USER;
 }
 
 static int on_value(llhttp_t *p, const char *at, size_t len)
@@ -225,7 +238,9 @@ static int on_end(llhttp_t *p)
 
 static const llhttp_settings_t SETTINGS = {
     .on_url = on_url,
+    .on_url_complete = on_url_end,
     .on_header_field = on_name,
+    .on_header_field_complete = on_name_end,
     .on_header_value = on_value,
     .on_header_value_complete = on_value_end,
     .on_headers_complete = on_head,
@@ -241,7 +256,7 @@ static void next_request(struct http *h)
     h->state = HTTP_READING;
     h->refused = 0;
     h->taken = h->head_len = h->target_len = h->fields = 0;
-    h->in_value = false;
+    h->has_target = h->in_value = false;
     h->request = (struct http_request){ .method = HTTP_GET };
     h->out[0] = h->out[1] = VIEW_NONE;
 }
@@ -261,32 +276,43 @@ static uint16_t status_of(llhttp_errno_t e)
     return 400;
 }
 
-/* A head that used up its budget: in its first line, or behind it? */
-static uint16_t status_of_length(const struct http *h)
+/* The end of what may come next: of the first line while that lasts. */
+static size_t budget(const struct http *h)
 {
-    return h->fields == 0 && h->parser.http_major == 0 ? 414 : 431;
+    return h->taken < HTTP_LINE_MAX ? HTTP_LINE_MAX : HTTP_HEAD_MAX;
+}
+
+/* One piece, inside the budget. Returns how much of it was taken. */
+static size_t feed_piece(struct http *h, struct view in)
+{
+    const char    *at = (const char *)in.ptr;
+    llhttp_errno_t e = llhttp_execute(&h->parser, at, in.len);
+
+    if (h->state == HTTP_ASKED)
+        return (size_t)(llhttp_get_error_pos(&h->parser) - at);
+    h->taken = (uint16_t)(h->taken + in.len);
+    if (e != HPE_OK && h->refused == 0)
+        h->refused = status_of(e);
+    else if (e == HPE_OK && h->taken >= HTTP_LINE_MAX && !h->has_target)
+        h->refused = 414;
+    else if (e == HPE_OK && h->taken == HTTP_HEAD_MAX)
+        h->refused = 431;
+    if (h->refused != 0)
+        refuse(h);
+    return in.len;
 }
 
 size_t http_feed(struct http *h, struct view in)
 {
+    size_t taken = 0;
+
     if (h->state == HTTP_LINGERING)
         return in.len;
-    if (h->state != HTTP_READING || in.len == 0)
-        return 0;
-    struct view    piece = view_first(in, (size_t)HTTP_HEAD_MAX - h->taken);
-    const char    *at = (const char *)piece.ptr;
-    llhttp_errno_t e = llhttp_execute(&h->parser, at, piece.len);
-
-    if (h->state == HTTP_ASKED)
-        return (size_t)(llhttp_get_error_pos(&h->parser) - at);
-    h->taken = (uint16_t)(h->taken + piece.len);
-    if (e != HPE_OK && h->refused == 0)
-        h->refused = status_of(e);
-    else if (e == HPE_OK && h->taken == HTTP_HEAD_MAX)
-        h->refused = status_of_length(h);
-    if (h->refused != 0)
-        refuse(h);
-    return piece.len;
+    while (h->state == HTTP_READING && taken < in.len) {
+        struct view rest = view_from(in, taken);
+        taken += feed_piece(h, view_first(rest, budget(h) - h->taken));
+    }
+    return taken;
 }
 
 /* ---- asking ---------------------------------------------------------------------------- */

@@ -26,8 +26,8 @@
 
 /* Request line and headers together; 431 beyond. */
 #define HTTP_HEAD_MAX (8 * 1024)
-/* Path and query; 414 beyond. */
-#define HTTP_TARGET_MAX  2048
+/* Up to the byte behind path and query; 414 beyond. */
+#define HTTP_LINE_MAX    2048
 #define HTTP_HEADERS_MAX 48
 /* Status line and headers of a response. */
 #define HTTP_OUT_CAP 512
@@ -62,6 +62,7 @@ struct http {
     uint16_t            head_len;
     uint16_t            target_len; /* the target is first in head */
     uint16_t            fields;
+    bool                has_target; /* it is complete */
     bool                in_value;   /* of the last field */
     struct http_request request;
     struct view         out[2];     /* what is unsent: head, then body */
@@ -76,7 +77,8 @@ void http_init(struct http *h);
  * Bytes from the peer. Returns how many were taken, up to all: the rest
  * belongs to the next request and is to be fed again when the state is
  * HTTP_READING. Never an error: what is not HTTP is answered 400 and the
- * connection ends in HTTP_LINGERING. Keeps no pointer into `in`.
+ * connection ends in HTTP_LINGERING. How the bytes are cut into calls
+ * changes nothing. Keeps no pointer into `in`.
  */
 size_t http_feed(struct http *h, struct view in);
 

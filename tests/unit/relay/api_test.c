@@ -33,7 +33,7 @@ static int begin(void **state)
     (void)state;
     memset(block, 0, sizeof block);
     arena_init(&arena, SPAN_ARRAY(block));
-    loop_init(&loop, &arena, API_ROWS, API_TIMERS);
+    loop_init(&loop, &arena, API_ROWS, API_TIMERS + 1);
     api_init(&api, &arena, &loop, is_ready, &api);
     arena_seal(&arena);
     reasons_now = 0;
@@ -71,11 +71,10 @@ static void nudge(void *ctx, uint64_t now_ms)
 static void turn(void)
 {
     int timer = loop_timer_add(&loop, nudge, NULL);
-    if (timer >= 0)
-        loop_arm(&loop, timer, port_now_ms() + 5);
+    assert_true(timer >= 0);
+    loop_arm(&loop, timer, port_now_ms() + 5);
     assert_int_equal(loop_turn(&loop), OK);
-    if (timer >= 0)
-        loop_timer_remove(&loop, timer);
+    loop_timer_remove(&loop, timer);
 }
 
 static void dial(struct client *c)

@@ -27,7 +27,7 @@ struct talk {
     char        said[64 * 1024];
     size_t      said_len;
     int         asked;
-    char        body[HTTP_TARGET_MAX + 64];
+    char        body[HTTP_HEAD_MAX + 64];
 };
 
 /* Answer with what was understood: "path|query|value of X". */
@@ -322,12 +322,17 @@ static void a_target_has_its_limit(void **state)
 {
     (void)state;
     const char *rest = " HTTP/1.1\r\n" HOST "\r\n";
+    size_t      room = HTTP_LINE_MAX - strlen("GET / H");
     assert_int_equal(
-        status_of(say_long(stuffed("GET /", HTTP_TARGET_MAX - 1, 'a', rest))),
-        200);
+        status_of(say_long(stuffed("GET /", room, 'a', rest))), 200);
     assert_int_equal(
-        status_of(say_long(stuffed("GET /", HTTP_TARGET_MAX, 'a', rest))),
-        414);
+        status_of(say_long(stuffed("GET /", room + 1, 'a', rest))), 414);
+    /* Which of two faults is told depends on their places, not on the cuts. */
+    rest = "\x80 HTTP/1.1\r\n";
+    assert_int_equal(
+        status_of(say_long(stuffed("GET /", room, 'a', rest))), 400);
+    assert_int_equal(
+        status_of(say_long(stuffed("GET /", room + 2, 'a', rest))), 414);
 }
 
 static void a_head_has_its_limit(void **state)
@@ -358,6 +363,10 @@ static void headers_have_their_number(void **state)
         text_str(&t, "\r\n");
         assert_int_equal(status_of(say(buf)), extra == 0 ? 200 : 431);
     }
+    assert_true(t.len > 7);
+    t.len -= 7; /* the last header and the empty line */
+    text_str(&t, "(:b\r\n\r\n"); /* a bad name where one is too many */
+    assert_int_equal(status_of(say(buf)), 400);
 }
 
 static void a_request_that_is_late_is_told_so(void **state)

@@ -410,6 +410,90 @@ static void a_large_message_is_gathered(void **state)
     assert_int_equal(server.last_len, FRAME_MAX);
 }
 
+/* ---- a peer whose window takes less than a message ----------------------- */
+
+static struct grpcframe narrow_frame;
+static uint8_t          narrow_buf[FRAME_MAX];
+static int              narrow_messages;
+
+static int narrow_chunk(nghttp2_session *s, uint8_t flags, int32_t stream,
+                        const uint8_t *data, size_t len, void *user)
+{
+    struct view in = view_of(data, len), message;
+    (void)s;
+    (void)flags;
+    (void)stream;
+    (void)user;
+    while (grpcframe_next(&narrow_frame, &in, &message) > 0)
+        narrow_messages += message.len == 9000;
+    return 0;
+}
+
+static nghttp2_session *narrow_client(uint32_t window)
+{
+    static const char *const text[][2] = {
+        { ":method", "POST" },
+        { ":scheme", "http" },
+        { ":authority", "x" },
+        { ":path", "/cmdop.agent.v1.Mesh/Connect" },
+        { "content-type", "application/grpc" },
+    };
+    const nghttp2_settings_entry entry = {
+        NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window
+    };
+    nghttp2_session_callbacks   *c;
+    nghttp2_session             *session;
+    nghttp2_nv                   nva[5];
+    for (size_t i = 0; i < 5; i++)
+        nva[i] = (nghttp2_nv){ (uint8_t *)(uintptr_t)text[i][0],
+                               (uint8_t *)(uintptr_t)text[i][1],
+                               strlen(text[i][0]), strlen(text[i][1]), 0 };
+    nghttp2_session_callbacks_new(&c);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c,
+                                                              narrow_chunk);
+    nghttp2_session_client_new(&session, c, NULL);
+    nghttp2_session_callbacks_del(c);
+    nghttp2_submit_settings(session, 0, &entry, 1);
+    nghttp2_submit_headers(session, 0, -1, NULL, nva, 5, NULL);
+    return session;
+}
+
+static bool narrow_turn(nghttp2_session *session)
+{
+    const uint8_t *ptr;
+    ssize_t        n;
+    bool           moved = false;
+    while ((n = nghttp2_session_mem_send(session, &ptr)) > 0) {
+        assert_int_equal(port_send(0, view_of(ptr, (size_t)n)), n);
+        moved = true;
+    }
+    n = port_recv(0, SPAN_ARRAY(scratch));
+    if (n > 0)
+        assert_int_equal(nghttp2_session_mem_recv(session, scratch, (size_t)n),
+                         n);
+    return moved || n > 0;
+}
+
+static void messages_pass_a_narrow_window(void **state)
+{
+    static const uint32_t windows[] = { 1, 100, 9004, 9005, 15999, 65535 };
+    (void)state;
+    for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
+        start(false);
+        pipes[1].len = 0; /* not the wire's client */
+        nghttp2_session *session = narrow_client(windows[i]);
+        narrow_messages = 0;
+        grpcframe_init(&narrow_frame, SPAN_ARRAY(narrow_buf));
+        server.send_len = 9000;
+        server.to_send = 9000 * 20;
+        while (narrow_turn(session) | turn(&server))
+            ;
+        nghttp2_session_del(session);
+        assert_int_equal(server.opened, 1);
+        assert_int_equal(narrow_messages, 20);
+    }
+}
+
 /* ---- ends ---------------------------------------------------------------- */
 
 static void a_server_ends_with_a_status(void **state)
@@ -692,6 +776,7 @@ int main(void)
         cmocka_unit_test(bulk_flows_through_narrow_pipes),
         cmocka_unit_test(a_push_is_bounded),
         cmocka_unit_test(a_large_message_is_gathered),
+        cmocka_unit_test(messages_pass_a_narrow_window),
         cmocka_unit_test(a_server_ends_with_a_status),
         cmocka_unit_test(an_orderly_end_is_no_error),
         cmocka_unit_test(a_client_ends_after_its_last_message),
