@@ -31,6 +31,7 @@ BELOW_relay     := relay $(BELOW_core)
 
 # --- how --------------------------------------------------------------------
 
+comma    := ,
 VERSION  := $(shell cat VERSION)
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wswitch-enum -Wvla \
             -Wmissing-prototypes -Werror
@@ -106,7 +107,7 @@ picked   = $(if $(T),$(foreach f,$1,$(if $(findstring $(T),$f),$f)),$1)
 ## the programs of this board, edge and full (the default)
 all: $(PROFILES:%=build/$(BOARD)/%/cmdop)
 
-# --- programs: $1 variant, $2 profile, $3 folder, $4 more sources --------------
+# --- programs: $1 variant, $2 profile, $3 folder, $4 more sources, $5 link flags ---
 # Folders are prerequisites too, so that a removed source is noticed. With
 # sanitizers the symbols stay in, for their reports.
 
@@ -116,7 +117,7 @@ build/$1/$3/cmdop.whole: $(call objects,$1,$(ROOMS_$2:%=src/%) port/$(PORT)) \
         $(wildcard $(ROOMS_$2:%=src/%) port/$(PORT))
 	$$(call say,LINK,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC_$1) -o $$@ $$(filter %.o,$$^) $$(LDFLAGS_$1) -Wl,-Map=$$(@D)/cmdop.map \
+	$$(Q)$$(CC_$1) -o $$@ $$(filter %.o,$$^) $$(LDFLAGS_$1) -Wl,-Map=$$(@D)/cmdop.map $5 \
 	        $(call libs,$(LIBS_$2))
 
 build/$1/$3/cmdop: build/$1/$3/cmdop.whole
@@ -125,7 +126,7 @@ build/$1/$3/cmdop: build/$1/$3/cmdop.whole
 endef
 
 $(foreach p,$(PROFILES),$(eval $(call program,$(BOARD),$p,$p)))
-$(eval $(call program,$(BOARD),edge,nomalloc,tests/system/nomalloc.c))
+$(eval $(call program,$(BOARD),edge,nomalloc,tests/system/nomalloc.c,-Wl$(comma)--wrap=arena_seal))
 ifneq ($(BOARD),host-asan)
 $(eval $(call program,host-asan,full,full))
 endif

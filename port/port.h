@@ -15,9 +15,9 @@
 
 /* ---- clock and entropy -------------------------------------------------- */
 
-uint64_t port_now_ms(void);  /* monotonic, never goes back */
-uint64_t port_now_us(void);  /* the same clock, for measuring */
-int64_t  port_wall_ms(void); /* Unix time in ms; may jump */
+uint64_t port_now_ms(void); /* monotonic, never goes back */
+uint64_t port_now_us(void); /* the same clock, for measuring */
+int64_t port_wall_ms(void); /* Unix time in ms; may jump */
 
 /* Fill `out` with unpredictable bytes; stops the program if it cannot. */
 void port_entropy(struct span out);
@@ -33,7 +33,7 @@ const char *port_why(void);
  * loses the line. */
 void port_log(struct view line);
 /* Append to `path` (made with mode 0600); again, to follow a rotation. */
-int  port_log_open(const char *path);
+int port_log_open(const char *path);
 
 /* Print what went wrong, restore the terminal and abort. A failed assert
  * ends here as well. */
@@ -54,9 +54,9 @@ enum port_want_flags {
  * until the row changes: who cannot act on it empties the row.
  */
 struct port_want {
-    int      handle;
-    uint8_t  want;  /* PORT_READ | PORT_WRITE; 0: only hang-up is told */
-    uint8_t  ready; /* written by port_wait */
+    int handle;
+    uint8_t want;    /* PORT_READ | PORT_WRITE; 0: only hang-up is told */
+    uint8_t ready;   /* written by port_wait */
     uint16_t serial; /* raised by the owner whenever `handle` is replaced */
 };
 
@@ -80,26 +80,26 @@ int port_wait(struct port_want *table, size_t n, uint64_t until_ms);
  */
 enum port_signal {
     PORT_SIG_NONE = 0,
-    PORT_SIG_TERM,    /* leave in an orderly way (TERM, INT, HUP) */
-    PORT_SIG_RELOAD,  /* read the configuration again, reopen the log (USR1) */
-    PORT_SIG_CHILD,   /* a child ended; call port_child_reap */
-    PORT_SIG_RESIZE,  /* the terminal of this program changed its size */
-    PORT_SIG_CONT,    /* continued after a stop */
+    PORT_SIG_TERM,   /* leave in an orderly way (TERM, INT, HUP) */
+    PORT_SIG_RELOAD, /* read the configuration again, reopen the log (USR1) */
+    PORT_SIG_CHILD,  /* a child ended; call port_child_reap */
+    PORT_SIG_RESIZE, /* the terminal of this program changed its size */
+    PORT_SIG_CONT,   /* continued after a stop */
 };
-int              port_signal_open(void); /* returns the handle */
+int port_signal_open(void); /* returns the handle */
 enum port_signal port_signal_take(void);
 
 /* ---- network ------------------------------------------------------------ */
 
 /* A numeric address: 16 bytes IPv6 (IPv4 as ::ffff:a.b.c.d) and a port. */
 struct port_addr {
-    uint8_t  ip[16];
+    uint8_t ip[16];
     uint16_t port;
     uint32_t scope; /* IPv6 zone, 0 = none */
 };
 
 /* Text to address, without look-up: "1.2.3.4", "::1". ERR_RANGE otherwise. */
-int  port_addr_parse(const char *host, uint16_t port, struct port_addr *out);
+int port_addr_parse(const char *host, uint16_t port, struct port_addr *out);
 /* "1.2.3.4:80", "[::1]:80"; PORT_ADDR_CAP bytes are enough. */
 #define PORT_ADDR_CAP 64
 void port_addr_print(const struct port_addr *a, char *out, size_t cap);
@@ -149,8 +149,8 @@ bool port_local_same_user(int handle);
 /* Sockets, pipes and terminals. The count of bytes, 0 for "nothing now",
  * ERR_CLOSED (end of stream, reset, hung-up terminal), or another code. An
  * empty buf gives 0. Closing -1 does nothing. */
-int  port_recv(int handle, struct span buf);
-int  port_send(int handle, struct view buf);
+int port_recv(int handle, struct span buf);
+int port_send(int handle, struct view buf);
 void port_close(int handle);
 
 /* ---- terminal of a session (PORT_HAS_TTY) ------------------------------- */
@@ -159,16 +159,16 @@ struct port_spawn {
     const char *const *argv; /* NULL-ended; argv[0] is looked up in PATH */
     const char *const *env;  /* NULL-ended list of NAME=value: the whole.
                                 NULL: what this program itself has */
-    const char        *cwd;  /* NULL: the home folder, or / without one */
-    bool               login; /* argv[0] is announced with a leading '-' */
+    const char *cwd;         /* NULL: the home folder, or / without one */
+    bool login;              /* argv[0] is announced with a leading '-' */
 };
 
 struct port_child {
     int pid;
-    int tty;    /* PTY master, or -1 */
-    int in;     /* pipe to its standard input, or -1 */
-    int out;    /* pipe from its standard output, or -1 */
-    int err;    /* pipe from its standard error, or -1 */
+    int tty; /* PTY master, or -1 */
+    int in;  /* pipe to its standard input, or -1 */
+    int out; /* pipe from its standard output, or -1 */
+    int err; /* pipe from its standard error, or -1 */
 };
 
 /*
@@ -181,8 +181,8 @@ struct port_child {
  * ERR_RANGE: cwd cannot be entered; ERR_LIMIT: no more processes or handles;
  * other codes: port_why(). On failure nothing is left open.
  */
-int port_tty_spawn(const struct port_spawn *what, uint16_t rows,
-                   uint16_t cols, struct port_child *out);
+int port_tty_spawn(const struct port_spawn *what, uint16_t rows, uint16_t cols,
+                   struct port_child *out);
 int port_pipe_spawn(const struct port_spawn *what, struct port_child *out);
 int port_tty_resize(int tty, uint16_t rows, uint16_t cols);
 
@@ -204,10 +204,10 @@ int port_child_reap(int *status, int *signal);
 
 bool port_is_tty(int handle);
 /* ERR_RANGE when the terminal does not know its size. */
-int  port_term_size(int handle, uint16_t *rows, uint16_t *cols);
+int port_term_size(int handle, uint16_t *rows, uint16_t *cols);
 /* Raw mode, and the way back (also done at every orderly exit and by
  * port_fatal). Calling restore twice is harmless. */
-int  port_term_raw(int handle);
+int port_term_raw(int handle);
 void port_term_restore(void);
 /*
  * Make an inherited handle (a pipe, a terminal, a socket) safe to use with
@@ -218,7 +218,7 @@ void port_term_restore(void);
  * port_fatal. Regular files are left alone: they always count as ready.
  * Call it before the handle is given to port_wait.
  */
-int  port_handle_nonblock(int handle);
+int port_handle_nonblock(int handle);
 /* Can port_wait tell about it? Regular files: no, read them directly. */
 bool port_handle_waits(int handle);
 
@@ -252,40 +252,40 @@ int port_keep_lock(const char *path, int *pid);
 
 /* The environment, by value: false when it is not set or does not fit. The
  * strings below live as long as the program. */
-bool        port_env(const char *name, char *out, size_t cap);
+bool port_env(const char *name, char *out, size_t cap);
 const char *port_home(void);     /* $HOME, else the user's, "" if none */
 const char *port_username(void); /* the number if there is no name */
 const char *port_shell(void);    /* login shell, $SHELL, /bin/sh: one that is
                                     there */
-uint32_t    port_uid(void);
-int         port_pid(void);
-void        port_hostname(char *out, size_t cap);
+uint32_t port_uid(void);
+int port_pid(void);
+void port_hostname(char *out, size_t cap);
 
 /* Texts are safe to show; "" and 0 when not known. */
 struct port_facts {
-    char     os[24];         /* "linux" */
-    char     os_version[64];
-    char     kernel_version[64];
-    char     architecture[24];
-    char     cpu_model[64];
-    char     device_type[24]; /* server, vm, container, router, desktop,
+    char os[24]; /* "linux" */
+    char os_version[64];
+    char kernel_version[64];
+    char architecture[24];
+    char cpu_model[64];
+    char device_type[24]; /* server, vm, container, router, desktop,
                                  laptop, embedded */
-    char     device_model[64];
+    char device_model[64];
     uint32_t cpu_count;
-    uint64_t total_ram;      /* bytes */
+    uint64_t total_ram; /* bytes */
     uint64_t uptime_seconds;
 };
 void port_facts(struct port_facts *out);
 
 struct port_metrics {
-    float    cpu_usage;      /* percent of all cores since the last call; the
+    float cpu_usage; /* percent of all cores since the last call; the
                                 first call tells the mean since boot */
     uint64_t memory_total, memory_free, disk_total, disk_free; /* bytes; free
                                 is what a program could get */
     uint64_t uptime_seconds;
     uint32_t process_count;
-    int      battery_level;  /* percent, -1 = none */
-    bool     is_charging, on_ac_power;
+    int battery_level; /* percent, -1 = none */
+    bool is_charging, on_ac_power;
 };
 void port_metrics(const char *disk_path, struct port_metrics *out);
 
@@ -295,16 +295,16 @@ void port_metrics(const char *disk_path, struct port_metrics *out);
  * pipe until port_daemon_ready(text) and then prints text and exits with
  * `status`. A child that ends first makes the parent fail with its status.
  * Call it before threads, locks by pid, or port_signal_open. */
-int  port_daemon(void);
+int port_daemon(void);
 /* Works: tell the parent, and let go of the terminal (standard streams to
  * /dev/null) and the working folder. Does nothing without port_daemon. */
 void port_daemon_ready(struct view text, int status);
 /* Is a process alive; ask it to end. */
 bool port_process_alive(int pid);
-int  port_process_end(int pid);
+int port_process_end(int pid);
 /* Replace this program by itself with other arguments (never by PATH).
  * Returns only on failure. */
-int  port_reexec(const char *const *argv);
+int port_reexec(const char *const *argv);
 
 /* The one block of memory a role lives in: zeroed, and a page costs nothing
  * until it is touched. Stops the program when the system refuses. */

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "why.h"
 
-static const uint8_t v4_prefix[12] = { [10] = 0xff, [11] = 0xff };
+static const uint8_t v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
 bool addr_is_v4(const struct port_addr *a)
 {
@@ -62,10 +62,10 @@ static int parse_zone(const char *zone, uint32_t *scope)
 
 int port_addr_parse(const char *host, uint16_t port, struct port_addr *out)
 {
-    struct port_addr a = { .port = port };
-    char             ip[INET6_ADDRSTRLEN];
-    const char      *zone = strchr(host, '%');
-    size_t           len = zone != NULL ? (size_t)(zone - host) : strlen(host);
+    struct port_addr a = {.port = port};
+    char ip[INET6_ADDRSTRLEN];
+    const char *zone = strchr(host, '%');
+    size_t len = zone != NULL ? (size_t)(zone - host) : strlen(host);
     if (len >= sizeof(ip))
         return why_say(ERR_RANGE, host, "not a numeric address");
     memcpy(ip, host, len);

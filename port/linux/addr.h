@@ -8,8 +8,8 @@
 #include "port/port.h"
 
 union addr_any {
-    struct sockaddr     any;
-    struct sockaddr_in  v4;
+    struct sockaddr any;
+    struct sockaddr_in v4;
     struct sockaddr_in6 v6;
 };
 

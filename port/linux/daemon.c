@@ -84,9 +84,9 @@ static void let_go(void)
 
 void port_daemon_ready(struct view text, int status)
 {
-    uint8_t       message[READY_MAX];
+    uint8_t message[READY_MAX];
     struct writer w;
-    ssize_t       n;
+    ssize_t n;
     if (ready < 0)
         return;
     writer_init(&w, SPAN_ARRAY(message));

@@ -10,7 +10,7 @@
 /* Kernels before 3.17 have no getrandom. */
 static ssize_t from_device(struct span out)
 {
-    int     fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
     ssize_t n;
     if (fd < 0)
         return -1;

@@ -12,9 +12,9 @@
 
 struct pair {
     const char *key;
-    char        mark; /* between key and value */
-    char       *out;
-    size_t      cap;
+    char mark; /* between key and value */
+    char *out;
+    size_t cap;
 };
 
 static struct view trim(struct view v, const char *set)
@@ -29,10 +29,10 @@ static struct view trim(struct view v, const char *set)
 static bool take_pair(void *ctx, struct view line)
 {
     struct pair *p = ctx;
-    struct text  t;
-    ptrdiff_t    mark = view_find(line, (uint8_t)p->mark);
-    if (mark < 0 || !view_is(trim(view_first(line, (size_t)mark), " \t"),
-                             p->key))
+    struct text t;
+    ptrdiff_t mark = view_find(line, (uint8_t)p->mark);
+    if (mark < 0 ||
+        !view_is(trim(view_first(line, (size_t)mark), " \t"), p->key))
         return true;
     text_init(&t, p->out, p->cap);
     text_safe(&t, trim(view_from(line, (size_t)mark + 1), " \t\"'"));
@@ -43,7 +43,7 @@ static bool take_pair(void *ctx, struct view line)
 static bool find_pair(const char *path, const char *key, char mark, char *out,
                       size_t cap)
 {
-    struct pair p = { key, mark, out, cap };
+    struct pair p = {key, mark, out, cap};
     out[0] = '\0';
     slurp_lines(path, take_pair, &p);
     return out[0] != '\0';
@@ -58,9 +58,9 @@ static void copy(char *out, size_t cap, const char *in)
 
 static void find_cpu(struct port_facts *f)
 {
-    static const char *const keys[] = { "model name", "Hardware", "cpu model",
-                                        "uarch", "Processor" };
-    cpu_set_t                set;
+    static const char *const keys[] = {"model name", "Hardware", "cpu model",
+                                       "uarch", "Processor"};
+    cpu_set_t set;
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         if (find_pair("/proc/cpuinfo", keys[i], ':', f->cpu_model,
                       sizeof(f->cpu_model)))
@@ -100,7 +100,7 @@ static bool is_container(void)
 static bool take_hypervisor(void *ctx, struct view line)
 {
     static const char word[] = " hypervisor";
-    bool             *is_vm = ctx;
+    bool *is_vm = ctx;
     if (!view_starts(line, view_str("flags")))
         return true;
     for (; line.len >= sizeof(word) - 1 && !*is_vm; line = view_from(line, 1))
@@ -111,11 +111,11 @@ static bool take_hypervisor(void *ctx, struct view line)
 /* x86 processors say it; elsewhere the maker of the board does. */
 static bool is_virtual(void)
 {
-    static const char *const makers[] = { "QEMU", "KVM", "VMware, Inc.",
-                                          "innotek GmbH", "Xen",
-                                          "Amazon EC2", "Google" };
-    char                     maker[32];
-    bool                     is_vm = false;
+    static const char *const makers[] = {"QEMU",         "KVM", "VMware, Inc.",
+                                         "innotek GmbH", "Xen", "Amazon EC2",
+                                         "Google"};
+    char maker[32];
+    bool is_vm = false;
     slurp_lines("/proc/cpuinfo", take_hypervisor, &is_vm);
     slurp_first("/sys/class/dmi/id/sys_vendor", maker, sizeof(maker));
     for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)

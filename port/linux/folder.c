@@ -47,9 +47,9 @@ static int check_folder(int fd, const char *path)
 
 int port_keep_folder(const char *path)
 {
-    char   copy[PATH_BYTES];
+    char copy[PATH_BYTES];
     size_t len = strlen(path);
-    int    fd, err;
+    int fd, err;
     if (len == 0 || len >= sizeof(copy))
         return why_say(ERR_RANGE, path, "not a folder's path");
     memcpy(copy, path, len + 1);
@@ -69,21 +69,21 @@ int port_keep_folder(const char *path)
 
 static int read_pid(int fd)
 {
-    char     buf[24];
-    ssize_t  n = pread(fd, buf, sizeof(buf), 0);
+    char buf[24];
+    ssize_t n = pread(fd, buf, sizeof(buf), 0);
     uint64_t pid = 0;
     if (n <= 0)
         return 0;
     ptrdiff_t end = view_find(view_of(buf, (size_t)n), '\n');
-    if (end < 0 || text_parse_u64(view_of(buf, (size_t)end), INT32_MAX,
-                                  &pid) != OK)
+    if (end < 0 ||
+        text_parse_u64(view_of(buf, (size_t)end), INT32_MAX, &pid) != OK)
         return 0;
     return (int)pid;
 }
 
 static void write_pid(int fd)
 {
-    char        buf[24];
+    char buf[24];
     struct text t;
     TEXT_OF(&t, buf);
     text_u64(&t, (uint64_t)getpid());
@@ -96,8 +96,8 @@ static void write_pid(int fd)
  * process opens and closes the same path, and across fork in port_daemon. */
 int port_keep_lock(const char *path, int *pid)
 {
-    int fd = handle_lift(open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-                              0600));
+    int fd = handle_lift(
+        open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     int err;
     if (fd < 0)
         return why_errno(path);
@@ -105,8 +105,8 @@ int port_keep_lock(const char *path, int *pid)
         write_pid(fd);
         return OK; /* fd stays open as long as the process lives */
     }
-    err = errno == EWOULDBLOCK ? why_say(ERR_BUSY, path, "locked") :
-                                 why_errno(path);
+    err = errno == EWOULDBLOCK ? why_say(ERR_BUSY, path, "locked")
+                               : why_errno(path);
     if (pid != NULL)
         *pid = read_pid(fd);
     close(fd);

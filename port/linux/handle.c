@@ -17,12 +17,12 @@
 #include "why.h"
 
 /* Numbers 0 to 3 are taken in a child: standard streams and exec's report. */
-#define LIFT_MIN 4
+#define LIFT_MIN    4
 /* More handles than this only slow down the children that close them. */
 #define HANDLES_MAX 65536
 
 static struct rlimit limit_at_start;
-static bool          limit_raised;
+static bool limit_raised;
 
 /* f_type of pipes without a name (linux/magic.h). */
 #define PIPEFS_MAGIC 0x50495045
@@ -38,7 +38,7 @@ static bool is_char_device(int handle)
 
 int port_recv(int handle, struct span buf)
 {
-    size_t  len = buf.len < INT32_MAX ? buf.len : INT32_MAX;
+    size_t len = buf.len < INT32_MAX ? buf.len : INT32_MAX;
     ssize_t n;
     if (len == 0)
         return 0;
@@ -65,7 +65,7 @@ static void ignore_sigpipe(void)
 
 int port_send(int handle, struct view buf)
 {
-    size_t  len = buf.len < INT32_MAX ? buf.len : INT32_MAX;
+    size_t len = buf.len < INT32_MAX ? buf.len : INT32_MAX;
     ssize_t n;
     if (len == 0)
         return 0;
@@ -100,7 +100,7 @@ bool port_handle_waits(int handle)
  * end; only the nameless kind may be opened anew. */
 static bool may_reopen(int handle)
 {
-    struct stat   st;
+    struct stat st;
     struct statfs fs;
     if (fstat(handle, &st) < 0 || fstatfs(handle, &fs) < 0)
         return false;
@@ -115,10 +115,10 @@ static bool may_reopen(int handle)
  */
 static int reopen(int handle, int flags)
 {
-    char        path[32];
+    char path[32];
     struct text t;
-    int         fd, rc;
-    int         cloexec = fcntl(handle, F_GETFD) & FD_CLOEXEC;
+    int fd, rc;
+    int cloexec = fcntl(handle, F_GETFD) & FD_CLOEXEC;
     if (!may_reopen(handle))
         return -1;
     TEXT_OF(&t, path);

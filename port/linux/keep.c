@@ -21,12 +21,12 @@
  * notice a file that is too long. */
 static int read_whole(int fd, const char *path, struct span out)
 {
-    size_t  len = 0;
+    size_t len = 0;
     uint8_t extra;
     for (;;) {
-        bool    is_full = len == out.len;
-        ssize_t n = is_full ? read(fd, &extra, 1) :
-                              read(fd, out.ptr + len, out.len - len);
+        bool is_full = len == out.len;
+        ssize_t n = is_full ? read(fd, &extra, 1)
+                            : read(fd, out.ptr + len, out.len - len);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -106,10 +106,10 @@ static const char *fill(int fd, struct view data, bool sync)
 static const char *replace(int folder, const char *name, struct view data,
                            bool sync)
 {
-    char        fresh[256];
+    char fresh[256];
     struct text t;
     const char *failed;
-    int         fd, number;
+    int fd, number;
     TEXT_OF(&t, fresh);
     name_new(&t, name);
     fd = openat(folder, fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -134,8 +134,8 @@ static const char *replace(int folder, const char *name, struct view data,
 /* What failed and where, as in "write /x/y: No space left on device". */
 static int fail(const char *what, const char *path)
 {
-    int         number = errno;
-    char        buf[200];
+    int number = errno;
+    char buf[200];
     struct text t;
     TEXT_OF(&t, buf);
     text_join(&t, what, " ", path, NULL);
@@ -144,9 +144,9 @@ static int fail(const char *what, const char *path)
 
 static int keep_write(const char *path, struct view data, bool sync)
 {
-    char        folder[PATH_BYTES];
+    char folder[PATH_BYTES];
     const char *name, *failed;
-    int         fd;
+    int fd;
     if (path_split(path, folder, &name) != OK)
         return why_say(ERR_RANGE, path, "not a file's path");
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -20,15 +20,15 @@
 
 /* A socket's name and what keeps that name valid. */
 struct place {
-    int                folder; /* O_PATH */
-    const char        *name;   /* in the folder; points into the path */
+    int folder;       /* O_PATH */
+    const char *name; /* in the folder; points into the path */
     struct sockaddr_un addr;
 };
 
 static int place_open(struct place *p, const char *path)
 {
     struct text t;
-    *p = (struct place){ .addr.sun_family = AF_UNIX };
+    *p = (struct place){.addr.sun_family = AF_UNIX};
     p->folder = path_open_folder(path, &p->name);
     if (p->folder < 0)
         return why_errno(path);
@@ -68,7 +68,7 @@ static int probe(const struct sockaddr_un *addr)
 static int bind_private(int fd, const struct sockaddr_un *addr)
 {
     mode_t old = umask(0177);
-    int    rc = bind(fd, (const struct sockaddr *)addr, sizeof(*addr));
+    int rc = bind(fd, (const struct sockaddr *)addr, sizeof(*addr));
     umask(old);
     return rc;
 }
@@ -100,7 +100,7 @@ static int bind_and_listen(int fd, const struct place *p)
 
 static int make_folder(const char *path)
 {
-    char        folder[PATH_BYTES];
+    char folder[PATH_BYTES];
     const char *name;
     if (path_split(path, folder, &name) != OK)
         return why_say(ERR_RANGE, path, "not a file's path");
@@ -110,8 +110,8 @@ static int make_folder(const char *path)
 int port_local_listen(const char *path)
 {
     struct place p;
-    int          fd;
-    int          err = make_folder(path);
+    int fd;
+    int err = make_folder(path);
     if (err == OK)
         err = place_open(&p, path);
     if (err != OK)
@@ -128,16 +128,16 @@ int port_local_listen(const char *path)
 int port_local_dial(const char *path)
 {
     struct place p;
-    int          fd;
-    int          err = place_open(&p, path);
+    int fd;
+    int err = place_open(&p, path);
     if (err != OK)
         return err;
     fd = local_socket();
     if (fd < 0)
         err = why_errno("socket");
     else if (connect(fd, (const struct sockaddr *)&p.addr, sizeof(p.addr)) < 0)
-        err = errno == EAGAIN ? why_say(ERR_BUSY, path, "its queue is full") :
-                                why_errno(path);
+        err = errno == EAGAIN ? why_say(ERR_BUSY, path, "its queue is full")
+                              : why_errno(path);
     close(p.folder);
     if (err == OK)
         return fd;
@@ -148,7 +148,7 @@ int port_local_dial(const char *path)
 bool port_local_same_user(int handle)
 {
     struct ucred peer;
-    socklen_t    len = sizeof(peer);
+    socklen_t len = sizeof(peer);
     if (getsockopt(handle, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
         return false;
     return peer.uid == geteuid() || peer.uid == 0;

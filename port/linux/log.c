@@ -14,9 +14,8 @@ static int sink = STDERR_FILENO;
 
 static void write_line(int fd, struct view line)
 {
-    char         end = '\n';
-    struct iovec part[] = { { (void *)(uintptr_t)line.ptr, line.len },
-                            { &end, 1 } };
+    char end = '\n';
+    struct iovec part[] = {{(void *)(uintptr_t)line.ptr, line.len}, {&end, 1}};
     if (writev(fd, part, 2) < 0)
         return; /* nowhere to complain */
 }
@@ -28,8 +27,8 @@ void port_log(struct view line)
 
 int port_log_open(const char *path)
 {
-    int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY |
-                O_NONBLOCK;
+    int flags =
+        O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
     int fd = open(path, flags, 0600);
     if (fd < 0)
         return why_errno(path);
@@ -41,7 +40,7 @@ int port_log_open(const char *path)
 
 void port_fatal(const char *what)
 {
-    char        buf[512];
+    char buf[512];
     struct text t;
     port_term_restore();
     TEXT_OF(&t, buf);
@@ -56,13 +55,13 @@ void port_fatal(const char *what)
  * Where the C library sends a failed assert (the name is musl's and glibc's
  * common one). Defining it here keeps stdio out of the program.
  */
-_Noreturn void __assert_fail(const char *condition, const char *file,
-                             int line, const char *function);
+_Noreturn void __assert_fail(const char *condition, const char *file, int line,
+                             const char *function);
 
 void __assert_fail(const char *condition, const char *file, int line,
                    const char *function)
 {
-    char        buf[512];
+    char buf[512];
     struct text t;
     TEXT_OF(&t, buf);
     text_join(&t, file, ":", NULL);

@@ -21,5 +21,5 @@ struct span port_memory(size_t size)
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         port_fatal("the system gives this program no memory");
-    return (struct span){ p, size };
+    return (struct span){p, size};
 }

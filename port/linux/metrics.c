@@ -15,10 +15,10 @@
 /* linux_dirent64 of getdents64(2). */
 struct entry {
     uint64_t ino;
-    int64_t  off;
+    int64_t off;
     uint16_t reclen;
-    uint8_t  type;
-    char     name[];
+    uint8_t type;
+    char name[];
 };
 
 typedef void entry_fn(void *ctx, const char *name);
@@ -26,7 +26,7 @@ typedef void entry_fn(void *ctx, const char *name);
 static void walk(const char *folder, entry_fn *fn, void *ctx)
 {
     _Alignas(8) uint8_t buf[8192];
-    int  fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     long n;
     if (fd < 0)
         return;
@@ -62,8 +62,8 @@ static bool take_ticks(void *ctx, struct view line)
 static float cpu_usage(void)
 {
     static struct ticks before;
-    struct ticks        now = { 0, 0 };
-    uint64_t            all, idle;
+    struct ticks now = {0, 0};
+    uint64_t all, idle;
     slurp_lines("/proc/stat", take_ticks, &now);
     all = now.all - before.all;
     idle = now.idle - before.idle;
@@ -82,8 +82,8 @@ struct memory {
 static bool take_memory(void *ctx, struct view line)
 {
     struct memory *m = ctx;
-    struct view    key = view_str("MemTotal:");
-    uint64_t      *out = &m->total;
+    struct view key = view_str("MemTotal:");
+    uint64_t *out = &m->total;
     if (view_starts(line, view_str("MemAvailable:"))) {
         key = view_str("MemAvailable:");
         out = &m->available;
@@ -115,7 +115,7 @@ static void count_process(void *ctx, const char *name)
 static bool supply_file(const char *supply, const char *file, char *out,
                         size_t cap)
 {
-    char        path[128];
+    char path[128];
     struct text t;
     TEXT_OF(&t, path);
     text_join(&t, "/sys/class/power_supply/", supply, "/", file, NULL);
@@ -125,8 +125,8 @@ static bool supply_file(const char *supply, const char *file, char *out,
 static void read_supply(void *ctx, const char *name)
 {
     struct port_metrics *out = ctx;
-    char                 text[24];
-    struct view          v;
+    char text[24];
+    struct view v;
     if (name[0] == '.' || !supply_file(name, "type", text, sizeof(text)))
         return;
     if (strcmp(text, "Battery") != 0) {
@@ -153,7 +153,7 @@ static void read_power(struct port_metrics *out)
 
 void port_metrics(const char *disk_path, struct port_metrics *out)
 {
-    struct memory  m = { 0, 0 };
+    struct memory m = {0, 0};
     struct sysinfo si;
     memset(out, 0, sizeof(*out));
     out->cpu_usage = cpu_usage();

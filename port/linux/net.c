@@ -9,14 +9,14 @@
 #include "handle.h"
 #include "why.h"
 
-#define KEEP_IDLE_S     20    /* NATs forget after 30 s and more */
+#define KEEP_IDLE_S     20 /* NATs forget after 30 s and more */
 #define KEEP_INTERVAL_S 5
 #define KEEP_COUNT      3
 #define UNACKED_MS      45000 /* unacknowledged bytes end the connection */
 /* Unsent bytes below which a socket counts as writable: little enough that a
  * keystroke overtakes bulk, enough to fill a gigabit path between turns. */
-#define UNSENT_BYTES (128 * 1024)
-#define BACKLOG 4096          /* the kernel lowers it to net.core.somaxconn */
+#define UNSENT_BYTES    (128 * 1024)
+#define BACKLOG         4096 /* the kernel lowers it to net.core.somaxconn */
 
 static void set_option(int fd, int level, int name, int value)
 {
@@ -46,9 +46,9 @@ static int tcp_socket(int family)
 int port_dial(const struct port_addr *to)
 {
     union addr_any a;
-    socklen_t      len = addr_to_kernel(to, &a);
-    int            fd = tcp_socket(a.any.sa_family);
-    int            err;
+    socklen_t len = addr_to_kernel(to, &a);
+    int fd = tcp_socket(a.any.sa_family);
+    int err;
     if (fd < 0)
         return why_errno("socket");
     if (connect(fd, &a.any, len) == 0 || errno == EINPROGRESS)
@@ -61,9 +61,9 @@ int port_dial(const struct port_addr *to)
 int port_dial_done(int handle)
 {
     union addr_any peer;
-    socklen_t      len = sizeof(peer);
-    int            number = 0;
-    socklen_t      number_len = sizeof(number);
+    socklen_t len = sizeof(peer);
+    int number = 0;
+    socklen_t number_len = sizeof(number);
     if (getsockopt(handle, SOL_SOCKET, SO_ERROR, &number, &number_len) < 0)
         return why_errno("SO_ERROR");
     if (number != 0)
@@ -76,9 +76,9 @@ int port_dial_done(int handle)
 static int listen_on(const struct port_addr *at)
 {
     union addr_any a;
-    socklen_t      len = addr_to_kernel(at, &a);
-    int            fd = tcp_socket(a.any.sa_family);
-    int            err;
+    socklen_t len = addr_to_kernel(at, &a);
+    int fd = tcp_socket(a.any.sa_family);
+    int err;
     if (fd < 0)
         return why_errno("socket");
     set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -101,10 +101,10 @@ static bool is_any_v6(const struct port_addr *a)
 
 int port_listen(const struct port_addr *at, uint16_t *port)
 {
-    union addr_any   bound;
-    socklen_t        len = sizeof(bound);
+    union addr_any bound;
+    socklen_t len = sizeof(bound);
     struct port_addr a = *at;
-    int              fd;
+    int fd;
     handle_raise_limit();
     fd = listen_on(&a);
     if (fd == ERR_UNREACHABLE && is_any_v6(at)) {
@@ -122,8 +122,8 @@ int port_listen(const struct port_addr *at, uint16_t *port)
 
 int port_accept(int listener, struct port_addr *from)
 {
-    union addr_any peer = { .any.sa_family = AF_UNSPEC };
-    socklen_t      len = sizeof(peer);
+    union addr_any peer = {.any.sa_family = AF_UNSPEC};
+    socklen_t len = sizeof(peer);
     int fd = accept4(listener, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     fd = handle_lift(fd);
     if (fd >= 0) {
@@ -135,13 +135,11 @@ int port_accept(int listener, struct port_addr *from)
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
-    case ENOMEM:
-        return why_errno("accept");
+    case ENOMEM: return why_errno("accept");
     case EBADF:
     case EINVAL:
     case ENOTSOCK:
-    case EOPNOTSUPP:
-        return why_errno("accept");
+    case EOPNOTSUPP: return why_errno("accept");
     }
     return ERR_MORE; /* none, or one that ended before we saw it */
 }

@@ -11,7 +11,7 @@ int path_split(const char *path, char *folder, const char **name)
 {
     const char *slash = strrchr(path, '/');
     const char *last = slash != NULL ? slash + 1 : path;
-    size_t      len = slash != NULL ? (size_t)(slash - path) : 0;
+    size_t len = slash != NULL ? (size_t)(slash - path) : 0;
     if (last[0] == '\0' || strcmp(last, ".") == 0 || strcmp(last, "..") == 0 ||
         len >= PATH_BYTES - 1)
         return ERR_RANGE;

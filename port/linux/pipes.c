@@ -40,9 +40,9 @@ static int open_pair(int *ends, int ours, bool is_bulk)
 
 static int start(const struct port_spawn *what, int pairs[3][2])
 {
-    struct spawn_io io = { .std = { pairs[0][READ_END], pairs[1][WRITE_END],
-                                    pairs[2][WRITE_END] } };
-    int             pid = spawn_start(what, &io);
+    struct spawn_io io = {
+        .std = {pairs[0][READ_END], pairs[1][WRITE_END], pairs[2][WRITE_END]}};
+    int pid = spawn_start(what, &io);
     for (int i = 0; pid > 0 && i < 3; i++)
         close(io.std[i]);
     return pid;
@@ -50,7 +50,7 @@ static int start(const struct port_spawn *what, int pairs[3][2])
 
 int port_pipe_spawn(const struct port_spawn *what, struct port_child *out)
 {
-    int pairs[3][2] = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
+    int pairs[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
     int pid;
     if (open_pair(pairs[0], WRITE_END, true) < 0 ||
         open_pair(pairs[1], READ_END, true) < 0 ||
@@ -59,11 +59,11 @@ int port_pipe_spawn(const struct port_spawn *what, struct port_child *out)
     else
         pid = start(what, pairs);
     if (pid > 0) {
-        *out = (struct port_child){ .pid = pid,
-                                    .tty = -1,
-                                    .in = pairs[0][WRITE_END],
-                                    .out = pairs[1][READ_END],
-                                    .err = pairs[2][READ_END] };
+        *out = (struct port_child){.pid = pid,
+                                   .tty = -1,
+                                   .in = pairs[0][WRITE_END],
+                                   .out = pairs[1][READ_END],
+                                   .err = pairs[2][READ_END]};
         return OK;
     }
     for (int i = 0; i < 3; i++)

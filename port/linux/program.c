@@ -36,8 +36,8 @@ static int check(const char *path, int cwd)
 
 /* Put "folder/name" together and check it. An empty folder is the current
  * one, written "./" so that a leading '-' or '~' stays a name. */
-static int try_folder(struct view folder, const char *name, int cwd,
-                      char *out, size_t cap)
+static int try_folder(struct view folder, const char *name, int cwd, char *out,
+                      size_t cap)
 {
     struct text t;
     text_init(&t, out, cap);
@@ -52,7 +52,7 @@ static int search(const char *name, struct view path, int cwd, char *out,
     int result = ERR_NOT_FOUND;
     for (;;) {
         ptrdiff_t colon = view_find(path, ':');
-        size_t    len = colon < 0 ? path.len : (size_t)colon;
+        size_t len = colon < 0 ? path.len : (size_t)colon;
         int rc = try_folder(view_first(path, len), name, cwd, out, cap);
         if (rc == OK)
             return OK;

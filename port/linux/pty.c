@@ -14,7 +14,7 @@
 
 int port_tty_resize(int tty, uint16_t rows, uint16_t cols)
 {
-    struct winsize ws = { .ws_row = rows, .ws_col = cols };
+    struct winsize ws = {.ws_row = rows, .ws_col = cols};
     if (handle_control(tty, TIOCSWINSZ, &ws) < 0)
         return why_errno("TIOCSWINSZ");
     return OK;
@@ -23,8 +23,8 @@ int port_tty_resize(int tty, uint16_t rows, uint16_t cols)
 /* By its name in /dev/pts, for kernels before 4.13. */
 static int open_slave_by_name(int master)
 {
-    char         path[32];
-    struct text  t;
+    char path[32];
+    struct text t;
     unsigned int n = 0;
     if (handle_control(master, TIOCGPTN, &n) < 0)
         return -1;
@@ -80,20 +80,20 @@ static int start(const struct port_spawn *what, int master, uint16_t rows,
     set_utf8(slave);
     rc = port_tty_resize(master, rows, cols);
     if (rc == OK) {
-        struct spawn_io io = { { slave, slave, slave }, true };
+        struct spawn_io io = {{slave, slave, slave}, true};
         rc = spawn_start(what, &io);
     }
     close(slave);
     return rc;
 }
 
-int port_tty_spawn(const struct port_spawn *what, uint16_t rows,
-                   uint16_t cols, struct port_child *out)
+int port_tty_spawn(const struct port_spawn *what, uint16_t rows, uint16_t cols,
+                   struct port_child *out)
 {
     int master = open_master();
     int pid = master < 0 ? master : start(what, master, rows, cols);
     if (pid > 0) {
-        *out = (struct port_child){ pid, master, -1, -1, -1 };
+        *out = (struct port_child){pid, master, -1, -1, -1};
         return OK;
     }
     if (master >= 0)

@@ -23,14 +23,14 @@
 #include "signal.h"
 #include "why.h"
 
-#define LOOKUPS_MAX   8
-#define ADDRS_MAX     8
-#define LOOKUP_S_MAX  30 /* whatever the resolver's own limits are */
+#define LOOKUPS_MAX  8
+#define ADDRS_MAX    8
+#define LOOKUP_S_MAX 30 /* whatever the resolver's own limits are */
 
 /* What the child writes, in one piece (far below PIPE_BUF). */
 struct answer {
-    int32_t          gai; /* result of getaddrinfo */
-    int32_t          count;
+    int32_t gai; /* result of getaddrinfo */
+    int32_t count;
     struct port_addr addr[ADDRS_MAX];
 };
 
@@ -61,7 +61,7 @@ static void add(struct answer *a, const struct addrinfo *ai, uint16_t port)
 
 static void look_up(const char *host, uint16_t port, struct answer *a)
 {
-    struct addrinfo  hints = { .ai_socktype = SOCK_STREAM };
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *list = NULL;
     a->gai = getaddrinfo(host, NULL, &hints, &list);
     for (int n = 0; a->gai == 0 && n < ADDRS_MAX; n++) {
@@ -74,8 +74,8 @@ static void look_up(const char *host, uint16_t port, struct answer *a)
  * pipes, not its blocked signals, and not beyond its end. */
 static void run_child(int out, const char *host, uint16_t port)
 {
-    struct answer a = { 0 };
-    int           null = open("/dev/null", O_RDWR);
+    struct answer a = {0};
+    int null = open("/dev/null", O_RDWR);
     signal_reset();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     alarm(LOOKUP_S_MAX);
@@ -136,9 +136,9 @@ static int start_child(int out, const char *host, uint16_t port, int in)
 
 int port_resolve(const char *host, uint16_t port)
 {
-    struct answer a = { 0 };
-    int           ends[2];
-    int           err = OK;
+    struct answer a = {0};
+    int ends[2];
+    int err = OK;
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
         return why_errno("pipe");
     ends[0] = handle_lift(ends[0]);
@@ -180,8 +180,8 @@ bool resolve_reaped(int pid)
 
 int port_resolve_take(int handle, struct port_addr *out, int max)
 {
-    struct answer a = { 0 };
-    ssize_t       n = read(handle, &a, sizeof(a));
+    struct answer a = {0};
+    ssize_t n = read(handle, &a, sizeof(a));
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     port_close(handle);

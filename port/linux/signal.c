@@ -15,25 +15,25 @@
 static int handle = -1;
 
 static const struct {
-    int              number;
+    int number;
     enum port_signal event;
 } events[] = {
-    { SIGTERM, PORT_SIG_TERM },   { SIGINT, PORT_SIG_TERM },
-    { SIGHUP, PORT_SIG_TERM },    { SIGUSR1, PORT_SIG_RELOAD },
-    { SIGCHLD, PORT_SIG_CHILD },  { SIGWINCH, PORT_SIG_RESIZE },
-    { SIGCONT, PORT_SIG_CONT },
+    {SIGTERM, PORT_SIG_TERM},  {SIGINT, PORT_SIG_TERM},
+    {SIGHUP, PORT_SIG_TERM},   {SIGUSR1, PORT_SIG_RELOAD},
+    {SIGCHLD, PORT_SIG_CHILD}, {SIGWINCH, PORT_SIG_RESIZE},
+    {SIGCONT, PORT_SIG_CONT},
 };
 
 static const struct {
     char name[8];
-    int  number;
+    int number;
 } names[] = {
-    { "HUP", SIGHUP },   { "INT", SIGINT },   { "QUIT", SIGQUIT },
-    { "ABRT", SIGABRT }, { "KILL", SIGKILL }, { "USR1", SIGUSR1 },
-    { "USR2", SIGUSR2 }, { "PIPE", SIGPIPE }, { "ALRM", SIGALRM },
-    { "TERM", SIGTERM }, { "CONT", SIGCONT }, { "STOP", SIGSTOP },
-    { "TSTP", SIGTSTP }, { "TTIN", SIGTTIN }, { "TTOU", SIGTTOU },
-    { "WINCH", SIGWINCH },
+    {"HUP", SIGHUP},     {"INT", SIGINT},   {"QUIT", SIGQUIT},
+    {"ABRT", SIGABRT},   {"KILL", SIGKILL}, {"USR1", SIGUSR1},
+    {"USR2", SIGUSR2},   {"PIPE", SIGPIPE}, {"ALRM", SIGALRM},
+    {"TERM", SIGTERM},   {"CONT", SIGCONT}, {"STOP", SIGSTOP},
+    {"TSTP", SIGTSTP},   {"TTIN", SIGTTIN}, {"TTOU", SIGTTOU},
+    {"WINCH", SIGWINCH},
 };
 
 /* Whoever started us with nohup or in the background of a script chose that
@@ -76,7 +76,7 @@ enum port_signal port_signal_take(void)
 void signal_reset(void)
 {
     struct sigaction sa;
-    sigset_t         none;
+    sigset_t none;
     memset(&sa, 0, sizeof(sa));
     sa.sa_handler = SIG_DFL;
     for (int n = 1; n < _NSIG; n++)

@@ -31,15 +31,14 @@ static ssize_t hand_out(char *buf, size_t len, bool is_end, slurp_fn *fn,
 
 void slurp_lines(const char *path, slurp_fn *fn, void *ctx)
 {
-    char    buf[CHUNK];
+    char buf[CHUNK];
     ssize_t held = 0, n;
-    int     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return;
     do {
         n = read(fd, buf + held, CHUNK - (size_t)held);
-        held = hand_out(buf, (size_t)(held + (n > 0 ? n : 0)), n <= 0, fn,
-                        ctx);
+        held = hand_out(buf, (size_t)(held + (n > 0 ? n : 0)), n <= 0, fn, ctx);
     } while (n > 0 && held >= 0);
     close(fd);
 }
@@ -50,14 +49,14 @@ static bool is_blank(uint8_t c)
 }
 
 struct first {
-    char  *out;
+    char *out;
     size_t cap;
 };
 
 static bool take_first(void *ctx, struct view line)
 {
     struct first *f = ctx;
-    struct text   t;
+    struct text t;
     while (line.len > 0 && is_blank(line.ptr[0]))
         line = view_from(line, 1);
     while (line.len > 0 && is_blank(line.ptr[line.len - 1]))
@@ -69,7 +68,7 @@ static bool take_first(void *ctx, struct view line)
 
 bool slurp_first(const char *path, char *out, size_t cap)
 {
-    struct first f = { out, cap };
+    struct first f = {out, cap};
     out[0] = '\0';
     slurp_lines(path, take_first, &f);
     return out[0] != '\0';
@@ -89,7 +88,7 @@ uint64_t slurp_number(struct view *v)
 
 uint64_t slurp_u64(const char *path, uint64_t other)
 {
-    char        buf[24];
+    char buf[24];
     struct view v;
     if (!slurp_first(path, buf, sizeof(buf)) || buf[0] < '0' || buf[0] > '9')
         return other;

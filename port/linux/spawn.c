@@ -34,12 +34,12 @@ extern char **environ;
 
 /* All that the child needs. */
 struct order {
-    const char            *program;
-    const char *const     *argv;
-    const char *const     *env;
+    const char *program;
+    const char *const *argv;
+    const char *const *env;
     const struct spawn_io *io;
-    int                    cwd;    /* handle */
-    int                    report; /* handle, above 3 */
+    int cwd;    /* handle */
+    int report; /* handle, above 3 */
 };
 
 /* ---- in the child ------------------------------------------------------- */
@@ -66,8 +66,8 @@ static int arrange(const struct order *o)
 static int run_child(void *ctx)
 {
     const struct order *o = ctx;
-    int                 report = o->report;
-    int                 number;
+    int report = o->report;
+    int number;
     if (arrange(o) == 0) {
         report = REPORT;
         execve(o->program, (char *const *)(uintptr_t)o->argv,
@@ -83,8 +83,8 @@ static int run_child(void *ctx)
 static int clone_blocked(struct order *o)
 {
     static _Alignas(16) uint8_t stack[STACK_BYTES];
-    int      flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
-    int      pid, number;
+    int flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
+    int pid, number;
     sigset_t all, old;
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, &old);
@@ -99,7 +99,7 @@ static int clone_blocked(struct order *o)
  * read ends at exec or at the child's end, both of which are at hand. */
 static int read_report(int fd)
 {
-    int     number = 0;
+    int number = 0;
     ssize_t n;
     do
         n = read(fd, &number, sizeof(number));
@@ -144,7 +144,7 @@ static int login_argv(const char *const *argv, const char **copy, char *name,
                       size_t name_cap)
 {
     const char *slash = strrchr(argv[0], '/');
-    int         n = 0;
+    int n = 0;
     name[0] = '-';
     bytes_to_str(name + 1, name_cap - 1,
                  view_str(slash != NULL ? slash + 1 : argv[0]));
@@ -160,10 +160,10 @@ static int login_argv(const char *const *argv, const char **copy, char *name,
 
 static int start_in(const struct port_spawn *what, struct order *o)
 {
-    char        program[PATH_BYTES], name[64];
+    char program[PATH_BYTES], name[64];
     const char *copy[LOGIN_ARGS_MAX + 1];
-    int         rc = program_find(what->argv[0], o->env, o->cwd, program,
-                                  sizeof(program));
+    int rc =
+        program_find(what->argv[0], o->env, o->cwd, program, sizeof(program));
     if (rc == OK && what->login)
         rc = login_argv(what->argv, copy, name, sizeof(name));
     if (rc != OK)
@@ -176,8 +176,8 @@ static int start_in(const struct port_spawn *what, struct order *o)
 int spawn_start(const struct port_spawn *what, const struct spawn_io *io)
 {
     const char *const *own = (const char *const *)(uintptr_t)environ;
-    struct order       o = { .env = what->env, .io = io };
-    int                rc;
+    struct order o = {.env = what->env, .io = io};
+    int rc;
     if (what->env == NULL)
         o.env = own;
     o.cwd = handle_lift(open_cwd(what->cwd));

@@ -5,7 +5,7 @@
 #include "port/port.h"
 
 struct spawn_io {
-    int  std[3]; /* the child's standard streams; numbers above 3 */
+    int std[3];  /* the child's standard streams; numbers above 3 */
     bool is_tty; /* std[0] becomes the controlling terminal */
 };
 

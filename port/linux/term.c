@@ -11,8 +11,8 @@
 #include "handle.h"
 #include "why.h"
 
-static struct termios found;    /* the modes before raw */
-static int            raw = -1; /* the handle in raw mode */
+static struct termios found; /* the modes before raw */
+static int raw = -1;         /* the handle in raw mode */
 
 bool port_is_tty(int handle)
 {
@@ -36,7 +36,7 @@ int port_term_size(int handle, uint16_t *rows, uint16_t *cols)
 static int set_modes(int handle, const struct termios *modes)
 {
     sigset_t ttou, old;
-    int      rc;
+    int rc;
     sigemptyset(&ttou);
     sigaddset(&ttou, SIGTTOU);
     sigprocmask(SIG_BLOCK, &ttou, &old);

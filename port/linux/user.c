@@ -11,8 +11,8 @@
 
 /* The fields of one line that we use, in one buffer. */
 static struct {
-    bool        is_loaded;
-    char        line[512];
+    bool is_loaded;
+    char line[512];
     const char *name, *home, *shell;
 } user;
 

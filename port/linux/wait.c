@@ -20,17 +20,17 @@
 #include "why.h"
 
 /* Below this poll is cheaper: one call, no copy to keep in step. */
-#define POLL_ROWS 64
+#define POLL_ROWS     64
 /* Ten thousand agents, their operators, and listeners. */
 #define WAIT_ROWS_MAX 32768
 /* What one call reports; the rest is reported by the next. */
-#define EVENTS_MAX 256
+#define EVENTS_MAX    256
 
 static struct port_want shadow[WAIT_ROWS_MAX];
-static uint8_t          odd[WAIT_ROWS_MAX];
-static size_t           shadow_len; /* rows that have been mirrored */
-static size_t           odd_count;
-static int              epoll_fd = -1;
+static uint8_t odd[WAIT_ROWS_MAX];
+static size_t shadow_len; /* rows that have been mirrored */
+static size_t odd_count;
+static int epoll_fd = -1;
 
 _Static_assert(sizeof(struct port_want) == 8, "rows are compared as words");
 
@@ -61,7 +61,7 @@ static uint8_t ready_of(uint8_t want, bool in, bool out, bool end)
 static int wait_poll(struct port_want *table, size_t n, int timeout)
 {
     struct pollfd p[POLL_ROWS];
-    int           count;
+    int count;
     for (size_t i = 0; i < n; i++) {
         p[i].fd = table[i].handle;
         p[i].events = (short)((table[i].want & PORT_READ ? POLLIN : 0) |
@@ -94,7 +94,7 @@ static void set_odd(size_t i, uint8_t ready)
  * serial tells such an echo from the row's present handle. */
 static struct epoll_event event_of(const struct port_want *row, size_t i)
 {
-    struct epoll_event ev = { 0 };
+    struct epoll_event ev = {0};
     ev.events = (row->want & PORT_READ ? EPOLLIN : 0u) |
                 (row->want & PORT_WRITE ? EPOLLOUT : 0u);
     ev.data.u64 = (uint64_t)row->serial << 32 | (uint32_t)i;
@@ -117,10 +117,10 @@ static void drop_row(const struct port_want *now, size_t i)
 /* Second pass: what the table says and epoll does not know. */
 static void tell_row(const struct port_want *now, size_t i)
 {
-    struct port_want  *old = &shadow[i];
+    struct port_want *old = &shadow[i];
     struct epoll_event ev = event_of(now, i);
-    bool               is_known = old->handle >= 0;
-    int                rc = 0;
+    bool is_known = old->handle >= 0;
+    int rc = 0;
     *old = *now;
     old->ready = 0;
     if (now->handle < 0)
@@ -140,8 +140,7 @@ static void tell_row(const struct port_want *now, size_t i)
 typedef void row_fn(const struct port_want *now, size_t i);
 
 /* Call `fn` for each row that differs from its shadow. */
-static void each_difference(const struct port_want *table, size_t n,
-                            row_fn *fn)
+static void each_difference(const struct port_want *table, size_t n, row_fn *fn)
 {
     for (size_t i = 0; i < n; i++)
         if (memcmp(&table[i], &shadow[i], sizeof(shadow[i])) != 0)
@@ -152,8 +151,8 @@ static void each_difference(const struct port_want *table, size_t n,
  * always none does, so this pass over all rows has no branch. */
 static bool clear_ready(struct port_want *table, size_t n)
 {
-    static const struct port_want ready_bits = { .ready = UINT8_MAX };
-    uint64_t                      mask, now, was, diff = 0;
+    static const struct port_want ready_bits = {.ready = UINT8_MAX};
+    uint64_t mask, now, was, diff = 0;
     memcpy(&mask, &ready_bits, sizeof(mask));
     for (size_t i = 0; i < n; i++) {
         memcpy(&now, &table[i], sizeof(now));
@@ -167,7 +166,7 @@ static bool clear_ready(struct port_want *table, size_t n)
 
 static void mirror(struct port_want *table, size_t n)
 {
-    static const struct port_want gone = { .handle = -1 };
+    static const struct port_want gone = {.handle = -1};
     assert(n <= WAIT_ROWS_MAX);
     for (; shadow_len > n; shadow_len--)
         drop_row(&gone, shadow_len - 1);
@@ -193,9 +192,9 @@ static int report_odd(struct port_want *table, size_t n)
 static int report(struct port_want *table, size_t n,
                   const struct epoll_event *ev)
 {
-    size_t   i = (uint32_t)ev->data.u64;
+    size_t i = (uint32_t)ev->data.u64;
     uint32_t r = ev->events;
-    bool     is_new;
+    bool is_new;
     if (i >= n || table[i].handle < 0 ||
         table[i].serial != (uint16_t)(ev->data.u64 >> 32))
         return 0;
@@ -208,7 +207,7 @@ static int report(struct port_want *table, size_t n,
 static int wait_epoll(struct port_want *table, size_t n, int timeout)
 {
     struct epoll_event ev[EVENTS_MAX];
-    int                got, count;
+    int got, count;
     if (epoll_fd < 0)
         epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0)
@@ -232,6 +231,6 @@ void wait_forget(int handle)
 int port_wait(struct port_want *table, size_t n, uint64_t until_ms)
 {
     int timeout = timeout_of(until_ms);
-    return n <= POLL_ROWS ? wait_poll(table, n, timeout) :
-                            wait_epoll(table, n, timeout);
+    return n <= POLL_ROWS ? wait_poll(table, n, timeout)
+                          : wait_epoll(table, n, timeout);
 }

@@ -42,13 +42,13 @@ void port_hostname(char *out, size_t cap)
 
 void port_facts(struct port_facts *out)
 {
-    *out = (struct port_facts){ .os = "none", .device_type = "embedded" };
+    *out = (struct port_facts){.os = "none", .device_type = "embedded"};
 }
 
 void port_metrics(const char *disk_path, struct port_metrics *out)
 {
     (void)disk_path;
-    *out = (struct port_metrics){ .battery_level = -1, .on_ac_power = true };
+    *out = (struct port_metrics){.battery_level = -1, .on_ac_power = true};
 }
 
 int port_daemon(void)

@@ -3,8 +3,8 @@
 #include "base/err.h"
 #include "port/port.h"
 
-int port_tty_spawn(const struct port_spawn *what, uint16_t rows,
-                   uint16_t cols, struct port_child *out)
+int port_tty_spawn(const struct port_spawn *what, uint16_t rows, uint16_t cols,
+                   struct port_child *out)
 {
     (void)what;
     (void)rows;

@@ -6,7 +6,7 @@
 void backoff_init(struct backoff *b, uint32_t min_ms, uint32_t max_ms)
 {
     assert(min_ms > 0 && min_ms <= max_ms);
-    *b = (struct backoff){ .min_ms = min_ms, .max_ms = max_ms };
+    *b = (struct backoff){.min_ms = min_ms, .max_ms = max_ms};
 }
 
 /* min << tries, kept below max without overflow. */

@@ -43,7 +43,7 @@ static int weight(int err)
 
 static void explain(struct dial *d, int err)
 {
-    bool        is_v6 = strchr(d->host, ':') != NULL;
+    bool is_v6 = strchr(d->host, ':') != NULL;
     struct text t;
     TEXT_OF(&t, d->why);
     text_str(&t, is_v6 ? "[" : "");
@@ -81,7 +81,7 @@ static void end(struct dial *d, int result)
 static void tell(void *ctx)
 {
     struct dial *d = ctx;
-    int          result = d->result;
+    int result = d->result;
     d->state = DIAL_IDLE;
     d->result = OK;
     d->fn(d->ctx, result, d->why);
@@ -112,7 +112,7 @@ static int try_address(struct dial *d, int i)
 static void try_next(struct dial *d)
 {
     uint64_t wake = d->deadline_ms;
-    int      err = ERR_MORE;
+    int err = ERR_MORE;
     while (err != OK && d->next < d->addrs_count) {
         err = try_address(d, d->next++);
         if (err != OK)
@@ -131,9 +131,9 @@ static void try_next(struct dial *d)
 static void on_connected(void *ctx, uint8_t ready)
 {
     struct dial_try *t = ctx;
-    struct dial     *d = t->dial;
-    int              handle = t->handle;
-    int              err = port_dial_done(handle);
+    struct dial *d = t->dial;
+    int handle = t->handle;
+    int err = port_dial_done(handle);
     (void)ready;
     if (err == ERR_MORE)
         return;
@@ -163,7 +163,7 @@ static void on_time(void *ctx, uint64_t now_ms)
 static void on_resolved(void *ctx, uint8_t ready)
 {
     struct dial_try *t = ctx;
-    struct dial     *d = t->dial;
+    struct dial *d = t->dial;
     int n = port_resolve_take(t->handle, d->addrs, DIAL_ADDRS_MAX);
     (void)ready;
     if (n == 0)
@@ -182,8 +182,8 @@ static void on_resolved(void *ctx, uint8_t ready)
 static void resolve(struct dial *d)
 {
     int handle = port_resolve(d->host, d->port);
-    int err = handle < 0 ? handle :
-                           try_open(&d->lookup, handle, PORT_READ, on_resolved);
+    int err = handle < 0 ? handle
+                         : try_open(&d->lookup, handle, PORT_READ, on_resolved);
     if (err != OK) {
         end(d, err);
         return;
@@ -210,9 +210,9 @@ int dial_init(struct dial *d, struct loop *l)
     d->loop = l;
     d->timer = timer;
     loop_job_init(&d->done, tell, d);
-    d->lookup = (struct dial_try){ d, -1, -1 };
+    d->lookup = (struct dial_try){d, -1, -1};
     for (int i = 0; i < DIAL_ADDRS_MAX; i++)
-        d->tries[i] = (struct dial_try){ d, -1, -1 };
+        d->tries[i] = (struct dial_try){d, -1, -1};
     reset(d);
     return OK;
 }

@@ -39,34 +39,34 @@ struct dial;
 /* One connection attempt. */
 struct dial_try {
     struct dial *dial;
-    int          handle; /* -1: not in use */
-    int          row;
+    int handle; /* -1: not in use */
+    int row;
 };
 
 struct dial {
-    struct loop    *loop;
+    struct loop *loop;
     enum dial_state state;
-    dial_fn        *fn;
-    void           *ctx;
+    dial_fn *fn;
+    void *ctx;
 
-    char     host[DIAL_HOST_CAP];
+    char host[DIAL_HOST_CAP];
     uint16_t port;
     uint64_t deadline_ms;
-    int      timer;  /* of the loop, held from init to free */
+    int timer; /* of the loop, held from init to free */
 
     struct dial_try lookup;
     struct dial_try tries[DIAL_ADDRS_MAX];
     struct port_addr addrs[DIAL_ADDRS_MAX];
-    int             addrs_count;
-    int             next; /* index of the next address to try */
+    int addrs_count;
+    int next; /* index of the next address to try */
 
-    int             result; /* handle or code, for the callback */
+    int result; /* handle or code, for the callback */
     struct loop_job done;
-    char            why[DIAL_WHY_CAP];
+    char why[DIAL_WHY_CAP];
 };
 
 /* Take a timer of the loop; ERR_FULL when it has none left. */
-int  dial_init(struct dial *d, struct loop *l);
+int dial_init(struct dial *d, struct loop *l);
 void dial_free(struct dial *d);
 
 /*

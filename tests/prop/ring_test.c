@@ -53,7 +53,7 @@ static void check(void)
     size_t held = (size_t)(r.tail - off);
     assert_true(r.tail - r.head <= r.cap);
     assert_int_equal(ring_len(&r) + ring_room(&r), r.cap);
-    assert_int_equal(ring_copy(&r, off, (struct span){ copy, want }),
+    assert_int_equal(ring_copy(&r, off, (struct span){copy, want}),
                      want < held ? want : held);
     assert_memory_equal(copy, stream + at(off), want < held ? want : held);
     struct view v = ring_at(&r, off);
@@ -103,10 +103,10 @@ static void consume_some(void)
 
 static void run(uint32_t cap, uint64_t from)
 {
-    static void (*const ops[])(void) = { write_some, commit_some, push_some,
-                                         consume_some };
+    static void (*const ops[])(void) = {write_some, commit_some, push_some,
+                                        consume_some};
     start = from;
-    ring_init(&r, (struct span){ buf, cap }, from);
+    ring_init(&r, (struct span){buf, cap}, from);
     for (int i = 0; i < STEPS && at(r.tail) < STREAM - 2 * CAP_MAX; i++) {
         ops[roll(4)]();
         check();

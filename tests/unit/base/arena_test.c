@@ -19,7 +19,7 @@ static void each_piece_is_aligned_and_its_own(void **state)
     struct arena a;
     uint8_t *last = block;
     (void)state;
-    arena_init(&a, (struct span){ block + 1, sizeof(block) - 1 });
+    arena_init(&a, (struct span){block + 1, sizeof(block) - 1});
     for (size_t align = 1; align <= 64; align *= 2) {
         uint8_t *p = arena_carve(&a, 7, align);
         assert_int_equal((uintptr_t)p % align, 0);
@@ -92,8 +92,9 @@ static void carve_with_an_odd_alignment(struct arena *a)
 static void our_mistakes_stop_the_program(void **state)
 {
     static void (*const mistakes[])(struct arena *) = {
-        carve_after_the_seal, carve_too_much, carve_more_than_is_left,
-        carve_a_negative_size, carve_with_an_odd_alignment,
+        carve_after_the_seal,        carve_too_much,
+        carve_more_than_is_left,     carve_a_negative_size,
+        carve_with_an_odd_alignment,
     };
     (void)state;
     for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {

@@ -9,8 +9,8 @@
 
 static void the_bound_doubles_until_the_cap(void **state)
 {
-    static const uint32_t bounds[] = { 250,   500,   1000,  2000,  4000, 8000,
-                                       16000, 32000, 60000, 60000, 60000 };
+    static const uint32_t bounds[] = {250,   500,   1000,  2000,  4000, 8000,
+                                      16000, 32000, 60000, 60000, 60000};
     struct backoff b;
     (void)state;
     backoff_init(&b, 250, 60000);
@@ -39,7 +39,7 @@ static void half_the_random_range_is_half_the_bound(void **state)
 /* Every value of the range occurs, equally often (within one in ten). */
 static void all_waits_are_equally_likely(void **state)
 {
-    unsigned count[11] = { 0 };
+    unsigned count[11] = {0};
     (void)state;
     for (uint32_t i = 0; i < 11000; i++) {
         struct backoff b;

@@ -51,13 +51,13 @@ static void the_first_byte_is_found(void **state)
 
 static void a_copy_is_whole_or_not_at_all(void **state)
 {
-    uint8_t out[3] = { 9, 9, 9 };
+    uint8_t out[3] = {9, 9, 9};
     (void)state;
     assert_int_equal(bytes_copy(SPAN_ARRAY(out), view_str("abcd")), ERR_FULL);
     assert_int_equal(out[0], 9);
     assert_int_equal(bytes_copy(SPAN_ARRAY(out), view_str("abc")), OK);
     assert_memory_equal(out, "abc", 3);
-    assert_int_equal(bytes_copy((struct span){ NULL, 0 }, VIEW_NONE), OK);
+    assert_int_equal(bytes_copy((struct span){NULL, 0}, VIEW_NONE), OK);
 }
 
 static void a_string_is_cut_and_terminated(void **state)
@@ -74,9 +74,9 @@ static void a_string_is_cut_and_terminated(void **state)
 
 static void numbers_are_big_endian(void **state)
 {
-    static const uint8_t raw[] = { 1,    2,    3,    4,    5,    6,    7, 8,
-                                   9,    0xff, 0xfe, 0xfd, 0xfc, 0xfb, 0xfa };
-    struct reader r = { VIEW_ARRAY(raw) };
+    static const uint8_t raw[] = {1, 2,    3,    4,    5,    6,    7,   8,
+                                  9, 0xff, 0xfe, 0xfd, 0xfc, 0xfb, 0xfa};
+    struct reader r = {VIEW_ARRAY(raw)};
     uint8_t a;
     uint16_t b;
     uint32_t c;
@@ -103,9 +103,9 @@ static void a_short_view_is_more_and_takes_nothing(void **state)
         uint16_t u16 = 7;
         uint32_t u32 = 7;
         uint64_t u64 = 7;
-        struct view v = { NULL, 7 };
+        struct view v = {NULL, 7};
         memset(block, 0xaa, len + (len == 0));
-        struct reader r = { view_of(block, len) };
+        struct reader r = {view_of(block, len)};
         if (len < 1)
             assert_int_equal(read_u8(&r, &u8), ERR_MORE);
         if (len < 2)
@@ -151,7 +151,7 @@ static void an_overflow_is_kept(void **state)
     for (size_t cap = 0; cap < 18; cap++) {
         uint8_t *block = malloc(cap + (cap == 0));
         struct writer w;
-        writer_init(&w, (struct span){ block, cap });
+        writer_init(&w, (struct span){block, cap});
         write_u64(&w, 1);
         write_u64(&w, 2);
         write_u16(&w, 3);

@@ -134,7 +134,7 @@ static void a_copy_begins_anywhere_and_fits_the_buffer(void **state)
     assert_memory_equal(out, "fghi", 4);
     assert_int_equal(ring_copy(&r, 1009, SPAN_ARRAY(out)), 1);
     assert_int_equal(ring_copy(&r, 1010, SPAN_ARRAY(out)), 0);
-    assert_int_equal(ring_copy(&r, 1004, (struct span){ NULL, 0 }), 0);
+    assert_int_equal(ring_copy(&r, 1004, (struct span){NULL, 0}), 0);
 }
 
 static void offsets_pass_four_gibibytes(void **state)
@@ -151,12 +151,12 @@ static void offsets_pass_four_gibibytes(void **state)
 
 static void odd_capacity(void)
 {
-    ring_init(&r, (struct span){ buf, 7 }, 0);
+    ring_init(&r, (struct span){buf, 7}, 0);
 }
 
 static void no_capacity(void)
 {
-    ring_init(&r, (struct span){ buf, 0 }, 0);
+    ring_init(&r, (struct span){buf, 0}, 0);
 }
 
 static void commit_too_much(void)
@@ -192,8 +192,8 @@ static void push_more_than_all(void)
 static void our_mistakes_stop_the_program(void **state)
 {
     static void (*const mistakes[])(void) = {
-        odd_capacity,     no_capacity,      commit_too_much,
-        consume_the_past, look_at_the_past, consume_the_future,
+        odd_capacity,       no_capacity,        commit_too_much,
+        consume_the_past,   look_at_the_past,   consume_the_future,
         look_at_the_future, push_more_than_all,
     };
     (void)state;

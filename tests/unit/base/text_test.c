@@ -103,26 +103,30 @@ static void remote_text_cannot_move_the_cursor(void **state)
     static const struct {
         const char *in, *out;
     } rows[] = {
-        { "plain text ~", "plain text ~" },
-        { "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f" },
-        { "\xe2\x82\xac \xf0\x9f\x99\x82", "\xe2\x82\xac \xf0\x9f\x99\x82" },
-        { "\033[2J", "\\x1b[2J" },
-        { "a\r\n\tb", "a\\x0d\\x0a\\x09b" },
-        { "\x7f", "\\x7f" },
-        { "\xc2\x9b" "31m", "\\xc2\\x9b31m" },       /* C1 CSI */
-        { "\xe2\x80\xae" "txt", "\\xe2\\x80\\xaetxt" }, /* RLO */
-        { "\xe2\x80\x8b", "\\xe2\\x80\\x8b" },       /* zero width */
-        { "\xe2\x81\xa6", "\\xe2\\x81\\xa6" },       /* LRI */
-        { "\xef\xbb\xbf", "\\xef\\xbb\\xbf" },       /* BOM */
-        { "\xc0\xaf", "\\xc0\\xaf" },                /* overlong */
-        { "\xe0\x80\xaf", "\\xe0\\x80\\xaf" },
-        { "\xed\xa0\x80", "\\xed\\xa0\\x80" },       /* surrogate */
-        { "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80" },
-        { "\xff\xfe", "\\xff\\xfe" },
-        { "\xc3", "\\xc3" },
-        { "\xc3(", "\\xc3(" },
-        { "\xe2\x82", "\\xe2\\x82" },
-        { "\x80", "\\x80" },
+        {"plain text ~", "plain text ~"},
+        {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+        {"\xe2\x82\xac \xf0\x9f\x99\x82", "\xe2\x82\xac \xf0\x9f\x99\x82"},
+        {"\033[2J", "\\x1b[2J"},
+        {"a\r\n\tb", "a\\x0d\\x0a\\x09b"},
+        {"\x7f", "\\x7f"},
+        {"\xc2\x9b"
+         "31m",
+         "\\xc2\\x9b31m"}, /* C1 CSI */
+        {"\xe2\x80\xae"
+         "txt",
+         "\\xe2\\x80\\xaetxt"},              /* RLO */
+        {"\xe2\x80\x8b", "\\xe2\\x80\\x8b"}, /* zero width */
+        {"\xe2\x81\xa6", "\\xe2\\x81\\xa6"}, /* LRI */
+        {"\xef\xbb\xbf", "\\xef\\xbb\\xbf"}, /* BOM */
+        {"\xc0\xaf", "\\xc0\\xaf"},          /* overlong */
+        {"\xe0\x80\xaf", "\\xe0\\x80\\xaf"},
+        {"\xed\xa0\x80", "\\xed\\xa0\\x80"}, /* surrogate */
+        {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},
+        {"\xff\xfe", "\\xff\\xfe"},
+        {"\xc3", "\\xc3"},
+        {"\xc3(", "\\xc3("},
+        {"\xe2\x82", "\\xe2\\x82"},
+        {"\x80", "\\x80"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -142,7 +146,7 @@ static void no_input_yields_a_control(void **state)
 {
     (void)state;
     for (unsigned n = 0; n < 65536; n++) {
-        uint8_t in[2] = { (uint8_t)(n >> 8), (uint8_t)n };
+        uint8_t in[2] = {(uint8_t)(n >> 8), (uint8_t)n};
         TEXT_OF(&t, buf);
         text_safe(&t, VIEW_ARRAY(in));
         for (size_t i = 0; i < t.len; i++) {
@@ -160,15 +164,15 @@ static void time_is_rfc_3339(void **state)
         int64_t ms;
         const char *text;
     } rows[] = {
-        { 0, "1970-01-01T00:00:00Z" },
-        { 999, "1970-01-01T00:00:00Z" },
-        { -1, "1969-12-31T23:59:59Z" },
-        { 951782400000, "2000-02-29T00:00:00Z" },
-        { 951868799999, "2000-02-29T23:59:59Z" },
-        { 1078012800000, "2004-02-29T00:00:00Z" },
-        { 1795228496000, "2026-11-21T02:34:56Z" },
-        { 4107542400000, "2100-03-01T00:00:00Z" },
-        { 253402300799000, "9999-12-31T23:59:59Z" },
+        {0, "1970-01-01T00:00:00Z"},
+        {999, "1970-01-01T00:00:00Z"},
+        {-1, "1969-12-31T23:59:59Z"},
+        {951782400000, "2000-02-29T00:00:00Z"},
+        {951868799999, "2000-02-29T23:59:59Z"},
+        {1078012800000, "2004-02-29T00:00:00Z"},
+        {1795228496000, "2026-11-21T02:34:56Z"},
+        {4107542400000, "2100-03-01T00:00:00Z"},
+        {253402300799000, "9999-12-31T23:59:59Z"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -180,8 +184,16 @@ static void time_is_rfc_3339(void **state)
 static void only_whole_numbers_in_range_are_taken(void **state)
 {
     static const char *const bad[] = {
-        "", "-1", "+1", " 1", "1 ", "0x1", "1.0", "a",
-        "18446744073709551616", "99999999999999999999999",
+        "",
+        "-1",
+        "+1",
+        " 1",
+        "1 ",
+        "0x1",
+        "1.0",
+        "a",
+        "18446744073709551616",
+        "99999999999999999999999",
     };
     uint64_t n = 7;
     (void)state;
@@ -192,9 +204,8 @@ static void only_whole_numbers_in_range_are_taken(void **state)
     assert_int_equal(n, 7);
     assert_int_equal(text_parse_u64(view_str("100"), 100, &n), OK);
     assert_int_equal(n, 100);
-    assert_int_equal(text_parse_u64(view_str("18446744073709551615"),
-                                    UINT64_MAX, &n),
-                     OK);
+    assert_int_equal(
+        text_parse_u64(view_str("18446744073709551615"), UINT64_MAX, &n), OK);
     assert_true(n == UINT64_MAX);
     assert_int_equal(text_parse_u64(view_str("007"), 100, &n), OK);
     assert_int_equal(n, 7);
@@ -206,18 +217,16 @@ static void durations_have_units(void **state)
         const char *text;
         uint64_t ms;
     } good[] = {
-        { "250ms", 250 },     { "30s", 30000 },        { "5m", 300000 },
-        { "24h", 86400000 },  { "7d", 604800000 },     { "15", 15000 },
-        { "0", 0 },
+        {"250ms", 250},    {"30s", 30000}, {"5m", 300000}, {"24h", 86400000},
+        {"7d", 604800000}, {"15", 15000},  {"0", 0},
     };
-    static const char *const bad[] = { "",   "s",   "5 m", "5M",  "-1s",
-                                       "1w", "1.5h", "5ss", "ms5",
-                                       "18446744073709551615d" };
+    static const char *const bad[] = {
+        "",   "s",    "5 m", "5M",  "-1s",
+        "1w", "1.5h", "5ss", "ms5", "18446744073709551615d"};
     uint64_t ms = 7;
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_int_equal(text_parse_duration(view_str(bad[i]), &ms),
-                         ERR_RANGE);
+        assert_int_equal(text_parse_duration(view_str(bad[i]), &ms), ERR_RANGE);
     assert_int_equal(ms, 7);
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         assert_int_equal(text_parse_duration(view_str(good[i].text), &ms), OK);

@@ -40,7 +40,7 @@ static void the_wall_clock_is_unix_time(void **state)
 
 static void entropy_fills_every_byte_and_varies(void **state)
 {
-    uint8_t a[1000], b[1000], seen[1000] = { 0 };
+    uint8_t a[1000], b[1000], seen[1000] = {0};
     (void)state;
     /* A byte that stayed 0 in 64 rounds was not written (2^-512). */
     for (int round = 0; round < 64; round++) {
@@ -58,7 +58,7 @@ static void entropy_fills_every_byte_and_varies(void **state)
 static void no_bytes_of_entropy_are_no_work(void **state)
 {
     (void)state;
-    port_entropy((struct span){ NULL, 0 });
+    port_entropy((struct span){NULL, 0});
 }
 
 int main(void)

@@ -132,8 +132,8 @@ static char *self_argv0;
 
 static void again(void)
 {
-    const char *const argv[] = { self_argv0, "after-reexec", "a b", NULL };
-    struct port_want row = { .handle = port_signal_open(), .want = PORT_READ };
+    const char *const argv[] = {self_argv0, "after-reexec", "a b", NULL};
+    struct port_want row = {.handle = port_signal_open(), .want = PORT_READ};
     (void)open("/dev/null", O_RDONLY | O_CLOEXEC);
     port_wait(&row, 1, 0);
     port_reexec(argv);

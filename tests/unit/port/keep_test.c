@@ -135,7 +135,7 @@ static void a_file_that_just_fits_is_read_one_larger_is_not(void **state)
     (void)state;
     assert_int_equal(write_file("five", "12345"), OK);
     const char *path = scratch_path("five");
-    struct span room = { buf, 5 };
+    struct span room = {buf, 5};
     assert_int_equal(port_keep_read(path, false, room), 5);
     room.len = 4;
     assert_int_equal(port_keep_read(path, false, room), ERR_TOO_BIG);
@@ -145,7 +145,7 @@ static void a_file_that_just_fits_is_read_one_larger_is_not(void **state)
 
 static void a_secret_that_others_may_read_is_refused(void **state)
 {
-    static const unsigned bad[] = { 0644, 0640, 0604, 0660, 0601 };
+    static const unsigned bad[] = {0644, 0640, 0604, 0660, 0601};
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         scratch_file("secret", "key", bad[i]);
@@ -307,8 +307,7 @@ static void folders_that_are_not_safe_are_denied(void **state)
     assert_int_equal(symlink("a", scratch_path("link")), 0);
     assert_int_equal(port_keep_folder(scratch_path("link")), ERR_DENIED);
     assert_int_equal(port_keep_folder(scratch_path("link/")), ERR_DENIED);
-    assert_int_equal(port_keep_folder(scratch_path("file/sub")),
-                     ERR_NOT_FOUND);
+    assert_int_equal(port_keep_folder(scratch_path("file/sub")), ERR_NOT_FOUND);
     if (geteuid() == 0) {
         mkdir(scratch_path("other"), 0700);
         assert_int_equal(chown(scratch_path("other"), 65534, 65534), 0);
@@ -368,8 +367,8 @@ static void a_lock_is_held_by_one_and_names_it(void **state)
 
 static void a_program_we_start_does_not_hold_our_lock(void **state)
 {
-    static const char *const argv[] = { "sleep", "1000", NULL };
-    struct port_spawn what = { .argv = argv };
+    static const char *const argv[] = {"sleep", "1000", NULL};
+    struct port_spawn what = {.argv = argv};
     struct port_child c;
     int number;
     const char *path = scratch_path("lock2");

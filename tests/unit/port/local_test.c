@@ -33,7 +33,7 @@ static int listen_at(const char *path)
 /* Listen, dial, exchange, close; the socket's file stays. */
 static void exchange(const char *path)
 {
-    struct port_addr from = { .port = 9 };
+    struct port_addr from = {.port = 9};
     int l = listen_at(path);
     int a = port_local_dial(path);
     assert_true(a > 3);

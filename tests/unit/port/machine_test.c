@@ -50,13 +50,13 @@ static void every_fact_is_a_short_printable_text(void **state)
         const char *text;
         size_t cap;
     } rows[] = {
-        { f.os, sizeof(f.os) },
-        { f.os_version, sizeof(f.os_version) },
-        { f.kernel_version, sizeof(f.kernel_version) },
-        { f.architecture, sizeof(f.architecture) },
-        { f.cpu_model, sizeof(f.cpu_model) },
-        { f.device_type, sizeof(f.device_type) },
-        { f.device_model, sizeof(f.device_model) },
+        {f.os, sizeof(f.os)},
+        {f.os_version, sizeof(f.os_version)},
+        {f.kernel_version, sizeof(f.kernel_version)},
+        {f.architecture, sizeof(f.architecture)},
+        {f.cpu_model, sizeof(f.cpu_model)},
+        {f.device_type, sizeof(f.device_type)},
+        {f.device_model, sizeof(f.device_model)},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         size_t len = strnlen(rows[i].text, rows[i].cap);
@@ -68,9 +68,8 @@ static void every_fact_is_a_short_printable_text(void **state)
 
 static void the_kind_of_device_is_one_of_the_list(void **state)
 {
-    static const char *const kinds[] = { "server",  "vm",     "container",
-                                         "router",  "desktop", "laptop",
-                                         "embedded" };
+    static const char *const kinds[] = {
+        "server", "vm", "container", "router", "desktop", "laptop", "embedded"};
     struct port_facts f;
     bool found = false;
     (void)state;
@@ -119,8 +118,8 @@ static void a_disk_that_is_not_there_is_zero(void **state)
 
 static void the_processes_are_counted(void **state)
 {
-    static const char *const argv[] = { "sleep", "1000", NULL };
-    struct port_spawn what = { .argv = argv, .cwd = "/" };
+    static const char *const argv[] = {"sleep", "1000", NULL};
+    struct port_spawn what = {.argv = argv, .cwd = "/"};
     struct port_child c[20];
     struct port_metrics m;
     int number;
@@ -242,11 +241,11 @@ static void released_pages_go_back_and_others_stay(void **state)
     assert_int_equal(mem.ptr[5000], 0);
     memset(mem.ptr, 7, mem.len);
     assert_int_equal(resident(mem.ptr, 64), 64);
-    port_memory_release((struct span){ mem.ptr + 100, 10 * 4096 });
+    port_memory_release((struct span){mem.ptr + 100, 10 * 4096});
     assert_int_equal(resident(mem.ptr, 64), 64 - 9);
     assert_int_equal(mem.ptr[4095], 7); /* the first page was not whole */
     assert_int_equal(mem.ptr[10 * 4096], 7);
-    port_memory_release((struct span){ mem.ptr + 100, 50 });
+    port_memory_release((struct span){mem.ptr + 100, 50});
     assert_int_equal(mem.ptr[120], 7);
     munmap(mem.ptr, mem.len);
 }

@@ -179,7 +179,7 @@ static void a_handle_that_is_none_is_an_error(void **state)
 static void an_empty_buffer_is_no_end_of_stream(void **state)
 {
     (void)state;
-    assert_int_equal(port_recv(0, (struct span){ NULL, 0 }), 0);
+    assert_int_equal(port_recv(0, (struct span){NULL, 0}), 0);
     assert_int_equal(port_send(1, VIEW_NONE), 0);
 }
 
@@ -224,10 +224,11 @@ static void no_more_handles_is_a_limit(void **state)
     port_close(l);
 }
 
-static void listening_raises_the_limit_and_children_get_the_old_one(void **state)
+static void
+listening_raises_the_limit_and_children_get_the_old_one(void **state)
 {
-    static const char *const argv[] = { "sh", "-c", "ulimit -n", NULL };
-    struct port_spawn what = { .argv = argv };
+    static const char *const argv[] = {"sh", "-c", "ulimit -n", NULL};
+    struct port_spawn what = {.argv = argv};
     struct port_child c;
     struct rlimit now;
     uint16_t port;

@@ -49,7 +49,7 @@ static void a_number_is_its_own_answer(void **state)
 
 static void no_more_addresses_than_there_is_room_for(void **state)
 {
-    struct port_addr a[2] = { { .port = 1 }, { .port = 1 } };
+    struct port_addr a[2] = {{.port = 1}, {.port = 1}};
     (void)state;
     assert_int_equal(resolve("localhost", a, 1), 1);
     assert_int_equal(a[1].port, 1);
@@ -87,8 +87,8 @@ static void a_bad_name_is_an_error(void **state)
     assert_int_equal(resolve("two words", a, 4), ERR_NAME);
 }
 
-static void many_at_once_are_limited_and_given_up_ones_free_the_place(
-    void **state)
+static void
+many_at_once_are_limited_and_given_up_ones_free_the_place(void **state)
 {
     int h[100], n = 0;
     (void)state;
@@ -109,8 +109,8 @@ static void many_at_once_are_limited_and_given_up_ones_free_the_place(
 
 static void look_up_children_are_not_reaped_as_ours(void **state)
 {
-    static const char *const argv[] = { "true", NULL };
-    struct port_spawn what = { .argv = argv };
+    static const char *const argv[] = {"true", NULL};
+    struct port_spawn what = {.argv = argv};
     struct port_child c;
     int status, number, pid;
     int h = port_resolve("no-such-host.invalid", 1);

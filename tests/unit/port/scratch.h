@@ -19,7 +19,7 @@ uint8_t scratch_ready(int handle, uint8_t want);
  * kept, as a string, in scratch_seen, up to its size. */
 bool scratch_read_until(int handle, const char *needle);
 /* Read to the end; the code that ended it. */
-int         scratch_read_all(int handle);
+int scratch_read_all(int handle);
 extern char scratch_seen[64 * 1024];
 /* Send all of it, waiting as needed. */
 void scratch_send(int handle, struct view data);

@@ -32,7 +32,7 @@ static void in_child(int (*fn)(void))
 
 static bool is_readable(int handle)
 {
-    struct port_want row = { .handle = handle, .want = PORT_READ };
+    struct port_want row = {.handle = handle, .want = PORT_READ};
     return port_wait(&row, 1, 0) == 1;
 }
 
@@ -42,10 +42,10 @@ static int each_event_once(void)
         int number;
         enum port_signal event;
     } rows[] = {
-        { SIGTERM, PORT_SIG_TERM },   { SIGINT, PORT_SIG_TERM },
-        { SIGHUP, PORT_SIG_TERM },    { SIGUSR1, PORT_SIG_RELOAD },
-        { SIGCHLD, PORT_SIG_CHILD },  { SIGWINCH, PORT_SIG_RESIZE },
-        { SIGCONT, PORT_SIG_CONT },
+        {SIGTERM, PORT_SIG_TERM},  {SIGINT, PORT_SIG_TERM},
+        {SIGHUP, PORT_SIG_TERM},   {SIGUSR1, PORT_SIG_RELOAD},
+        {SIGCHLD, PORT_SIG_CHILD}, {SIGWINCH, PORT_SIG_RESIZE},
+        {SIGCONT, PORT_SIG_CONT},
     };
     int h = port_signal_open();
     if (h < 0 || is_readable(h) || port_signal_take() != PORT_SIG_NONE)
@@ -132,10 +132,9 @@ static void a_reader_that_left_is_a_code_and_no_signal(void **state)
 /* SigBlk and SigIgn of a program we start: none. */
 static int children_are_clean(void)
 {
-    static const char *const argv[] = {
-        "grep", "-c", "^Sig[BI][a-z]*:.0*$", "/proc/self/status", NULL
-    };
-    struct port_spawn what = { .argv = argv };
+    static const char *const argv[] = {"grep", "-c", "^Sig[BI][a-z]*:.0*$",
+                                       "/proc/self/status", NULL};
+    struct port_spawn what = {.argv = argv};
     struct port_child c;
     int number;
     signal(SIGUSR2, SIG_IGN);

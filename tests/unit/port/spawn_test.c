@@ -18,17 +18,17 @@
 
 static struct port_child child;
 
-#define ARGV(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static int tty(const char *const *argv)
 {
-    struct port_spawn what = { .argv = argv };
+    struct port_spawn what = {.argv = argv};
     return port_tty_spawn(&what, 24, 80, &child);
 }
 
 static int pipes(const char *const *argv)
 {
-    struct port_spawn what = { .argv = argv };
+    struct port_spawn what = {.argv = argv};
     return port_pipe_spawn(&what, &child);
 }
 
@@ -102,9 +102,8 @@ static void it_is_the_controlling_terminal_of_a_new_session(void **state)
                      OK);
     scratch_read_all(child.tty);
     int pid, sid, pgid, tpgid;
-    assert_int_equal(sscanf(scratch_seen, "%d %d %d %d", &pid, &sid, &pgid,
-                            &tpgid),
-                     4);
+    assert_int_equal(
+        sscanf(scratch_seen, "%d %d %d %d", &pid, &sid, &pgid, &tpgid), 4);
     assert_int_equal(pid, child.pid);
     assert_int_equal(sid, child.pid);
     assert_int_equal(pgid, child.pid);
@@ -126,8 +125,8 @@ static void an_interrupt_from_the_keyboard_works(void **state)
 
 static void a_login_shell_sees_a_dash(void **state)
 {
-    struct port_spawn what = { .argv = ARGV("/bin/sh", "-c", "echo \"<$0>\""),
-                               .login = true };
+    struct port_spawn what = {.argv = ARGV("/bin/sh", "-c", "echo \"<$0>\""),
+                              .login = true};
     (void)state;
     assert_int_equal(port_tty_spawn(&what, 24, 80, &child), OK);
     scratch_read_all(child.tty);
@@ -250,10 +249,9 @@ static void a_script_whose_interpreter_is_missing_cannot_start(void **state)
 static void the_childs_path_is_searched(void **state)
 {
     char path[300];
-    const char *env[] = { path, NULL };
-    struct port_spawn what = { .argv = ARGV("tool"),
-                               .env = env,
-                               .cwd = scratch_path(".") };
+    const char *env[] = {path, NULL};
+    struct port_spawn what = {
+        .argv = ARGV("tool"), .env = env, .cwd = scratch_path(".")};
     int number;
     (void)state;
     mkdir(scratch_path("bin"), 0700);
@@ -278,8 +276,8 @@ static void the_childs_path_is_searched(void **state)
 
 static void the_environment_is_the_whole_one(void **state)
 {
-    struct port_spawn what = { .argv = ARGV("/usr/bin/env"),
-                               .env = ARGV("A=1", "B=two words") };
+    struct port_spawn what = {.argv = ARGV("/usr/bin/env"),
+                              .env = ARGV("A=1", "B=two words")};
     (void)state;
     assert_int_equal(port_pipe_spawn(&what, &child), OK);
     scratch_read_all(child.out);
@@ -289,8 +287,8 @@ static void the_environment_is_the_whole_one(void **state)
 
 static void it_starts_in_its_folder(void **state)
 {
-    struct port_spawn what = { .argv = ARGV("pwd", "-P"),
-                               .cwd = scratch_path("") };
+    struct port_spawn what = {.argv = ARGV("pwd", "-P"),
+                              .cwd = scratch_path("")};
     (void)state;
     assert_int_equal(port_pipe_spawn(&what, &child), OK);
     scratch_read_all(child.out);
@@ -298,7 +296,8 @@ static void it_starts_in_its_folder(void **state)
     assert_status(0, 0);
     what.cwd = "/no/such/folder";
     assert_int_equal(port_pipe_spawn(&what, &child), ERR_RANGE);
-    assert_string_equal(port_why(), "/no/such/folder: No such file or directory");
+    assert_string_equal(port_why(),
+                        "/no/such/folder: No such file or directory");
     what.cwd = "/etc/passwd";
     assert_int_equal(port_pipe_spawn(&what, &child), ERR_RANGE);
 }
@@ -368,8 +367,8 @@ static void sixteen_mebibytes_go_through_cat_unchanged(void **state)
     (void)state;
     assert_int_equal(pipes(ARGV("cat")), OK);
     struct port_want table[] = {
-        { .handle = child.in, .want = PORT_WRITE },
-        { .handle = child.out, .want = PORT_READ },
+        {.handle = child.in, .want = PORT_WRITE},
+        {.handle = child.out, .want = PORT_READ},
     };
     while (got < total) {
         port_wait(table, 2, PORT_FOREVER);
@@ -403,7 +402,7 @@ static void failures_leave_nothing_behind(void **state)
 {
     int status, number;
     int before = scratch_handles();
-    struct port_spawn nowhere = { .argv = ARGV("true"), .cwd = "/none" };
+    struct port_spawn nowhere = {.argv = ARGV("true"), .cwd = "/none"};
     (void)state;
     for (int i = 0; i < 20; i++) {
         tty(ARGV("no-such-program"));

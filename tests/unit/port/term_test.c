@@ -62,7 +62,7 @@ static void a_terminal_is_told_from_other_handles(void **state)
 static void its_size_is_known_or_an_error(void **state)
 {
     uint16_t rows = 7, cols = 7;
-    struct winsize ws = { .ws_row = 30, .ws_col = 100 };
+    struct winsize ws = {.ws_row = 30, .ws_col = 100};
     (void)state;
     assert_int_equal(port_term_size(slave, &rows, &cols), ERR_RANGE);
     assert_int_equal(rows, 7);
@@ -77,7 +77,7 @@ static void its_size_is_known_or_an_error(void **state)
 
 static void raw_and_back_is_as_it_was(void **state)
 {
-    struct termios before, after;
+    struct termios before = {0}, after = {0};
     (void)state;
     tcgetattr(slave, &before);
     assert_int_equal(port_term_raw(slave), OK);

@@ -290,9 +290,9 @@ static void nothing(int number)
 
 static void an_interruption_is_zero_rows(void **state)
 {
-    struct sigaction sa = { .sa_handler = nothing };
-    struct itimerval soon = { { 0, 2000 }, { 0, 2000 } };
-    struct itimerval never = { { 0, 0 }, { 0, 0 } };
+    struct sigaction sa = {.sa_handler = nothing};
+    struct itimerval soon = {{0, 2000}, {0, 2000}};
+    struct itimerval never = {{0, 0}, {0, 0}};
     (void)state;
     sigaction(SIGALRM, &sa, NULL);
     setitimer(ITIMER_REAL, &soon, NULL);
@@ -303,10 +303,10 @@ static void an_interruption_is_zero_rows(void **state)
     alarm(120);
 }
 
-#define BOTH(name)                                                             \
-    { "few rows: " #name, name, few, close_rows, NULL },                       \
-    {                                                                          \
-        "many rows: " #name, name, many, close_rows, NULL                      \
+#define BOTH(name)                                        \
+    {"few rows: " #name, name, few, close_rows, NULL},    \
+    {                                                     \
+        "many rows: " #name, name, many, close_rows, NULL \
     }
 
 int main(void)

@@ -299,29 +299,71 @@ static void a_full_pool_lets_the_next_wait(void **state)
     assert_int_equal(api.open, 0);
 }
 
-/* The deadline is real time: the one test that waits for it. */
-static void a_slow_request_is_ended(void **state)
+/* The deadline of the connection accepted first, and its coming. */
+static uint64_t deadline(size_t i)
+{
+    return loop.due[api.conn[i].timer];
+}
+
+static void make_late(size_t i)
+{
+    loop_arm(&loop, api.conn[i].timer, port_now_ms());
+}
+
+static void bytes_do_not_move_a_deadline(void **state)
 {
     (void)state;
-    static struct client slow, silent;
-    dial(&slow);
-    dial(&silent);
-    send_str(&slow, "GET /healthz HT");
-    uint64_t start = port_now_ms();
-    while (slow.end == OK && port_now_ms() < start + 2 * API_REQUEST_MS) {
+    static struct client c;
+    uint64_t             start = port_now_ms();
+    dial(&c);
+    send_str(&c, "GET /healthz HTTP/1.1\r\nHost: a\r\nX: ");
+    for (int i = 0; i < 5; i++)
         turn();
-        receive(&slow);
-        receive(&silent);
-        if (port_now_ms() < start + API_REQUEST_MS / 2)
-            (void)port_send(slow.handle, view_str("x")); /* no help */
+    assert_int_equal(api.open, 1);
+    uint64_t due = deadline(0);
+    assert_in_range(due, start + API_REQUEST_MS, start + API_REQUEST_MS + 999);
+    for (int i = 0; i < 5; i++) {
+        send_str(&c, "slow ");
+        turn();
     }
-    assert_int_equal(slow.end, ERR_CLOSED);
-    assert_non_null(strstr(slow.got, "HTTP/1.1 4"));
-    assert_int_equal(silent.end, ERR_CLOSED);
-    assert_int_equal(silent.len, 0);
-    assert_true(port_now_ms() - start < API_REQUEST_MS + 3 * API_LINGER_MS);
-    port_close(slow.handle);
-    port_close(silent.handle);
+    assert_int_equal(deadline(0), due);
+    send_str(&c, "\r\n\r\n");
+    expect(&c, "ok\n");
+    assert_true(deadline(0) > due); /* the next request has its own */
+    port_close(c.handle);
+}
+
+static void half_a_request_is_told_that_it_is_late(void **state)
+{
+    (void)state;
+    static struct client c;
+    dial(&c);
+    send_str(&c, "GET /healthz HT");
+    for (int i = 0; i < 5; i++)
+        turn();
+    make_late(0);
+    expect(&c, "HTTP/1.1 408 Request Timeout\r\n");
+    send_str(&c, "TP/1.1\r\n\r\n"); /* dropped, no reset */
+    turn();
+    assert_int_equal(api.open, 1);
+    assert_true(deadline(0) <= port_now_ms() + API_LINGER_MS);
+    make_late(0);
+    expect_end(&c);
+    assert_null(strstr(c.got, "ok\n"));
+    assert_int_equal(api.open, 0);
+    port_close(c.handle);
+}
+
+static void silence_ends_without_a_word(void **state)
+{
+    (void)state;
+    static struct client c;
+    dial(&c);
+    turn();
+    make_late(0);
+    expect_end(&c);
+    assert_int_equal(c.len, 0);
+    port_close(c.handle);
 }
 
 int main(void)
@@ -335,7 +377,9 @@ int main(void)
         TEST(pipelined_requests_are_all_answered),
         TEST(a_peer_that_does_not_read_is_waited_for),
         TEST(a_full_pool_lets_the_next_wait),
-        TEST(a_slow_request_is_ended),
+        TEST(bytes_do_not_move_a_deadline),
+        TEST(half_a_request_is_told_that_it_is_late),
+        TEST(silence_ends_without_a_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

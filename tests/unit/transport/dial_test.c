@@ -115,7 +115,7 @@ static bool open_hole(const char *host, uint16_t *port, int hole[2])
     assert_int_equal(listen(hole[0], 0), 0);
     assert_int_equal(port_addr_parse(host, *port, &a), OK);
     hole[1] = port_dial(&a);
-    row = (struct port_want){ .handle = hole[1], .want = PORT_WRITE };
+    row = (struct port_want){.handle = hole[1], .want = PORT_WRITE};
     while (port_wait(&row, 1, PORT_FOREVER) == 0)
         continue;
     return true;
@@ -131,7 +131,7 @@ static void close_hole(const int hole[2])
 
 static void a_listener_is_reached_by_number_and_by_name(void **state)
 {
-    static const char *const hosts[] = { "127.0.0.1", "localhost" };
+    static const char *const hosts[] = {"127.0.0.1", "localhost"};
     uint16_t port = 0;
     int l = listen_at("127.0.0.1", &port);
     (void)state;
@@ -261,8 +261,8 @@ static void the_most_telling_reason_is_told(void **state)
 
 static void cancelling_at_any_turn_is_silent_and_leaves_nothing(void **state)
 {
-    static const char *const hosts[] = { "127.0.0.1", "localhost",
-                                         "no-such-host.invalid" };
+    static const char *const hosts[] = {"127.0.0.1", "localhost",
+                                        "no-such-host.invalid"};
     uint16_t port = 0;
     int l = listen_at("127.0.0.1", &port);
     (void)state;
@@ -311,8 +311,7 @@ static void cancelling_a_queued_success_closes_the_handle(void **state)
     int before = handles();
     assert_int_equal(start("127.0.0.1", port, LONG_MS), OK);
     /* Timers precede rows, so this job is queued before the callback. */
-    struct port_want row = { .handle = dial.tries[0].handle,
-                             .want = PORT_WRITE };
+    struct port_want row = {.handle = dial.tries[0].handle, .want = PORT_WRITE};
     while (port_wait(&row, 1, PORT_FOREVER) == 0)
         continue;
     loop_arm(&loop, timer, 0);

@@ -60,7 +60,7 @@ static void open_peer(struct peer *p, char name)
     int pair[2];
     int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
     assert_int_equal(socketpair(AF_UNIX, type, 0, pair), 0);
-    *p = (struct peer){ .name = name, .near = pair[0], .far = pair[1] };
+    *p = (struct peer){.name = name, .near = pair[0], .far = pair[1]};
 }
 
 static void close_peer(struct peer *p)
@@ -174,8 +174,8 @@ static void a_removed_row_is_not_called_later_in_the_turn(void **state)
     (void)state;
     for (int i = 0; i < 3; i++) {
         open_peer(&p[i], 'a');
-        p[i].row = loop_add(&loop, p[i].near, PORT_READ,
-                            on_ready_remove_all, p);
+        p[i].row =
+            loop_add(&loop, p[i].near, PORT_READ, on_ready_remove_all, p);
         poke(&p[i]);
     }
     turn();
@@ -349,8 +349,7 @@ static void on_time(void *ctx, uint64_t now_ms)
 static void add_timers(const char *names)
 {
     for (int i = 0; names[i] != '\0'; i++) {
-        timer[i] = loop_timer_add(&loop, on_time,
-                                  (void *)(uintptr_t)&names[i]);
+        timer[i] = loop_timer_add(&loop, on_time, (void *)(uintptr_t)&names[i]);
         assert_int_equal(timer[i], i);
     }
 }
@@ -392,8 +391,8 @@ static void on_time_again(void *ctx, uint64_t now_ms)
     loop_arm(&loop, *own, now_ms - 1000);
 }
 
-static void a_timer_that_arms_itself_for_the_past_fires_once_a_turn(
-    void **state)
+static void
+a_timer_that_arms_itself_for_the_past_fires_once_a_turn(void **state)
 {
     (void)state;
     timer[0] = loop_timer_add(&loop, on_time_again, &timer[0]);
