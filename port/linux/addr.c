@@ -91,7 +91,8 @@ static void print_v4(struct text *t, const uint8_t *ip)
 
 static unsigned group(const uint8_t *ip, int i)
 {
-    return (unsigned)ip[2 * i] << 8 | ip[2 * i + 1];
+    const uint8_t *p = ip + 2 * (size_t)i;
+    return (unsigned)p[0] << 8 | p[1];
 }
 
 /* The longest run of at least two zero groups: its start, or -1 with a

@@ -135,7 +135,7 @@ int port_accept(int listener, struct port_addr *from)
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
-    case ENOMEM: return why_errno("accept");
+    case ENOMEM: /* ERR_LIMIT */
     case EBADF:
     case EINVAL:
     case ENOTSOCK:

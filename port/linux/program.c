@@ -64,18 +64,24 @@ static int search(const char *name, struct view path, int cwd, char *out,
     }
 }
 
+/* A name with a slash is a path already. */
+static int take_path(const char *name, int cwd, char *out, size_t cap)
+{
+    size_t len = strlen(name);
+    if (len >= cap)
+        return ERR_NOT_FOUND;
+    memcpy(out, name, len + 1);
+    return check(out, cwd);
+}
+
 int program_find(const char *name, const char *const *env, int cwd, char *out,
                  size_t cap)
 {
-    int rc;
-    if (name[0] == '\0')
-        rc = ERR_NOT_FOUND;
-    else if (strchr(name, '/') == NULL)
+    int rc = ERR_NOT_FOUND;
+    if (strchr(name, '/') != NULL)
+        rc = take_path(name, cwd, out, cap);
+    else if (name[0] != '\0')
         rc = search(name, view_str(path_of(env)), cwd, out, cap);
-    else if (strlen(name) >= cap)
-        rc = ERR_NOT_FOUND;
-    else
-        rc = check(memcpy(out, name, strlen(name) + 1), cwd);
     if (rc == ERR_NOT_FOUND)
         return why_say(rc, name, "no such program");
     if (rc == ERR_DENIED)

@@ -158,19 +158,20 @@ static int login_argv(const char *const *argv, const char **copy, char *name,
     return OK;
 }
 
-static int start_in(const struct port_spawn *what, struct order *o)
+/* The order goes by value: from here on it points to this function's own. */
+static int start_in(const struct port_spawn *what, struct order o)
 {
     char program[PATH_BYTES], name[64];
     const char *copy[LOGIN_ARGS_MAX + 1];
     int rc =
-        program_find(what->argv[0], o->env, o->cwd, program, sizeof(program));
+        program_find(what->argv[0], o.env, o.cwd, program, sizeof(program));
     if (rc == OK && what->login)
         rc = login_argv(what->argv, copy, name, sizeof(name));
     if (rc != OK)
         return rc;
-    o->program = program;
-    o->argv = what->login ? copy : what->argv;
-    return start(o);
+    o.program = program;
+    o.argv = what->login ? copy : what->argv;
+    return start(&o);
 }
 
 int spawn_start(const struct port_spawn *what, const struct spawn_io *io)
@@ -182,8 +183,9 @@ int spawn_start(const struct port_spawn *what, const struct spawn_io *io)
         o.env = own;
     o.cwd = handle_lift(open_cwd(what->cwd));
     if (o.cwd < 0)
-        return why_say(ERR_RANGE, what->cwd, strerror(errno));
-    rc = start_in(what, &o);
+        return why_say(ERR_RANGE, what->cwd != NULL ? what->cwd : "/",
+                       strerror(errno));
+    rc = start_in(what, o);
     close(o.cwd);
     return rc;
 }

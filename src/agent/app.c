@@ -9,13 +9,14 @@
 
 #include <string.h>
 
+#include "agent/local.h"
+#include "agent/offer.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "core/facts.h"
 
 #define ROWS_MAX     512
 #define TIMERS_MAX   256
-#define CHANNELS_MAX 256
 #define DIAL_MS      15000
 /* More than this between our clock and the relay's is worth a word. */
 #define CLOCK_TOLERANCE_MS 120000
@@ -103,13 +104,10 @@ static void on_drain(void *ctx, const msg_drain *d)
     log_info("relay.drain", "the relay is about to stop");
 }
 
-static void on_open(struct app *app, struct mux *m, const msg_open *open,
-                    struct view params);
-
 static void on_relay_open(void *ctx, const msg_open *open, struct view params)
 {
     struct app *app = ctx;
-    on_open(app, &app->relay.link.mux, open, params);
+    offer_channel(app, &app->relay.link.mux, open, params);
 }
 
 static void on_relay_wake(void *ctx)
@@ -164,207 +162,6 @@ static void dial_again(void *ctx, uint64_t now_ms)
     (void)now_ms;
     (void)dial_start(&app->dial, app->file.host, app->file.port, DIAL_MS,
                      on_dialed, app);
-}
-
-/* ---- what can be asked of this machine -------------------------------------------- */
-
-static int status_record(void *ctx, const char *of, uint32_t at,
-                         struct span out)
-{
-    struct app *app = ctx;
-    msg_agent_status s = cmdop_agent_v1_AgentStatus_init_zero;
-    struct text t;
-    (void)of;
-    if (at > 0)
-        return 0;
-    s.pid = (uint32_t)port_pid();
-    bytes_to_str(s.version, sizeof(s.version), view_str(app->version));
-    bytes_to_str(s.machine_id, sizeof(s.machine_id),
-                 view_str(app->file.machine_id));
-    bytes_to_str(s.name, sizeof(s.name), view_str(app->file.name));
-    port_hostname(s.hostname, sizeof(s.hostname));
-    bytes_to_str(s.fleet_id, sizeof(s.fleet_id),
-                 view_str(app->file.fleet_id));
-    bytes_to_str(s.trouble, sizeof(s.trouble), view_str(app->trouble));
-    bytes_to_str(s.fingerprint, sizeof(s.fingerprint),
-                 view_str(app->identity.fingerprint));
-    TEXT_OF(&t, s.relay);
-    text_join(&t, app->file.host, ":", NULL);
-    text_u64(&t, app->file.port);
-    s.connected = app->connected;
-    s.connected_ms = app->connected_ms;
-    s.started_ms = app->started_ms;
-    s.sessions = sessions_live(&app->sessions);
-    s.jobs = app->jobs.count;
-    s.clock_ahead_ms = app->clock_ahead_ms;
-    s.wakeups = app->wakeups;
-    return rpc_encode(out, cmdop_agent_v1_AgentStatus_fields, &s);
-}
-
-static void on_rpc(struct app *app, struct mux *m, const msg_open *open,
-                   struct view params)
-{
-    char method[40];
-    rpc_method(params, method, sizeof(method));
-    if (view_is(view_str(method), "agent.status"))
-        rpc_answer(&app->rpcs, m, open, "", status_record, app);
-    else
-        (void)mux_reject(m, open->channel,
-                         cmdop_agent_v1_Code_CODE_NOT_FOUND,
-                         "the machine knows no such method", "");
-}
-
-static void on_open(struct app *app, struct mux *m, const msg_open *open,
-                    struct view params)
-{
-    switch (open->kind) {
-    case cmdop_agent_v1_Kind_KIND_PTY:
-        session_open(&app->sessions, m, open, params);
-        return;
-    case cmdop_agent_v1_Kind_KIND_EXEC:
-        exec_open(&app->jobs, m, open, params);
-        return;
-    case cmdop_agent_v1_Kind_KIND_RPC:
-        on_rpc(app, m, open, params);
-        return;
-    case cmdop_agent_v1_Kind_KIND_UNSPECIFIED:
-    case cmdop_agent_v1_Kind_KIND_FILE:
-    case cmdop_agent_v1_Kind_KIND_TCP:
-    case cmdop_agent_v1_Kind_KIND_ASK:
-        break;
-    }
-    (void)mux_reject(m, open->channel, cmdop_agent_v1_Code_CODE_UNSUPPORTED,
-                     "this agent does not offer that kind of channel",
-                     "update cmdop on the machine");
-}
-
-/* ---- the local socket ---------------------------------------------------------------- */
-
-static void local_hello(void *ctx, const msg_hello *hello)
-{
-    (void)ctx;
-    (void)hello;
-}
-
-/* The kernel said who it is; nothing more is asked. */
-static void local_judge(void *ctx, const msg_proof *proof)
-{
-    struct local *l = ctx;
-    msg_welcome w = cmdop_agent_v1_Welcome_init_zero;
-    (void)proof;
-    bytes_to_str(w.user, sizeof(w.user), view_str(port_username()));
-    bytes_to_str(w.machine_id, sizeof(w.machine_id),
-                 view_str(l->app->file.machine_id));
-    bytes_to_str(w.name, sizeof(w.name), view_str(l->app->file.name));
-    link_welcome(&l->peer.link, &w);
-}
-
-/* Locally the target is this machine, by any of its names. */
-static bool is_us(const struct app *app, const char *target)
-{
-    char host[NAME_CAP];
-    struct view t = view_str(target);
-    port_hostname(host, sizeof(host));
-    return t.len == 0 || view_is(t, host) || view_is(t, app->file.name) ||
-           view_is(t, app->file.machine_id) || view_is(t, "localhost");
-}
-
-static void local_open(void *ctx, const msg_open *open, struct view params)
-{
-    struct local *l = ctx;
-    msg_open stamped = *open;
-    if (!is_us(l->app, open->target)) {
-        (void)mux_reject(&l->peer.link.mux, open->channel,
-                         cmdop_agent_v1_Code_CODE_NOT_FOUND,
-                         "the local agent is another machine",
-                         "leave --local away to go through the relay");
-        return;
-    }
-    stamped.has_origin = true;
-    stamped.origin = (msg_origin)cmdop_agent_v1_Origin_init_zero;
-    bytes_to_str(stamped.origin.user, sizeof(stamped.origin.user),
-                 view_str(port_username()));
-    on_open(l->app, &l->peer.link.mux, &stamped, params);
-}
-
-static void local_wake(void *ctx)
-{
-    struct local *l = ctx;
-    peer_wake(&l->peer);
-}
-
-static const struct link_ops local_ops = {
-    .hello = local_hello,
-    .judge = local_judge,
-    .open = local_open,
-    .wake = local_wake,
-};
-
-static void on_local_over(void *ctx, const char *why)
-{
-    struct local *l = ctx;
-    if (why[0] != '\0')
-        log_debug("local.lost", why);
-    loop_want(&l->app->loop, l->app->listener_row, PORT_READ);
-}
-
-/* One that was used before, or the next fresh one. */
-static struct local *free_local(struct app *app)
-{
-    for (uint32_t i = 0; i < app->locals_used; i++)
-        if (!peer_busy(&app->locals[i].peer))
-            return &app->locals[i];
-    if (app->locals_used == LOCAL_MAX)
-        return NULL;
-    struct arena a;
-    struct local *l = &app->locals[app->locals_used];
-    arena_init(&a, (struct span){ app->locals_mem + app->locals_used *
-                                                        PEER_CARVE_BYTES,
-                                  PEER_CARVE_BYTES });
-    struct link_mem mem = peer_carve(&a, false);
-    app->locals_used++;
-    l->app = app;
-    peer_init(&l->peer, &app->loop, &mem, app->scratch);
-    return l;
-}
-
-static void on_local(void *ctx, uint8_t ready)
-{
-    struct app *app = ctx;
-    struct local *l;
-    (void)ready;
-    while ((l = free_local(app)) != NULL) {
-        int handle = port_accept(app->listener, NULL);
-        if (handle < 0)
-            return;
-        if (!port_local_same_user(handle)) {
-            log_warn("local.refused", "a connection from another user");
-            port_close(handle);
-            continue;
-        }
-        (void)peer_accepted(&l->peer, handle, NULL, &app->host, CHANNELS_MAX,
-                            0, &local_ops, on_local_over, l);
-    }
-    loop_want(&app->loop, app->listener_row, 0); /* until one is free */
-}
-
-static int open_local(struct app *app, struct text *why)
-{
-    char path[PATH_CAP];
-    if (port_keep_folder(app->paths.runtime) != OK ||
-        paths_join(path, app->paths.runtime, "agent.sock") != OK) {
-        text_join(why, "cannot use the folder ", app->paths.runtime, ": ",
-                  port_why(), NULL);
-        return ERR_DENIED;
-    }
-    app->listener = port_local_listen(path);
-    if (app->listener < 0) {
-        text_join(why, "cannot listen on ", path, ": ", port_why(), NULL);
-        return app->listener;
-    }
-    app->listener_row =
-        loop_add(&app->loop, app->listener, PORT_READ, on_local, app);
-    return OK;
 }
 
 /* ---- signals --------------------------------------------------------------------------- */
@@ -461,7 +258,7 @@ int app_init(struct app *app, struct span memory, const char *version,
     backoff_init(&app->backoff, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
     int row = loop_add(&app->loop, port_signal_open(), PORT_READ, on_signal,
                        app);
-    return row < 0 ? row : open_local(app, why);
+    return row < 0 ? row : local_listen(app, why);
 }
 
 void app_run(struct app *app)

@@ -83,8 +83,8 @@ static void close_conn(struct api_conn *c)
         loop_want(a->loop, a->row, PORT_READ);
 }
 
-/* OK when all was sent, ERR_FULL when the handle takes no more now, or why
- * it is over. */
+/* OK when all was sent, ERR_FULL when the handle takes no more now; or why
+ * it is over, ERR_CLOSED after the last answer. */
 static int send_out(struct api_conn *c)
 {
     while (c->http.state == HTTP_ANSWERING) {
@@ -99,7 +99,7 @@ static int send_out(struct api_conn *c)
         if (c->http.state == HTTP_LINGERING)
             arm(c, API_LINGER_MS);
     }
-    return OK;
+    return c->http.state == HTTP_DONE ? ERR_CLOSED : OK;
 }
 
 /* Let the engine take what was received; answers leave as they are made. */

@@ -1,8 +1,4 @@
-/*
- * A connection at the relay, from accept to goodbye: who comes in, what it
- * may open. Every Open is stamped with the origin that the relay itself
- * knows; what the peer wrote there is dropped.
- */
+/* A connection at the relay, from accept to goodbye. */
 #ifndef RELAY_CONN_H
 #define RELAY_CONN_H
 

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "codec/percent.h"
 #include "limits.h"
 
 /* Windows never limit us: bodies are handed on at once. nghttp2 grants more
@@ -117,50 +118,6 @@ static int on_error(nghttp2_session *session, int code, const char *msg,
     if (h->err == OK && !h->told)
         bytes_to_str(h->message, sizeof(h->message), view_of(msg, len));
     return 0;
-}
-
-/* ---- grpc-message -------------------------------------------------------- */
-
-/* Percent-encode (grpc PROTOCOL-HTTP2, "Status-Message"). */
-static void percent_encode(struct text *t, const char *message)
-{
-    for (struct view v = view_str(message); v.len > 0; v = view_from(v, 1)) {
-        uint8_t b = v.ptr[0];
-        if (b >= 0x20 && b <= 0x7e && b != '%') {
-            text_char(t, (char)b);
-        } else {
-            text_char(t, '%');
-            text_hex(t, view_first(v, 1));
-        }
-    }
-}
-
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* The byte that "%XX" at the front stands for, or -1. */
-static int percent_byte(struct view v)
-{
-    if (v.len < 3 || v.ptr[0] != '%')
-        return -1;
-    int high = hex_digit(v.ptr[1]);
-    int low = hex_digit(v.ptr[2]);
-    return high < 0 || low < 0 ? -1 : high << 4 | low;
-}
-
-static void percent_decode(struct text *t, struct view v)
-{
-    while (v.len > 0) {
-        int byte = percent_byte(v);
-        text_char(t, (char)(byte < 0 ? v.ptr[0] : byte));
-        v = view_from(v, byte < 0 ? 1 : 3);
-    }
 }
 
 /* ---- ends ---------------------------------------------------------------- */
@@ -303,7 +260,7 @@ static int submit_trailers(struct h2 *h)
     TEXT_OF(&t, code);
     text_i64(&t, h->status);
     TEXT_OF(&t, message);
-    percent_encode(&t, h->message);
+    percent_encode(&t, view_str(h->message));
     const nghttp2_nv nva[] = {nv_copied("grpc-status", code),
                               nv_copied("grpc-message", message)};
     return nghttp2_submit_trailer(h->session, h->stream, nva,

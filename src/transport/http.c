@@ -90,7 +90,7 @@ static void answer(struct http *h, int status, const char *type,
  * cannot be trusted to begin a request: the connection ends. */
 static void refuse(struct http *h)
 {
-    h->keep_alive = false;
+    http_last(h);
     h->request.method = h->parser.method; /* known early; a HEAD stays one */
     answer(h, h->refused, HTTP_PROBLEM, http_problem(h->refused));
 }
@@ -264,6 +264,7 @@ static void next_request(struct http *h)
 void http_init(struct http *h)
 {
     h->keep_alive = true;
+    h->linger = false;
     next_request(h);
 }
 
@@ -306,7 +307,7 @@ size_t http_feed(struct http *h, struct view in)
 {
     size_t taken = 0;
 
-    if (h->state == HTTP_LINGERING)
+    if (h->state == HTTP_LINGERING || h->state == HTTP_DONE)
         return in.len;
     while (h->state == HTTP_READING && taken < in.len) {
         struct view rest = view_from(in, taken);
@@ -379,6 +380,7 @@ bool http_late(struct http *h)
 
 void http_last(struct http *h)
 {
+    h->linger = true;
     h->keep_alive = false;
 }
 
@@ -405,5 +407,5 @@ void http_sent(struct http *h, size_t n)
     if (h->keep_alive)
         next_request(h);
     else
-        h->state = HTTP_LINGERING;
+        h->state = h->linger ? HTTP_LINGERING : HTTP_DONE;
 }

@@ -7,7 +7,7 @@
  *      ^  \                                                       |     |
  *      |   +--- nonsense, too long, not for us: we answer --------+     |
  *      +---------------- all was sent, the connection stays ------+     |
- *                                   LINGERING <-- it ends after this ---+
+ *                           LINGERING or DONE <-- it ends after this ---+
  *
  * Bytes behind a request are not taken before it was answered, so pipelining
  * costs nothing and the answers keep their order. Requests have no body yet:
@@ -36,9 +36,10 @@ enum http_state {
     HTTP_READING,   /* http_feed takes bytes */
     HTTP_ASKED,     /* http_request is there; nothing is taken */
     HTTP_ANSWERING, /* http_take has bytes; nothing is taken */
-    HTTP_LINGERING, /* the last answer left; what comes now is dropped, so
-                       that no reset overtakes it. Close when the peer does,
-                       or soon */
+    HTTP_LINGERING, /* the last answer left while the peer may be sending:
+                       what comes is dropped, so that no reset overtakes the
+                       answer. Close when the peer does, or soon */
+    HTTP_DONE,      /* the last answer left, as the peer wished: close */
 };
 
 /* Views live until the response was sent. */
@@ -57,6 +58,7 @@ struct http {
     llhttp_t            parser;
     enum http_state     state;
     bool                keep_alive; /* after this answer */
+    bool                linger;     /* if not: we end it, not the peer */
     uint16_t            refused;    /* status of our own answer; 0: none */
     uint16_t            taken;      /* bytes of this head seen so far */
     uint16_t            head_len;

@@ -1,7 +1,7 @@
 /*
- * TLS 1.2 by BearSSL; see tls.h. Three parts: the certificate tap, the
- * profile (what we offer and accept), and the doors through which bytes move.
- * The reasons for people stand in a table at the end of the second part.
+ * TLS 1.2 by BearSSL; see tls.h. Three parts: the profile (what we offer and
+ * accept), the states, and the doors through which bytes move. The server's
+ * certificate is caught by certtap; reasons for people come from tlswhy.
  */
 #include "transport/tls.h"
 
@@ -9,111 +9,10 @@
 #include <string.h>
 
 #include "crypto/ct.h"
+#include "transport/tlswhy.h"
 
-#define RSA_BYTES_MIN 256     /* 2048 bits */
-#define EPOCH_DAYS    719528u /* 1970-01-01 counted from year 0 */
-#define DAY_S         86400
-
-/* ---- the certificate tap ------------------------------------------------- */
-
-static struct tls_cert_tap *tap_of(const br_x509_class **ctx)
-{
-    return (struct tls_cert_tap *)(void *)ctx;
-}
-
-static void tap_start_chain(const br_x509_class **ctx, const char *name)
-{
-    struct tls_cert_tap *tap = tap_of(ctx);
-    tap->count = 0;
-    tap->in_first = false;
-    tap->key = NULL;
-    if (tap->inner != NULL)
-        (*tap->inner)->start_chain(tap->inner, name);
-}
-
-static void tap_start_cert(const br_x509_class **ctx, uint32_t len)
-{
-    struct tls_cert_tap *tap = tap_of(ctx);
-    tap->in_first = tap->count++ == 0;
-    if (tap->in_first) {
-        br_x509_decoder_init(&tap->decoder, NULL, NULL);
-        br_sha256_init(&tap->digest);
-    }
-    if (tap->inner != NULL)
-        (*tap->inner)->start_cert(tap->inner, len);
-}
-
-static void tap_append(const br_x509_class **ctx, const unsigned char *buf,
-                       size_t len)
-{
-    struct tls_cert_tap *tap = tap_of(ctx);
-    if (tap->in_first) {
-        br_x509_decoder_push(&tap->decoder, buf, len);
-        br_sha256_update(&tap->digest, buf, len);
-    }
-    if (tap->inner != NULL)
-        (*tap->inner)->append(tap->inner, buf, len);
-}
-
-static void tap_end_cert(const br_x509_class **ctx)
-{
-    struct tls_cert_tap *tap = tap_of(ctx);
-    if (tap->in_first)
-        br_sha256_out(&tap->digest, tap->end_point);
-    tap->in_first = false;
-    if (tap->inner != NULL)
-        (*tap->inner)->end_cert(tap->inner);
-}
-
-/* A key that we would take from anybody: strong enough that nobody else can
- * sign for it. Whose it is, the challenge decides. */
-static unsigned key_verdict(const br_x509_pkey *key)
-{
-    if (key == NULL)
-        return BR_ERR_X509_WRONG_KEY_TYPE;
-    if (key->key_type == BR_KEYTYPE_RSA)
-        return key->key.rsa.nlen >= RSA_BYTES_MIN ? BR_ERR_OK
-                                                  : BR_ERR_X509_WEAK_PUBLIC_KEY;
-    if (key->key_type == BR_KEYTYPE_EC && key->key.ec.curve == BR_EC_secp256r1)
-        return BR_ERR_OK;
-    return BR_ERR_X509_WRONG_KEY_TYPE;
-}
-
-static unsigned tap_end_chain(const br_x509_class **ctx)
-{
-    struct tls_cert_tap *tap = tap_of(ctx);
-    if (tap->inner != NULL)
-        return (*tap->inner)->end_chain(tap->inner);
-    if (tap->count == 0)
-        return BR_ERR_X509_EMPTY_CHAIN;
-    int err = br_x509_decoder_last_error(&tap->decoder);
-    if (err != 0)
-        return (unsigned)err;
-    tap->key = br_x509_decoder_get_pkey(&tap->decoder);
-    return key_verdict(tap->key);
-}
-
-static const br_x509_pkey *tap_get_pkey(const br_x509_class *const *ctx,
-                                        unsigned *usages)
-{
-    const struct tls_cert_tap *tap = (const void *)ctx;
-    if (tap->inner != NULL)
-        return (*tap->inner)
-            ->get_pkey((const br_x509_class *const *)tap->inner, usages);
-    if (usages != NULL)
-        *usages = BR_KEYTYPE_SIGN; /* ECDHE: a signature, nothing else */
-    return tap->key;
-}
-
-static const br_x509_class tap_class = {
-    sizeof(struct tls_cert_tap),
-    tap_start_chain,
-    tap_start_cert,
-    tap_append,
-    tap_end_cert,
-    tap_end_chain,
-    tap_get_pkey,
-};
+#define EPOCH_DAYS 719528u /* 1970-01-01 counted from year 0 */
+#define DAY_S      86400
 
 /* ---- the profile --------------------------------------------------------- */
 
@@ -207,7 +106,6 @@ static void minimal_profile(struct tls *t, const struct tls_client_cfg *cfg)
         br_x509_minimal_set_hash(x, hashes[i].id, hashes[i].hash);
     br_x509_minimal_set_time(x, (uint32_t)(cfg->unix_time / DAY_S) + EPOCH_DAYS,
                              (uint32_t)(cfg->unix_time % DAY_S));
-    t->tap.inner = &x->vtable;
 }
 
 static void tls_settle(struct tls *t);
@@ -222,9 +120,7 @@ void tls_client_init(struct tls *t, struct span buf,
     br_ssl_engine_set_default_rsavrfy(&c->eng);
     br_ssl_engine_set_default_ecdsa(&c->eng);
     engine_profile(t, cfg->entropy);
-    t->tap.vtable = &tap_class;
-    t->tap.inner = NULL;
-    t->tap.key = NULL;
+    certtap_init(&t->tap, cfg->anchors == NULL ? NULL : &t->minimal.vtable);
     if (cfg->anchors != NULL)
         minimal_profile(t, cfg);
     br_ssl_engine_set_x509(&c->eng, &t->tap.vtable);
@@ -260,105 +156,6 @@ void tls_server_init(struct tls *t, struct span buf,
     tls_settle(t);
 }
 
-/* ---- reasons ------------------------------------------------------------- */
-
-#define ALERT_IN(n)  (BR_ERR_RECV_FATAL_ALERT + (n))
-#define ALERT_OUT(n) (BR_ERR_SEND_FATAL_ALERT + (n))
-#define ALERT_ALPN   120 /* no_application_protocol, RFC 7301 */
-
-static const char why_not_tls[] = "the peer does not speak TLS";
-static const char why_version[] =
-    "the peer and this program share no TLS version (1.2 is needed)";
-static const char why_alpn[] =
-    "the peer does not speak HTTP/2 over TLS (ALPN h2)";
-static const char why_damaged[] =
-    "a TLS record was damaged on the way, or forged";
-static const char why_broken[] = "the peer broke the TLS protocol";
-
-static const struct {
-    int code;
-    const char *why;
-} reasons[] = {
-    {BR_ERR_BAD_PARAM, "TLS was set up with a wrong parameter"},
-    {BR_ERR_UNSUPPORTED_VERSION, why_version},
-    {BR_ERR_BAD_VERSION, why_broken},
-    {BR_ERR_BAD_LENGTH, why_broken},
-    {BR_ERR_TOO_LARGE, "the peer sent a TLS record that is too large"},
-    {BR_ERR_BAD_MAC, why_damaged},
-    {BR_ERR_NO_RANDOM, "there is no entropy for TLS"},
-    {BR_ERR_BAD_CIPHER_SUITE, "the peer chose a cipher that was not offered"},
-    {BR_ERR_BAD_FINISHED, "the TLS handshake was tampered with"},
-    {BR_ERR_BAD_SIGNATURE, "the server cannot prove its certificate's key"},
-    {BR_ERR_X509_EMPTY_CHAIN, "the server sent no certificate"},
-    {BR_ERR_X509_WRONG_KEY_TYPE,
-     "the server's certificate has a key of another kind than P-256 or RSA"},
-    {BR_ERR_X509_BAD_SIGNATURE,
-     "the signature on the server's certificate is wrong"},
-    {BR_ERR_X509_TIME_UNKNOWN,
-     "the time is unknown, so the server's certificate cannot be checked"},
-    {BR_ERR_X509_EXPIRED, "the server's certificate is expired or not valid "
-                          "yet; check this machine's clock"},
-    {BR_ERR_X509_DN_MISMATCH, "the server's certificate chain is broken"},
-    {BR_ERR_X509_BAD_SERVER_NAME,
-     "the server's certificate is for another name"},
-    {BR_ERR_X509_CRITICAL_EXTENSION,
-     "the server's certificate has a critical extension we do not know"},
-    {BR_ERR_X509_NOT_CA,
-     "the server's certificate was signed by one that may not sign"},
-    {BR_ERR_X509_FORBIDDEN_KEY_USAGE,
-     "the server's certificate forbids this use of its key"},
-    {BR_ERR_X509_WEAK_PUBLIC_KEY, "the server's key is too short"},
-    {BR_ERR_X509_NOT_TRUSTED,
-     "no trusted authority signed the server's certificate"},
-    {ALERT_IN(BR_ALERT_BAD_RECORD_MAC), why_damaged},
-    {ALERT_IN(BR_ALERT_HANDSHAKE_FAILURE),
-     "the peer accepts none of our TLS ciphers"},
-    {ALERT_OUT(BR_ALERT_HANDSHAKE_FAILURE),
-     "the peer offers no TLS cipher that we accept"},
-    {ALERT_IN(BR_ALERT_BAD_CERTIFICATE), "the peer refused our certificate"},
-    {ALERT_IN(BR_ALERT_CERTIFICATE_EXPIRED),
-     "the peer says that our certificate is expired"},
-    {ALERT_IN(BR_ALERT_CERTIFICATE_UNKNOWN),
-     "the peer refused our certificate"},
-    {ALERT_IN(BR_ALERT_UNKNOWN_CA),
-     "the peer does not know who signed our certificate"},
-    {ALERT_IN(BR_ALERT_ACCESS_DENIED), "the peer denied access"},
-    {ALERT_IN(BR_ALERT_PROTOCOL_VERSION), why_version},
-    {ALERT_OUT(BR_ALERT_PROTOCOL_VERSION), why_version},
-    {ALERT_IN(BR_ALERT_INTERNAL_ERROR), "the peer had an internal error"},
-    {ALERT_IN(ALERT_ALPN), why_alpn},
-    {ALERT_OUT(ALERT_ALPN), why_alpn},
-};
-
-/* RFC 5246, 6.2.1: change_cipher_spec (20) to application_data (23). */
-static bool record_type_known(int byte)
-{
-    return byte >= 20 && byte <= 23;
-}
-
-static const char *reason(int code)
-{
-    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-        if (reasons[i].code == code)
-            return reasons[i].why;
-    }
-    if (code > BR_ERR_X509_OK && code < BR_ERR_X509_NOT_TRUSTED)
-        return "the server's certificate cannot be read";
-    if (code >= BR_ERR_SEND_FATAL_ALERT)
-        return why_broken;
-    if (code >= BR_ERR_RECV_FATAL_ALERT)
-        return "the peer gave up the TLS handshake";
-    return code == BR_ERR_OK ? "no error" : why_broken;
-}
-
-/* see tls.h */
-const char *tls_why(const struct tls *t)
-{
-    if (t->why != NULL)
-        return t->why;
-    return reason(br_ssl_engine_last_error(t->eng));
-}
-
 /* ---- states -------------------------------------------------------------- */
 
 /*
@@ -377,7 +174,7 @@ static void tls_opened(struct tls *t)
 {
     const char *alpn = br_ssl_engine_get_selected_protocol(t->eng);
     if (alpn == NULL || strcmp(alpn, "h2") != 0) {
-        tls_fail(t, why_alpn);
+        tls_fail(t, tlswhy_text(TLSWHY_NO_H2));
         return;
     }
     /* Zero as initialised, unless keys were exchanged. */
@@ -385,6 +182,12 @@ static void tls_opened(struct tls *t)
     if (t->is_client && !t->resumed)
         memcpy(t->end_point, t->tap.end_point, sizeof(t->end_point));
     t->state = TLS_OPEN;
+}
+
+/* RFC 5246, 6.2.1: change_cipher_spec (20) to application_data (23). */
+static bool record_type_known(int byte)
+{
+    return byte >= 20 && byte <= 23;
 }
 
 /* Follow the engine after something moved. */
@@ -397,7 +200,7 @@ static void tls_settle(struct tls *t)
         bool orderly = br_ssl_engine_last_error(t->eng) == BR_ERR_OK;
         t->state = orderly ? TLS_CLOSED : TLS_FAILED;
         if (!orderly && t->first >= 0 && !record_type_known(t->first))
-            t->why = why_not_tls;
+            t->why = tlswhy_text(TLSWHY_NOT_TLS);
     } else if (t->state == TLS_HANDSHAKE &&
                (s & (BR_SSL_SENDAPP | BR_SSL_RECVAPP)) != 0) {
         tls_opened(t);
@@ -407,6 +210,14 @@ static void tls_settle(struct tls *t)
 static bool is_over(const struct tls *t)
 {
     return t->state == TLS_CLOSED || t->state == TLS_FAILED;
+}
+
+/* see tls.h */
+const char *tls_why(const struct tls *t)
+{
+    if (t->why != NULL)
+        return t->why;
+    return tlswhy_text(br_ssl_engine_last_error(t->eng));
 }
 
 /* see tls.h */

@@ -21,6 +21,7 @@
 #include <bearssl.h>
 
 #include "base/bytes.h"
+#include "transport/certtap.h"
 
 enum tls_state {
     TLS_HANDSHAKE,
@@ -104,18 +105,6 @@ const uint8_t *tls_end_point(const struct tls *t);
 void tls_ticket_save(const struct tls *t, struct tls_ticket *out);
 bool tls_resumed(const struct tls *t);
 
-/* Catches the certificate: a BearSSL X.509 engine in front of another. */
-struct tls_cert_tap {
-    const br_x509_class *vtable;
-    const br_x509_class **inner;     /* path validation, or NULL */
-    const br_x509_pkey *key;         /* of a certificate taken here */
-    br_x509_decoder_context decoder; /* of the first certificate */
-    br_sha256_context digest;
-    uint8_t end_point[32];
-    unsigned count; /* certificates seen */
-    bool in_first;
-};
-
 struct tls {
     union {
         br_ssl_client_context client;
@@ -123,7 +112,7 @@ struct tls {
     } ctx;
     br_ssl_engine_context *eng;      /* of either */
     br_x509_minimal_context minimal; /* clients with anchors */
-    struct tls_cert_tap tap;         /* clients */
+    struct certtap tap;              /* clients */
     br_x509_certificate chain[1];    /* servers */
     uint8_t end_point[32];
     bool is_client;

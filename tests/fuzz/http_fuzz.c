@@ -82,7 +82,7 @@ static void feed(struct talk *t, struct view in, size_t step)
         if (t->h.state == HTTP_ASKED)
             answer(t);
         drain(t, step);
-        must(t->h.state == HTTP_READING || t->h.state == HTTP_LINGERING);
+        must(t->h.state != HTTP_ASKED && t->h.state != HTTP_ANSWERING);
     }
 }
 

@@ -208,7 +208,9 @@ terminal.play(sys.stdin.read())' > "$T/terminal" 2>&1
 
 # ---- the end ---------------------------------------------------------------------
 
-# Only what we started: by number, and only while it is still our program.
+# Is the process still one that we started? Its environment names our folder.
+ours() { grep -q "$T" "/proc/$1/environ" 2> /dev/null; }
+
 clean_up() {
     status=$?
     trap - EXIT
@@ -219,11 +221,13 @@ clean_up() {
             tail -n 15 "$log"
         done | note
     fi
-    for pid in $(cat "$T/pids"); do kill -TERM "$pid"; done 2> /dev/null
+    for pid in $(cat "$T/pids"); do
+        if ours "$pid"; then kill -TERM "$pid" 2> /dev/null; fi
+    done
     until=$(($(date +%s) + 5))
     for pid in $(cat "$T/pids"); do
-        while kill -0 "$pid" 2> /dev/null && [ "$(date +%s)" -lt $until ]; do sleep 0.02; done
-        kill -KILL "$pid" 2> /dev/null
+        while ours "$pid" && [ "$(date +%s)" -lt $until ]; do sleep 0.02; done
+        if ours "$pid"; then kill -KILL "$pid" 2> /dev/null; fi
         wait "$pid" 2> /dev/null
     done
     if [ -n "${MOUNTED:-}" ]; then umount "$MOUNTED"; fi

@@ -209,8 +209,8 @@ static void the_connection_ends_when_one_side_says_so(void **state)
         enum http_state state;
     } rows[] = {
         { "GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\nGET /",
-          HTTP_LINGERING },
-        { "GET / HTTP/1.0\r\n\r\nGET /", HTTP_LINGERING },
+          HTTP_DONE },
+        { "GET / HTTP/1.0\r\n\r\nGET /", HTTP_DONE },
         { "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", HTTP_READING },
         { "GET /last HTTP/1.1\r\n" HOST "\r\nGET / ", HTTP_LINGERING },
     };

@@ -1,0 +1,136 @@
+/* The local socket; see local.h. */
+#include "agent/local.h"
+
+#include "agent/offer.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "core/paths.h"
+
+#define CHANNELS_MAX 256 /* per connection */
+
+static void local_hello(void *ctx, const msg_hello *hello)
+{
+    (void)ctx;
+    (void)hello;
+}
+
+/* The kernel said who it is; nothing more is asked. */
+static void local_judge(void *ctx, const msg_proof *proof)
+{
+    struct local *l = ctx;
+    msg_welcome w = cmdop_agent_v1_Welcome_init_zero;
+    (void)proof;
+    bytes_to_str(w.user, sizeof(w.user), view_str(port_username()));
+    bytes_to_str(w.machine_id, sizeof(w.machine_id),
+                 view_str(l->app->file.machine_id));
+    bytes_to_str(w.name, sizeof(w.name), view_str(l->app->file.name));
+    link_welcome(&l->peer.link, &w);
+}
+
+/* Locally the target is this machine, by any of its names. */
+static bool is_us(const struct app *app, const char *target)
+{
+    char host[NAME_CAP];
+    struct view t = view_str(target);
+    port_hostname(host, sizeof(host));
+    return t.len == 0 || view_is(t, host) || view_is(t, app->file.name) ||
+           view_is(t, app->file.machine_id) || view_is(t, "localhost");
+}
+
+static void local_open(void *ctx, const msg_open *open, struct view params)
+{
+    struct local *l = ctx;
+    msg_open stamped = *open;
+    if (!is_us(l->app, open->target)) {
+        (void)mux_reject(&l->peer.link.mux, open->channel,
+                         cmdop_agent_v1_Code_CODE_NOT_FOUND,
+                         "the local agent is another machine",
+                         "leave --local away to go through the relay");
+        return;
+    }
+    stamped.has_origin = true;
+    stamped.origin = (msg_origin)cmdop_agent_v1_Origin_init_zero;
+    bytes_to_str(stamped.origin.user, sizeof(stamped.origin.user),
+                 view_str(port_username()));
+    offer_channel(l->app, &l->peer.link.mux, &stamped, params);
+}
+
+static void local_wake(void *ctx)
+{
+    struct local *l = ctx;
+    peer_wake(&l->peer);
+}
+
+static const struct link_ops local_ops = {
+    .hello = local_hello,
+    .judge = local_judge,
+    .open = local_open,
+    .wake = local_wake,
+};
+
+static void on_local_over(void *ctx, const char *why)
+{
+    struct local *l = ctx;
+    if (why[0] != '\0')
+        log_debug("local.lost", why);
+    loop_want(&l->app->loop, l->app->listener_row, PORT_READ);
+}
+
+/* One that was used before, or the next fresh one. */
+static struct local *free_local(struct app *app)
+{
+    for (uint32_t i = 0; i < app->locals_used; i++)
+        if (!peer_busy(&app->locals[i].peer))
+            return &app->locals[i];
+    if (app->locals_used == LOCAL_MAX)
+        return NULL;
+    struct arena a;
+    struct local *l = &app->locals[app->locals_used];
+    arena_init(&a, (struct span){ app->locals_mem + app->locals_used *
+                                                        PEER_CARVE_BYTES,
+                                  PEER_CARVE_BYTES });
+    struct link_mem mem = peer_carve(&a, false);
+    app->locals_used++;
+    l->app = app;
+    peer_init(&l->peer, &app->loop, &mem, app->scratch);
+    return l;
+}
+
+static void on_local(void *ctx, uint8_t ready)
+{
+    struct app *app = ctx;
+    struct local *l;
+    (void)ready;
+    while ((l = free_local(app)) != NULL) {
+        int handle = port_accept(app->listener, NULL);
+        if (handle < 0)
+            return;
+        if (!port_local_same_user(handle)) {
+            log_warn("local.refused", "a connection from another user");
+            port_close(handle);
+            continue;
+        }
+        (void)peer_accepted(&l->peer, handle, NULL, &app->host, CHANNELS_MAX,
+                            0, &local_ops, on_local_over, l);
+    }
+    loop_want(&app->loop, app->listener_row, 0); /* until one is free */
+}
+
+int local_listen(struct app *app, struct text *why)
+{
+    char path[PATH_CAP];
+    if (port_keep_folder(app->paths.runtime) != OK ||
+        paths_join(path, app->paths.runtime, "agent.sock") != OK) {
+        text_join(why, "cannot use the folder ", app->paths.runtime, ": ",
+                  port_why(), NULL);
+        return ERR_DENIED;
+    }
+    app->listener = port_local_listen(path);
+    if (app->listener < 0) {
+        text_join(why, "cannot listen on ", path, ": ", port_why(), NULL);
+        return app->listener;
+    }
+    app->listener_row =
+        loop_add(&app->loop, app->listener, PORT_READ, on_local, app);
+    return OK;
+}

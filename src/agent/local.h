@@ -1,0 +1,13 @@
+/*
+ * The local socket: the same protocol for programs of the same user on this
+ * machine. The kernel says who they are; nothing else is asked.
+ */
+#ifndef AGENT_LOCAL_H
+#define AGENT_LOCAL_H
+
+#include "agent/app.h"
+
+/* Listen in the runtime folder. A sentence in *why on failure. */
+int local_listen(struct app *app, struct text *why);
+
+#endif

@@ -1,0 +1,114 @@
+/* What a connection may open; see offer.h. */
+#include "relay/offer.h"
+
+#include <string.h>
+
+#include "base/err.h"
+
+#define COPY(to, from) bytes_to_str((to), sizeof(to), view_str(from))
+
+static int machine_record(void *ctx, const char *of, uint32_t at,
+                          struct span out)
+{
+    struct relay *r = ctx;
+    msg_machine_info info = cmdop_agent_v1_MachineInfo_init_zero;
+    if (at >= r->registry.count)
+        return 0;
+    const struct machine *m = &r->registry.machines[at];
+    if (strcmp(m->fleet_id, of) != 0)
+        return ERR_NOT_FOUND;
+    COPY(info.id, m->id);
+    COPY(info.name, m->name);
+    COPY(info.hostname, m->hostname);
+    COPY(info.os, m->os);
+    COPY(info.os_version, m->os_version);
+    COPY(info.architecture, m->architecture);
+    COPY(info.agent_version, m->agent_version);
+    COPY(info.fleet_id, m->fleet_id);
+    sign_fingerprint(m->public_key, info.fingerprint);
+    info.online = m->conn != NULL;
+    info.last_seen_ms = m->seen_ms;
+    info.created_ms = m->created_ms;
+    return rpc_encode(out, cmdop_agent_v1_MachineInfo_fields, &info);
+}
+
+static void reject(struct conn *c, const msg_open *open, msg_code code,
+                   const char *message, const char *remedy)
+{
+    (void)mux_reject(&c->peer.link.mux, open->channel, code, message, remedy);
+}
+
+static void open_rpc(struct conn *c, const msg_open *open, struct view params)
+{
+    char method[40];
+    rpc_method(params, method, sizeof(method));
+    if (view_is(view_str(method), "machines.list"))
+        rpc_answer(&c->relay->rpcs, &c->peer.link.mux, open, c->fleet_id,
+                   machine_record, c->relay);
+    else
+        reject(c, open, cmdop_agent_v1_Code_CODE_NOT_FOUND,
+               "the relay knows no such method", "");
+}
+
+static void stamp(const struct conn *c, msg_open *open)
+{
+    msg_origin *o = &open->origin;
+    open->has_origin = true;
+    *o = (msg_origin)cmdop_agent_v1_Origin_init_zero;
+    COPY(o->user, c->user);
+    COPY(o->role, c->role);
+    COPY(o->fleet_id, c->fleet_id);
+    COPY(o->operator_kind, "person");
+}
+
+static void open_machine(struct conn *c, const msg_open *open,
+                         struct view params)
+{
+    char names[400];
+    struct text candidates;
+    struct machine *m;
+    TEXT_OF(&candidates, names);
+    int err = registry_resolve(&c->relay->registry, c->fleet_id, open->target,
+                               &m, &candidates);
+    if (err == ERR_LIMIT) {
+        char message[480];
+        struct text t;
+        TEXT_OF(&t, message);
+        text_join(&t, "several machines match: ", names, NULL);
+        reject(c, open, cmdop_agent_v1_Code_CODE_AMBIGUOUS, message,
+               "type more of the name, or the UUID");
+        return;
+    }
+    if (err != OK) {
+        reject(c, open, cmdop_agent_v1_Code_CODE_NOT_FOUND,
+               "no machine of the fleet has that name",
+               "`cmdop connect --list` shows the machines; a prefix needs "
+               "two characters or more");
+        return;
+    }
+    if (m->conn == NULL || m->conn->peer.link.state != LINK_OPEN) {
+        reject(c, open, cmdop_agent_v1_Code_CODE_OFFLINE,
+               "the machine is offline",
+               "`cmdop connect --list` tells when it was seen last");
+        return;
+    }
+    msg_open onward = *open;
+    stamp(c, &onward);
+    COPY(onward.target, m->id);
+    route_open(&c->relay->routes, &c->peer.link.mux,
+               &m->conn->peer.link.mux, &onward, params);
+}
+
+void offer_open(struct conn *c, const msg_open *open, struct view params)
+{
+    if (c->peer.link.role != cmdop_agent_v1_Role_ROLE_OPERATOR)
+        reject(c, open, cmdop_agent_v1_Code_CODE_DENIED,
+               "a machine may not open channels", "");
+    else if (open->target[0] != '\0')
+        open_machine(c, open, params);
+    else if (open->kind == cmdop_agent_v1_Kind_KIND_RPC)
+        open_rpc(c, open, params);
+    else
+        reject(c, open, cmdop_agent_v1_Code_CODE_UNSUPPORTED,
+               "the relay itself runs nothing", "name a machine");
+}
