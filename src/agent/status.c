@@ -107,25 +107,18 @@ void status_print_json(const struct status *s)
     const msg_agent_status *a = &s->agent;
     json_begin(&j, buf, sizeof(buf));
     json_obj_begin(&j);
-    json_key(&j, "verdict");
-    json_cstr(&j, status_verdict(s));
+    json_member(&j, "verdict", status_verdict(s));
     json_key(&j, "pid");
     json_u64(&j, (uint64_t)s->pid);
     if (s->answered) {
-        const struct {
-            const char *key, *value;
-        } texts[] = { { "hostname", a->hostname },
-                      { "name", a->name },
-                      { "machine_id", a->machine_id },
-                      { "fleet_id", a->fleet_id },
-                      { "relay", a->relay },
-                      { "version", a->version },
-                      { "fingerprint", a->fingerprint },
-                      { "trouble", a->trouble } };
-        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-            json_key(&j, texts[i].key);
-            json_cstr(&j, texts[i].value);
-        }
+        json_member(&j, "hostname", a->hostname);
+        json_member(&j, "name", a->name);
+        json_member(&j, "machine_id", a->machine_id);
+        json_member(&j, "fleet_id", a->fleet_id);
+        json_member(&j, "relay", a->relay);
+        json_member(&j, "version", a->version);
+        json_member(&j, "fingerprint", a->fingerprint);
+        json_member(&j, "trouble", a->trouble);
         json_key(&j, "connected");
         json_bool(&j, a->connected);
         json_key(&j, "connected_at");

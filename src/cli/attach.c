@@ -12,7 +12,8 @@
 #include "base/backoff.h"
 #include "base/err.h"
 #include "cli/escape.h"
-#include "cli/verbs.h"
+#include "cli/run.h"
+#include "cli/where.h"
 #include "core/client.h"
 #include "core/session.h"
 #include "core/sink.h"
@@ -281,7 +282,7 @@ static void on_rejected(void *ctx, const msg_reject *r)
         text_safe(&t, view_str(r->remedy));
     }
     text_str(&t, "\n");
-    leave(x, cli_status_of((int)r->code), words);
+    leave(x, where_status((int)r->code), words);
 }
 
 static int on_data(void *ctx, uint32_t stream, uint64_t off,
@@ -338,7 +339,7 @@ static void on_closed(void *ctx, const msg_close *end)
     text_str(&t, "cmdop: ");
     text_safe(&t, view_str(end->result.failure.message));
     text_str(&t, "\n");
-    leave(x, cli_status_of((int)end->result.failure.code), words);
+    leave(x, where_status((int)end->result.failure.code), words);
 }
 
 static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off,
@@ -462,7 +463,7 @@ static void on_retry(void *ctx, uint64_t now_ms)
 static const struct client_ops client_ops = { on_up, on_down };
 
 static int run(struct attach *x, const struct cmd_env *env,
-               const struct cli_where *where)
+               const struct where *where)
 {
     char buf[512];
     struct arena arena;
@@ -501,26 +502,27 @@ static int run(struct attach *x, const struct cmd_env *env,
     return status;
 }
 
-int attach_run(const struct cmd_env *env, int argc, char **argv)
+int attach_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
+               char **argv)
 {
     static struct attach x;
-    struct cli_where where = { 0 };
+    struct where where = { 0 };
     const char *session = NULL;
     const struct cmd_opt opts[] = { { "--new", NULL, &x.is_new, NULL },
                                     { "--session", NULL, NULL, &session },
                                     { "--observe", NULL, &x.observe, NULL },
-                                    CLI_WHERE_OPTS(where) };
+                                    WHERE_OPTS(where) };
     int rest;
-    int status = cmd_options(&connect_cmd, &argc, argv, &rest, opts,
+    int status = cmd_options(cmd, &argc, argv, &rest, opts,
                              sizeof(opts) / sizeof(opts[0]));
     if (status >= 0)
         return status;
     if (argc < 2 && !where.local)
-        return cmd_usage(&connect_cmd,
+        return cmd_usage(cmd,
                          "which machine? `cmdop connect --list` shows them",
                          "");
     if (argc > 2)
-        return cmd_usage(&connect_cmd, "one machine, please: ", argv[2]);
+        return cmd_usage(cmd, "one machine, please: ", argv[2]);
     if (session != NULL)
         bytes_to_str(x.session, sizeof(x.session), view_str(session));
     x.target = argc == 2 ? argv[1] : "";

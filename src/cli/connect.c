@@ -1,36 +1,8 @@
 /* `cmdop connect`: attach, exec or list, by what stands behind it. */
 #include <string.h>
 
+#include "cli/run.h"
 #include "cli/verbs.h"
-#include "codec/msg.h"
-
-int cli_status_of(int code)
-{
-    switch ((msg_code)code) {
-    case cmdop_agent_v1_Code_CODE_DENIED:
-    case cmdop_agent_v1_Code_CODE_AUTH:
-        return CMD_DENIED;
-    case cmdop_agent_v1_Code_CODE_TIMEOUT:
-        return CMD_TIMEOUT;
-    case cmdop_agent_v1_Code_CODE_CANNOT_RUN:
-        return CMD_CANNOT_RUN;
-    case cmdop_agent_v1_Code_CODE_NO_PROGRAM:
-        return CMD_NO_PROGRAM;
-    case cmdop_agent_v1_Code_CODE_UNSPECIFIED:
-    case cmdop_agent_v1_Code_CODE_PROTOCOL:
-    case cmdop_agent_v1_Code_CODE_VERSION:
-    case cmdop_agent_v1_Code_CODE_NOT_FOUND:
-    case cmdop_agent_v1_Code_CODE_AMBIGUOUS:
-    case cmdop_agent_v1_Code_CODE_OFFLINE:
-    case cmdop_agent_v1_Code_CODE_LIMIT:
-    case cmdop_agent_v1_Code_CODE_UNSUPPORTED:
-    case cmdop_agent_v1_Code_CODE_CONFLICT:
-    case cmdop_agent_v1_Code_CODE_INTERNAL:
-    case cmdop_agent_v1_Code_CODE_LOST:
-        break;
-    }
-    return CMD_TRANSPORT;
-}
 
 static bool has_word(int argc, char **argv, const char *word)
 {
@@ -43,10 +15,10 @@ static bool has_word(int argc, char **argv, const char *word)
 static int run(const struct cmd_env *env, int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "exec") == 0)
-        return exec_run(env, argc - 1, argv + 1);
+        return exec_run(&exec_cmd, env, argc - 1, argv + 1);
     if (has_word(argc, argv, "--list"))
-        return list_run(env, argc, argv);
-    return attach_run(env, argc, argv);
+        return list_run(&connect_cmd, env, argc, argv);
+    return attach_run(&connect_cmd, env, argc, argv);
 }
 
 #define WHERE_HELP                                                           \
@@ -74,6 +46,11 @@ const struct cmd connect_cmd = {
     .run = run,
 };
 
+static int run_exec(const struct cmd_env *env, int argc, char **argv)
+{
+    return exec_run(&exec_cmd, env, argc, argv);
+}
+
 const struct cmd exec_cmd = {
     .name = "exec",
     .summary = "run one command on a machine; short for `connect exec`",
@@ -91,5 +68,5 @@ const struct cmd exec_cmd = {
             "\n"
             "example:\n"
             "  cmdop connect exec web-1 -- tar -C /srv -cz data > data.tgz\n",
-    .run = exec_run,
+    .run = run_exec,
 };

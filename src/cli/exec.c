@@ -9,7 +9,8 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "cli/verbs.h"
+#include "cli/run.h"
+#include "cli/where.h"
 #include "core/client.h"
 #include "core/sink.h"
 
@@ -58,7 +59,7 @@ static int status_of(const msg_close *end)
     case cmdop_agent_v1_Close_signal_tag:
         return 128 + (int)(end->result.signal & 0x7F);
     case cmdop_agent_v1_Close_failure_tag:
-        return cli_status_of((int)end->result.failure.code);
+        return where_status((int)end->result.failure.code);
     default:
         return CMD_TRANSPORT;
     }
@@ -85,18 +86,16 @@ static void json_result(const struct exec *x)
     struct json_out j;
     json_begin(&j, (char *)mem.ptr, mem.len);
     json_obj_begin(&j);
-    json_key(&j, "machine_id");
-    json_cstr(&j, x->machine.machine_id);
-    json_key(&j, "hostname");
-    json_cstr(&j,
-              x->machine.hostname[0] != '\0' ? x->machine.hostname : x->target);
+    json_member(&j, "machine_id", x->machine.machine_id);
+    json_member(&j, "hostname",
+                x->machine.hostname[0] != '\0' ? x->machine.hostname :
+                                                 x->target);
     json_key(&j, "command");
     json_arr_begin(&j);
     for (uint32_t i = 0; i < x->argc; i++)
         json_cstr(&j, x->argv[i]);
     json_arr_end(&j);
-    json_key(&j, "outcome");
-    json_cstr(&j, outcome(&x->end, x->accepted));
+    json_member(&j, "outcome", outcome(&x->end, x->accepted));
     json_key(&j, "exit_code");
     json_i64(&j, status_of(&x->end));
     json_key(&j, "stdout");
@@ -108,8 +107,7 @@ static void json_result(const struct exec *x)
     json_key(&j, "duration_ms");
     json_u64(&j, (port_now_us() - x->started_us) / 1000);
     if (x->end.which_result == cmdop_agent_v1_Close_failure_tag) {
-        json_key(&j, "error");
-        json_cstr(&j, x->end.result.failure.message);
+        json_member(&j, "error", x->end.result.failure.message);
     }
     json_obj_end(&j);
     cmd_out_json(&j);
@@ -381,7 +379,7 @@ static void on_down(void *ctx, const char *why, bool fatal)
 static const struct client_ops client_ops = { on_up, on_down };
 
 static int run(struct exec *x, const struct cmd_env *env,
-               const struct cli_where *where)
+               const struct where *where)
 {
     char buf[512];
     struct arena arena;
@@ -407,30 +405,31 @@ static int run(struct exec *x, const struct cmd_env *env,
     return client_run(&x->client);
 }
 
-int exec_run(const struct cmd_env *env, int argc, char **argv)
+int exec_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
+             char **argv)
 {
     static struct exec x;
-    struct cli_where where = { 0 };
+    struct where where = { 0 };
     const char *timeout = NULL;
     const struct cmd_opt opts[] = { { "--json", NULL, &x.json, NULL },
                                     { "--timeout", "-t", NULL, &timeout },
-                                    CLI_WHERE_OPTS(where) };
+                                    WHERE_OPTS(where) };
     int rest;
-    int status = cmd_options(&exec_cmd, &argc, argv, &rest, opts,
+    int status = cmd_options(cmd, &argc, argv, &rest, opts,
                              sizeof(opts) / sizeof(opts[0]));
     if (status >= 0)
         return status;
     if (rest < 2)
-        return cmd_usage(&exec_cmd, "a machine is missing", "");
+        return cmd_usage(cmd, "a machine is missing", "");
     if (rest > 2 || rest == argc)
-        return cmd_usage(&exec_cmd,
+        return cmd_usage(cmd,
                          "write `--` before the command: cmdop connect exec "
                          "HOST -- ", rest > 2 ? argv[2] : "ARGV...");
     x.timeout_ms = x.json ? TIMEOUT_JSON_MS : 0;
     if (timeout != NULL &&
         (text_parse_duration(view_str(timeout), &x.timeout_ms) != OK ||
          x.timeout_ms > UINT32_MAX))
-        return cmd_usage(&exec_cmd, "that is not a duration like 30s or 5m: ",
+        return cmd_usage(cmd, "that is not a duration like 30s or 5m: ",
                          timeout);
     x.target = argv[1];
     x.argv = argv + rest;

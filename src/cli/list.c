@@ -1,7 +1,8 @@
 /* `cmdop connect --list`: the machines of the fleet. */
 #include <string.h>
 
-#include "cli/verbs.h"
+#include "cli/run.h"
+#include "cli/where.h"
 #include "core/client.h"
 
 #define COL_NAME 20
@@ -21,21 +22,15 @@ static void json_row(const msg_machine_info *m, bool first)
     struct view v;
     json_begin(&j, buf, sizeof(buf));
     json_obj_begin(&j);
-    const struct {
-        const char *key, *value;
-    } texts[] = { { "id", m->id },
-                  { "name", m->name },
-                  { "hostname", m->hostname },
-                  { "os", m->os },
-                  { "os_version", m->os_version },
-                  { "architecture", m->architecture },
-                  { "agent_version", m->agent_version },
-                  { "fleet_id", m->fleet_id },
-                  { "public_key_fingerprint", m->fingerprint } };
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        json_key(&j, texts[i].key);
-        json_cstr(&j, texts[i].value);
-    }
+    json_member(&j, "id", m->id);
+    json_member(&j, "name", m->name);
+    json_member(&j, "hostname", m->hostname);
+    json_member(&j, "os", m->os);
+    json_member(&j, "os_version", m->os_version);
+    json_member(&j, "architecture", m->architecture);
+    json_member(&j, "agent_version", m->agent_version);
+    json_member(&j, "fleet_id", m->fleet_id);
+    json_member(&j, "public_key_fingerprint", m->fingerprint);
     json_key(&j, "online");
     json_bool(&j, m->online);
     json_key(&j, "last_heartbeat_at");
@@ -102,23 +97,24 @@ static void on_record(void *ctx, struct view record)
     l->first = false;
 }
 
-int list_run(const struct cmd_env *env, int argc, char **argv)
+int list_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
+             char **argv)
 {
     struct list l = { .first = true };
-    struct cli_where where = { 0 };
+    struct where where = { 0 };
     bool list = false;
     const struct cmd_opt opts[] = { { "--list", NULL, &list, NULL },
                                     { "--online", NULL, &l.online_only,
                                       NULL },
                                     { "--json", NULL, &l.json, NULL },
-                                    CLI_WHERE_OPTS(where) };
+                                    WHERE_OPTS(where) };
     int rest;
-    int status = cmd_options(&connect_cmd, &argc, argv, &rest, opts,
+    int status = cmd_options(cmd, &argc, argv, &rest, opts,
                              sizeof(opts) / sizeof(opts[0]));
     if (status >= 0)
         return status;
     if (argc > 1)
-        return cmd_usage(&connect_cmd, "nothing is expected here: ", argv[1]);
+        return cmd_usage(cmd, "nothing is expected here: ", argv[1]);
     return client_ask(env->version, where.server, where.local,
                       "machines.list", on_record, &l, false);
 }

@@ -662,6 +662,12 @@ void json_cstr(struct json_out *o, const char *s)
     json_str(o, view_str(s));
 }
 
+void json_member(struct json_out *o, const char *name, const char *s)
+{
+    json_key(o, name);
+    json_cstr(o, s);
+}
+
 void json_u64(struct json_out *o, uint64_t v)
 {
     before_value(o);

@@ -127,6 +127,7 @@ void json_arr_end(struct json_out *o);
 void json_key(struct json_out *o, const char *name);
 void json_str(struct json_out *o, struct view v); /* bad UTF-8: U+FFFD */
 void json_cstr(struct json_out *o, const char *s);
+void json_member(struct json_out *o, const char *name, const char *s);
 void json_u64(struct json_out *o, uint64_t v);
 void json_i64(struct json_out *o, int64_t v);
 void json_bool(struct json_out *o, bool v);

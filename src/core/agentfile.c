@@ -184,13 +184,6 @@ int agentfile_load(const char *state_dir, struct agentfile *out,
     return err;
 }
 
-static void write_str_member(struct json_out *o, const char *name,
-                             const char *value)
-{
-    json_key(o, name);
-    json_cstr(o, value);
-}
-
 static void write_file(struct json_out *o, const struct agentfile *a)
 {
     uint8_t       digits[PIN_TEXT_LEN];
@@ -201,15 +194,15 @@ static void write_file(struct json_out *o, const struct agentfile *a)
     json_obj_begin(o);
     json_key(o, "version");
     json_u64(o, VERSION);
-    write_str_member(o, "host", a->host);
+    json_member(o, "host", a->host);
     json_key(o, "port");
     json_u64(o, a->port);
     json_key(o, "pin");
     json_str(o, writer_view(&w));
-    write_str_member(o, "machine_id", a->machine_id);
-    write_str_member(o, "fleet_id", a->fleet_id);
-    write_str_member(o, "name", a->name);
-    write_str_member(o, "joined_at", a->joined_at);
+    json_member(o, "machine_id", a->machine_id);
+    json_member(o, "fleet_id", a->fleet_id);
+    json_member(o, "name", a->name);
+    json_member(o, "joined_at", a->joined_at);
     json_obj_end(o);
 }
 

@@ -206,13 +206,6 @@ static void write_pin(struct json_out *o, const uint8_t *pin)
     json_str(o, writer_view(&w));
 }
 
-static void write_str_member(struct json_out *o, const char *name,
-                             const char *value)
-{
-    json_key(o, name);
-    json_cstr(o, value);
-}
-
 static void write_file(struct json_out *o, const struct credentials *c)
 {
     json_obj_begin(o);
@@ -223,15 +216,15 @@ static void write_file(struct json_out *o, const struct credentials *c)
     for (size_t i = 0; i < c->count; i++) {
         const struct credential *s = &c->server[i];
         json_obj_begin(o);
-        write_str_member(o, "name", s->name);
-        write_str_member(o, "address", s->address);
+        json_member(o, "name", s->name);
+        json_member(o, "address", s->address);
         write_pin(o, s->pin);
-        write_str_member(o, "token", s->token);
-        write_str_member(o, "user", s->user);
+        json_member(o, "token", s->token);
+        json_member(o, "user", s->user);
         json_obj_end(o);
     }
     json_arr_end(o);
-    write_str_member(o, "current", c->current);
+    json_member(o, "current", c->current);
     json_obj_end(o);
 }
 

@@ -6,8 +6,10 @@
  *     field(x)   = length of x, 4 bytes big-endian || x
  *     binding    = RFC 5929 tls-server-end-point: SHA-256 of the server's
  *                  certificate, 32 bytes; empty on a local socket
- *     hello      = the gRPC message that carried Hello: the encoded Frame,
- *                  without the 5 bytes of gRPC prefix; challenge alike
+ *     hello      = SHA-256 of the gRPC message that carried Hello: of the
+ *                  encoded Frame, without the 5 bytes of gRPC prefix;
+ *                  challenge alike. Digests, so that neither end keeps the
+ *                  messages themselves
  *
  *     relay's    R = "cmdop.agent.v1 relay challenge"  (30 bytes, no NUL)
  *     digest     = SHA-256( field(R) || field(hello) || field(nonce)
@@ -35,7 +37,7 @@
 #include "crypto/sign.h"
 
 struct proof_relay {
-    struct view hello;         /* raw Frame that carried Hello */
+    struct view hello;         /* digest of the Frame with Hello */
     struct view nonce;         /* 32 bytes */
     struct view relay_key;     /* 32 bytes, as in Challenge */
     int64_t     relay_time_ms; /* Unix time */
@@ -44,8 +46,8 @@ struct proof_relay {
 };
 
 struct proof_machine {
-    struct view hello;       /* raw Frame that carried Hello */
-    struct view challenge;   /* raw Frame that carried Challenge */
+    struct view hello;       /* digest of the Frame with Hello */
+    struct view challenge;   /* digest of the Frame with Challenge */
     struct view binding;     /* 32 bytes, or empty on a local socket */
     struct view machine_key; /* 32 bytes, as in Proof */
     struct view join_key;    /* empty: none */

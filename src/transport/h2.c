@@ -1,6 +1,7 @@
 /*
- * One gRPC call over HTTP/2 by nghttp2; see h2.h. The order below: memory and
- * options, headers in, bodies and ends, bytes out, and the doors.
+ * One gRPC call over HTTP/2 by nghttp2; see h2.h. The order below: errors and
+ * ends, headers in and out, frames, and the doors. How sessions are set up
+ * is in h2setup, what header fields mean in h2head.
  */
 #include "transport/h2.h"
 
@@ -11,43 +12,7 @@
 #include "base/text.h"
 #include "codec/percent.h"
 #include "limits.h"
-
-/* Windows never limit us: bodies are handed on at once. nghttp2 grants more
- * when half is used, so this is one small frame per 4 MiB. */
-#define WINDOW (8 * 1024 * 1024)
-
-#define HEADERS_BYTES_MAX 8192 /* names and values of one block */
-#define ACKS_WAITING_MAX  64   /* PING and SETTINGS unanswered: a flood */
-#define SETTINGS_MAX      32   /* entries of one SETTINGS frame */
-#define RESET_BURST       32   /* streams reset by the peer; then per second: */
-#define RESET_RATE        4
-
-/* ---- memory -------------------------------------------------------------- */
-
-static void *mem_get(size_t size, void *a)
-{
-    return alloc_get(a, size);
-}
-
-static void mem_put(void *ptr, void *a)
-{
-    alloc_put(a, ptr);
-}
-
-static void *mem_get_zero(size_t count, size_t size, void *a)
-{
-    if (size > 0 && count > SIZE_MAX / size)
-        return NULL;
-    void *ptr = alloc_get(a, count * size);
-    if (ptr != NULL)
-        memset(ptr, 0, count * size);
-    return ptr;
-}
-
-static void *mem_resize(void *ptr, size_t size, void *a)
-{
-    return alloc_resize(a, ptr, size);
-}
+#include "transport/h2setup.h"
 
 /* ---- errors -------------------------------------------------------------- */
 
@@ -133,73 +98,33 @@ static void tell_end(struct h2 *h, int status)
     h->ops->ended(h->ctx, status, view_str(h->message));
 }
 
-/* grpc's http-grpc-status-mapping.md. */
-static int status_of_http(int http)
-{
-    switch (http) {
-    case 401: return GRPC_UNAUTHENTICATED;
-    case 403: return GRPC_DENIED;
-    case 404: return GRPC_UNIMPLEMENTED;
-    case 429:
-    case 502:
-    case 503:
-    case 504: return GRPC_UNAVAILABLE;
-    }
-    return GRPC_UNKNOWN;
-}
-
 /* The answer is not gRPC: say what it is instead. */
 static void refuse_answer(struct h2 *h)
 {
     struct text t;
     TEXT_OF(&t, h->message);
-    if (h->heads.http == 200) {
+    if (h->head.http == 200) {
         text_str(&t, "the peer is a web server, but not for gRPC");
     } else {
         text_str(&t, "the peer answered with HTTP status ");
-        text_u64(&t, h->heads.http);
+        text_u64(&t, h->head.http);
     }
     h->done = true;
-    tell_end(h, status_of_http(h->heads.http));
+    tell_end(h, h2head_status(&h->head));
 }
 
 /* ---- headers in ---------------------------------------------------------- */
 
-static void read_message(struct h2 *h, struct view value)
+/* The status stands in the trailers, or in the only headers. */
+static void note_status(struct h2 *h, struct view name, struct view value)
 {
     struct text t;
+    if (h->head.grpc_status >= 0)
+        h->status = h->head.grpc_status;
+    if (!view_is(name, "grpc-message"))
+        return;
     TEXT_OF(&t, h->message);
     percent_decode(&t, value);
-}
-
-static bool is_grpc_type(struct view v)
-{
-    static const char type[] = "application/grpc";
-    struct view rest = view_from(v, sizeof(type) - 1);
-    return view_starts(v, view_str(type)) &&
-           (rest.len == 0 || rest.ptr[0] == '+' || rest.ptr[0] == ';');
-}
-
-static void read_request_header(struct h2 *h, struct view name,
-                                struct view value)
-{
-    if (view_is(name, ":method"))
-        h->heads.is_post = view_is(value, "POST");
-    else if (view_is(name, ":path"))
-        h->heads.is_path = view_is(value, h->path);
-}
-
-static void read_response_header(struct h2 *h, struct view name,
-                                 struct view value)
-{
-    uint64_t n;
-    if (view_is(name, ":status") && text_parse_u64(value, 999, &n) == OK)
-        h->heads.http = (uint16_t)n;
-    else if (view_is(name, "grpc-status"))
-        h->status =
-            text_parse_u64(value, 999, &n) == OK ? (int)n : GRPC_UNKNOWN;
-    else if (view_is(name, "grpc-message"))
-        read_message(h, value);
 }
 
 static int on_begin_headers(nghttp2_session *session,
@@ -209,7 +134,7 @@ static int on_begin_headers(nghttp2_session *session,
     (void)session;
     if (h->is_server && h->stream != 0 && frame->hd.stream_id != h->stream)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* one at a time */
-    h->heads = (struct h2_heads){0};
+    h2head_init(&h->head, h->path);
     return 0;
 }
 
@@ -223,15 +148,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame,
     (void)session;
     (void)frame;
     (void)flags;
-    h->heads.bytes += (uint32_t)(name_len + value_len);
-    if (h->heads.bytes > HEADERS_BYTES_MAX)
+    h2head_read(&h->head, n, v);
+    if (h->head.bytes > H2SETUP_HEADERS_MAX)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets the stream */
-    if (view_is(n, "content-type"))
-        h->heads.is_grpc = is_grpc_type(v);
-    else if (h->is_server)
-        read_request_header(h, n, v);
-    else
-        read_response_header(h, n, v);
+    if (!h->is_server)
+        note_status(h, n, v);
     return 0;
 }
 
@@ -344,11 +265,11 @@ static int accept_call(struct h2 *h, int32_t stream)
 
 static int on_request(struct h2 *h, int32_t stream)
 {
-    if (!h->heads.is_post)
+    if (!h->head.is_post)
         return refuse_http(h, stream, "405");
-    if (!h->heads.is_grpc)
+    if (!h->head.is_grpc)
         return refuse_http(h, stream, "415");
-    if (!h->heads.is_path)
+    if (!h->head.is_path)
         return refuse_path(h, stream);
     return accept_call(h, stream);
 }
@@ -357,9 +278,10 @@ static int on_request(struct h2 *h, int32_t stream)
 
 static void on_answer(struct h2 *h)
 {
-    if (h->heads.http != 200 || !h->heads.is_grpc) {
-        if (h->status < 0)
-            refuse_answer(h);
+    if (h->status >= 0)
+        return; /* it is the end as well */
+    if (h->head.http != 200 || !h->head.is_grpc) {
+        refuse_answer(h);
         return;
     }
     h->accepted = true;
@@ -385,8 +307,8 @@ static int on_headers(struct h2 *h, const nghttp2_frame *frame)
 {
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
         return on_request(h, frame->hd.stream_id);
-    if (frame->headers.cat == NGHTTP2_HCAT_RESPONSE)
-        on_answer(h);
+    if (!h->is_server && !h->accepted && h->head.http >= 200)
+        on_answer(h); /* 1xx are no answer yet */
     return 0;
 }
 
@@ -496,9 +418,6 @@ static int on_stream_close(nghttp2_session *session, int32_t stream,
 
 /* ---- set up -------------------------------------------------------------- */
 
-static nghttp2_session_callbacks *callbacks;
-static nghttp2_option *options;
-
 static void set_callbacks(nghttp2_session_callbacks *c)
 {
     nghttp2_session_callbacks_set_error_callback2(c, on_error);
@@ -513,56 +432,15 @@ static void set_callbacks(nghttp2_session_callbacks *c)
         c, on_data_length);
 }
 
-static void set_options(nghttp2_option *o)
-{
-    nghttp2_option_set_max_deflate_dynamic_table_size(o, 0);
-    nghttp2_option_set_max_send_header_block_length(o, HEADERS_BYTES_MAX);
-    nghttp2_option_set_max_outbound_ack(o, ACKS_WAITING_MAX);
-    nghttp2_option_set_max_settings(o, SETTINGS_MAX);
-    nghttp2_option_set_max_reserved_remote_streams(o, 0);
-    nghttp2_option_set_no_closed_streams(o, 1);
-    nghttp2_option_set_stream_reset_rate_limit(o, RESET_BURST, RESET_RATE);
-}
-
 /* see h2.h */
 int h2_prepare(void)
 {
-    if (callbacks != NULL && options != NULL)
-        return OK;
-    if (nghttp2_session_callbacks_new(&callbacks) != 0 ||
-        nghttp2_option_new(&options) != 0)
-        return ERR_LIMIT;
-    set_callbacks(callbacks);
-    set_options(options);
-    return OK;
+    return h2setup_prepare(set_callbacks);
 }
-
-static const nghttp2_settings_entry settings[] = {
-    {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, 0},
-    {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WINDOW},
-    {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADERS_BYTES_MAX},
-    {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 1},
-    {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}, /* clients only: stays last */
-};
-
-#define SETTINGS_COUNT (sizeof(settings) / sizeof(settings[0]))
 
 static int h2_start(struct h2 *h)
 {
-    nghttp2_mem mem = {h->alloc, mem_get, mem_put, mem_get_zero, mem_resize};
-    assert(callbacks != NULL && options != NULL); /* h2_prepare was called */
-    int err = h->is_server ? nghttp2_session_server_new3(&h->session, callbacks,
-                                                         h, options, &mem)
-                           : nghttp2_session_client_new3(&h->session, callbacks,
-                                                         h, options, &mem);
-    if (err != 0)
-        return fail_by_nghttp2(h, err);
-    err = nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings,
-                                  h->is_server ? SETTINGS_COUNT - 1
-                                               : SETTINGS_COUNT);
-    if (err == 0)
-        err = nghttp2_session_set_local_window_size(
-            h->session, NGHTTP2_FLAG_NONE, 0, WINDOW);
+    int err = h2setup_session(&h->session, h->is_server, h->alloc, h);
     return err == 0 ? OK : fail_by_nghttp2(h, err);
 }
 

@@ -14,18 +14,7 @@
 
 #include "base/bytes.h"
 #include "transport/alloc.h"
-
-/* grpc status codes that we use (grpc statuscodes.md). */
-enum grpc_status {
-    GRPC_OK = 0,
-    GRPC_UNKNOWN = 2,
-    GRPC_DENIED = 7,
-    GRPC_EXHAUSTED = 8,
-    GRPC_UNIMPLEMENTED = 12,
-    GRPC_INTERNAL = 13,
-    GRPC_UNAVAILABLE = 14,
-    GRPC_UNAUTHENTICATED = 16,
-};
+#include "transport/h2head.h"
 
 /* All of them may call h2_wake and h2_end; none may call h2_feed, h2_take or
  * h2_free. */
@@ -44,27 +33,18 @@ struct h2_ops {
     void (*ended)(void *ctx, int status, struct view message);
 };
 
-/* What was seen of a header block. */
-struct h2_heads {
-    uint32_t bytes; /* names and values, of all headers */
-    uint16_t http;  /* :status; 0: none */
-    bool is_post;
-    bool is_path; /* the path that we serve */
-    bool is_grpc; /* content-type application/grpc... */
-};
-
 struct h2 {
     nghttp2_session *session;
     struct alloc *alloc;
     const struct h2_ops *ops;
     void *ctx;
-    const char *path;      /* that a server serves */
-    int32_t stream;        /* of the call; 0: none */
-    int err;               /* first error; OK */
-    int status;            /* grpc-status seen or to send; -1 */
-    char message[256];     /* grpc-message, or the error's text */
-    struct h2_heads heads; /* of the block under way */
-    uint8_t first[8];      /* what the peer said first */
+    const char *path;   /* that a server serves */
+    int32_t stream;     /* of the call; 0: none */
+    int err;            /* first error; OK */
+    int status;         /* grpc-status seen or to send; -1 */
+    char message[256];  /* grpc-message, or the error's text */
+    struct h2head head; /* of the header block under way */
+    uint8_t first[8];   /* what the peer said first */
     uint8_t first_len;
     bool is_server;
     bool deferred; /* pull said 0; h2_wake resumes */

@@ -149,18 +149,20 @@ static size_t next_ready(const struct port_want *want, size_t i, size_t n)
     return i;
 }
 
-/* `n` is fixed before the first call, l->rows may change in any of them. The
- * table is never given back, so what was cut off is idle, not gone. */
-static void dispatch(struct loop *l, size_t n)
+/* Call the rows that are ready, `count` of the first `n`. Both are fixed
+ * before the first call, the table may change in any of them: what was cut
+ * off is idle, not gone. */
+static void dispatch(struct loop *l, size_t n, int count)
 {
-    size_t i = 0;
-    while ((i = next_ready(l->want, i, n)) < n) {
+    for (size_t i = 0; count > 0; i++, count--) {
+        i = next_ready(l->want, i, n);
+        if (i == n)
+            break;
         const struct loop_row *r = &l->row[i];
         uint8_t ready = l->want[i].ready & (r->want | PORT_HANGUP);
         l->want[i].ready = 0;
         if (ready != 0 && r->want != 0)
             r->fn(r->ctx, ready);
-        i++;
     }
 }
 
@@ -352,7 +354,7 @@ int loop_turn(struct loop *l)
     if (rc < 0)
         return rc;
     fire(l);
-    dispatch(l, n);
+    dispatch(l, n, rc);
     run_jobs(l);
     return OK;
 }

@@ -145,12 +145,16 @@ static int on_body(void *ctx, struct view bytes)
     struct wire *w = ctx;
     struct view message;
     int n;
+    if (w->state == WIRE_CLOSING)
+        return OK; /* our word was the last */
     while ((n = grpcframe_next(&w->frame, &bytes, &message)) > 0) {
         int err = w->ops->message(w->ctx, message);
         if (err < 0)
             wire_fail(w, err);
         if (!is_live(w))
             return w->err == OK ? ERR_CLOSED : w->err;
+        if (w->state == WIRE_CLOSING)
+            return OK;
     }
     if (n != ERR_MORE)
         return frame_fail(w, n);
@@ -234,6 +238,12 @@ static void feed_h2(struct wire *w, struct view in)
 
 static bool send_records(struct wire *w);
 
+/* TLS takes nothing in because it has something to say. */
+static bool unblock(struct wire *w)
+{
+    return tls_rec_out(&w->tls).len > 0 && send_records(w);
+}
+
 /* Records in, until all are used. Nothing may be left over: `in` is space
  * shared by all connections. */
 static void feed_tls(struct wire *w, struct view in)
@@ -246,7 +256,7 @@ static void feed_tls(struct wire *w, struct view in)
         if (app.len > 0 && is_live(w)) {
             feed_h2(w, app);
             tls_app_taken(&w->tls, app.len);
-        } else if (n == 0 && is_live(w) && !send_records(w)) {
+        } else if (n == 0 && is_live(w) && !unblock(w)) {
             fail_why(w, ERR_PROTO, "the peer sends TLS records out of turn");
         }
     }
@@ -354,7 +364,7 @@ static bool push_tls(struct wire *w)
 static bool push_plain(struct wire *w)
 {
     for (size_t sent = 0; sent < PUSH_MAX;) {
-        if (!next_frame(w))
+        if (!next_frame(w) || !is_live(w))
             return true;
         size_t n = send_some(w, w->plain);
         w->plain = view_from(w->plain, n);

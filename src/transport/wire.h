@@ -29,7 +29,8 @@ struct wire_ops {
      */
     void (*opened)(void *ctx);
     /* One whole message, without its gRPC prefix; valid during the call. A
-     * negative return closes the connection with that error. */
+     * negative return closes the connection with that error. None comes after
+     * wire_end. */
     int (*message)(void *ctx, struct view message);
     /* Fill `out` with whole messages, gRPC prefixes included, never a part
      * of one; 0 when there is nothing. out.len is at least 16000 on the

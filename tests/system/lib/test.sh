@@ -164,7 +164,7 @@ relay() { # [OPTION...]; sets RELAY, PORT, API
 join_key() { at relay "$CMDOP" server join-key "$@"; } # print a join string
 
 join() { # PLACE [STRING]: enrol the machine under the place's name
-    at "$1" "$CMDOP" join "${2:-$(join_key)}" --name "$1"
+    at "$1" "$CMDOP" join "${2-$(join_key)}" --name "$1"
 }
 
 online() { at "$1" "$CMDOP" agent status --check; } # PLACE
@@ -174,7 +174,7 @@ agent() { # PLACE [COMMAND...]: start it, wait until it is online; sets AGENT
     [ ! -f "$T/$1.log" ] || cat "$T/$1.log" >> "$T/$1.log.old"
     spawn "$1" "$T/$1.log" "$CMDOP" agent start --foreground
     AGENT=$SPAWNED
-    wait_for 10 online "$where"
+    wait_for 10 has "$T/$where.log" 'event=relay.online'
 }
 
 machine() { # PLACE: a machine that has joined and is online

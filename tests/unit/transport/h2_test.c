@@ -239,6 +239,7 @@ static void another_path_is_unimplemented(void **state)
     assert_int_equal(client.ended, 1);
     assert_int_equal(client.end_status, GRPC_UNIMPLEMENTED);
     assert_string_equal(client.end_message, "there is no such method");
+    assert_int_equal(client.opened, 0);
 }
 
 static void all_memory_comes_back(void **state)
@@ -509,6 +510,25 @@ static void a_call_may_follow_a_refused_one(void **state)
     assert_int_equal(server.h.err, OK);
 }
 
+static void a_status_closes_the_request_too(void **state)
+{
+    (void)state;
+    raw_start(false, 65535);
+    raw_request("POST", "/", "application/grpc"); /* and goes on */
+    raw_pump(&server);
+    assert_int_equal(raw.streams_closed, 1);
+    assert_int_equal(raw.closed, NGHTTP2_NO_ERROR);
+    raw_request("POST", PATH, "application/grpc");
+    raw_pump(&server);
+    assert_int_equal(server.opened, 1);
+    h2_end(&server.h, GRPC_EXHAUSTED, "enough");
+    raw_pump(&server);
+    assert_string_equal(raw.grpc, "8");
+    assert_int_equal(raw.streams_closed, 2);
+    assert_int_equal(raw.closed, NGHTTP2_NO_ERROR);
+    assert_true(h2_finished(&server.h));
+}
+
 static void one_call_at_a_time(void **state)
 {
     const uint8_t *ptr;
@@ -732,6 +752,7 @@ int main(void)
         cmocka_unit_test(any_cut_gives_the_same),
         cmocka_unit_test(what_is_no_grpc_call_gets_an_http_status),
         cmocka_unit_test(a_call_may_follow_a_refused_one),
+        cmocka_unit_test(a_status_closes_the_request_too),
         cmocka_unit_test(one_call_at_a_time),
         cmocka_unit_test(a_narrow_window_is_respected),
         cmocka_unit_test(a_reset_ends_the_call),

@@ -99,6 +99,7 @@ struct end {
     int end_status; /* wire_end at the first message; -1: no */
     int fail_err;   /* wire_fail at the first message; OK: no */
     int pulls;
+    int pull_err; /* wire_fail at a pull; OK: no */
 };
 
 static struct end client, server;
@@ -137,6 +138,8 @@ static size_t on_pull(void *ctx, struct span out)
     struct end *e = ctx;
     size_t len = e->send_len < e->to_send ? e->send_len : e->to_send;
     e->pulls++;
+    if (e->pull_err != OK)
+        wire_fail(&e->w, e->pull_err);
     if (len == 0 || out.len < len + GRPCFRAME_HEAD)
         return 0;
     grpcframe_head(out.ptr, (uint32_t)len);
@@ -413,8 +416,8 @@ static void a_large_message_is_gathered(void **state)
 /* ---- a peer whose window takes less than a message ----------------------- */
 
 static struct grpcframe narrow_frame;
-static uint8_t          narrow_buf[FRAME_MAX];
-static int              narrow_messages;
+static uint8_t narrow_buf[FRAME_MAX];
+static int narrow_messages;
 
 static int narrow_chunk(nghttp2_session *s, uint8_t flags, int32_t stream,
                         const uint8_t *data, size_t len, void *user)
@@ -432,25 +435,23 @@ static int narrow_chunk(nghttp2_session *s, uint8_t flags, int32_t stream,
 static nghttp2_session *narrow_client(uint32_t window)
 {
     static const char *const text[][2] = {
-        { ":method", "POST" },
-        { ":scheme", "http" },
-        { ":authority", "x" },
-        { ":path", "/cmdop.agent.v1.Mesh/Connect" },
-        { "content-type", "application/grpc" },
+        {":method", "POST"},
+        {":scheme", "http"},
+        {":authority", "x"},
+        {":path", "/cmdop.agent.v1.Mesh/Connect"},
+        {"content-type", "application/grpc"},
     };
-    const nghttp2_settings_entry entry = {
-        NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window
-    };
-    nghttp2_session_callbacks   *c;
-    nghttp2_session             *session;
-    nghttp2_nv                   nva[5];
+    const nghttp2_settings_entry entry = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
+                                          window};
+    nghttp2_session_callbacks *c;
+    nghttp2_session *session;
+    nghttp2_nv nva[5];
     for (size_t i = 0; i < 5; i++)
-        nva[i] = (nghttp2_nv){ (uint8_t *)(uintptr_t)text[i][0],
-                               (uint8_t *)(uintptr_t)text[i][1],
-                               strlen(text[i][0]), strlen(text[i][1]), 0 };
+        nva[i] = (nghttp2_nv){(uint8_t *)(uintptr_t)text[i][0],
+                              (uint8_t *)(uintptr_t)text[i][1],
+                              strlen(text[i][0]), strlen(text[i][1]), 0};
     nghttp2_session_callbacks_new(&c);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c,
-                                                              narrow_chunk);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, narrow_chunk);
     nghttp2_session_client_new(&session, c, NULL);
     nghttp2_session_callbacks_del(c);
     nghttp2_submit_settings(session, 0, &entry, 1);
@@ -461,8 +462,8 @@ static nghttp2_session *narrow_client(uint32_t window)
 static bool narrow_turn(nghttp2_session *session)
 {
     const uint8_t *ptr;
-    ssize_t        n;
-    bool           moved = false;
+    ssize_t n;
+    bool moved = false;
     while ((n = nghttp2_session_mem_send(session, &ptr)) > 0) {
         assert_int_equal(port_send(0, view_of(ptr, (size_t)n)), n);
         moved = true;
@@ -476,7 +477,7 @@ static bool narrow_turn(nghttp2_session *session)
 
 static void messages_pass_a_narrow_window(void **state)
 {
-    static const uint32_t windows[] = { 1, 100, 9004, 9005, 15999, 65535 };
+    static const uint32_t windows[] = {1, 100, 9004, 9005, 15999, 65535};
     (void)state;
     for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
         start(false);
@@ -554,6 +555,7 @@ static void ending_inside_a_message_is_allowed(void **state)
         run();
         server.end_status = GRPC_INTERNAL;
         send_all(&client, 3000, 1000);
+        assert_int_equal(server.messages, 1);
         assert_int_equal(server.w.state, WIRE_CLOSED);
         assert_int_equal(server.w.err, OK);
         assert_int_equal(client.w.status, GRPC_INTERNAL);
@@ -571,6 +573,22 @@ static void failing_inside_a_message_is_allowed(void **state)
         assert_int_equal(server.messages, 1);
         assert_int_equal(server.w.err, ERR_DENIED);
         assert_int_equal(client.w.err, ERR_CLOSED);
+    }
+}
+
+static void failing_inside_a_pull_sends_nothing(void **state)
+{
+    (void)state;
+    for (int tls = 0; tls < 2; tls++) {
+        start(tls);
+        run();
+        pipes[1].sends = 0;
+        client.pull_err = ERR_LIMIT;
+        client.send_len = client.to_send = 100;
+        wire_push(&client.w);
+        assert_int_equal(client.w.err, ERR_LIMIT);
+        assert_int_equal(client.w.state, WIRE_CLOSED);
+        assert_int_equal(pipes[1].sends, 0);
     }
 }
 
@@ -782,6 +800,7 @@ int main(void)
         cmocka_unit_test(a_client_ends_after_its_last_message),
         cmocka_unit_test(ending_inside_a_message_is_allowed),
         cmocka_unit_test(failing_inside_a_message_is_allowed),
+        cmocka_unit_test(failing_inside_a_pull_sends_nothing),
         cmocka_unit_test(a_message_may_be_refused),
         cmocka_unit_test(ending_before_the_handshake_closes_at_once),
         cmocka_unit_test(a_wire_is_used_again_after_free),

@@ -1,0 +1,14 @@
+/* What `cmdop connect` leads to; `cmd` is the verb that was typed. */
+#ifndef CLI_RUN_H
+#define CLI_RUN_H
+
+#include "core/cmd.h"
+
+int list_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
+             char **argv);
+int exec_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
+             char **argv);
+int attach_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
+               char **argv);
+
+#endif

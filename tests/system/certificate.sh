@@ -1,0 +1,44 @@
+# What is pinned is the relay's key: a new certificate changes nothing, a new key stops everybody
+# with a sentence that says what to do.
+. tests/system/lib/test.sh
+relay && machine box
+id=$(machine_id box)
+
+end "$RELAY"
+old=$(sum "$SERVER/server.pem")
+rm "$SERVER/server.pem" "$SERVER/server.key"
+fact "a relay without a certificate makes a new one" relay
+fact "another one" test "$(sum "$SERVER/server.pem")" != "$old"
+fact "the machine comes back" wait_for 20 has "$T/relay.log" 'machine.online msg="box"'
+is "and takes commands from the operator who was signed in" "$(exec_on box -- echo yes)" yes
+
+end "$RELAY"
+cp "$SERVER/relay.key" "$T/old.key"
+rm "$SERVER/relay.key"
+relay
+fact "with a new key the machine stays away" wait_for 20 has "$T/box.log" 'pinned.*cmdop join'
+is "it is not online" "$(at box "$CMDOP" agent status | sed -n 's/^Verdict *//p')" DEGRADED
+fact "it lives" alive "$AGENT"
+says "status tells the reason" /dev/stdin '^Trouble +.*pinned' <<END
+$(at box "$CMDOP" agent status)
+END
+# The relay signed its user in anew; somebody else's sign-in holds the old pin.
+place else
+cp -a "$T/relay/config" "$T/else/"
+"$PY" - "$T/else/config/cmdop/credentials.json" <<'END'
+import json, sys
+d = json.load(open(sys.argv[1]))
+for s in d["servers"]:
+    s["pin"] = ("B" if s["pin"][0] == "A" else "A") + s["pin"][1:]
+json.dump(d, open(sys.argv[1], "w"))
+END
+at else "$CMDOP" connect --list > "$T/out" 2> "$T/err"
+STATUS=$?
+refused "an operator whose pin differs is stopped as well" 255 'pinned'
+
+end "$RELAY"
+cp "$T/old.key" "$SERVER/relay.key"
+relay
+fact "with the old key back the machine comes by itself" wait_for 60 has "$T/relay.log" 'machine.online msg="box"'
+is "as itself" "$(machine_id box)" "$id"
+finish

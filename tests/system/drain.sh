@@ -1,0 +1,39 @@
+# SIGTERM drains a relay: everybody is told, the store is closed whole, the exit status is 0; its
+# health page tells each state.
+. tests/system/lib/test.sh
+relay && machine box
+
+page() { # PATH: print status and body
+    "$PY" -c 'import sys, urllib.request, urllib.error
+try:
+    r = urllib.request.urlopen(sys.argv[1], timeout=5)
+except urllib.error.HTTPError as e:
+    r = e
+print(r.status, r.headers.get_content_type(), r.read().decode().strip())' "http://127.0.0.1:$API$1"
+}
+is "/healthz" "$(page /healthz | cut -d' ' -f1,3)" '200 ok'
+is "/readyz" "$(page /readyz | cut -d' ' -f1,3-)" '200 {"ready":true}'
+is "any other page" "$(page /secrets | cut -d' ' -f1,2)" '404 application/problem+json'
+
+spawn relay "$T/long.log" "$CMDOP" connect exec box -- sh -c 'echo begun; exec sleep 20'
+LONG=$SPAWNED
+wait_for 5 has "$T/long.log" begun
+began=$(now_ms)
+end "$RELAY"
+is "the exit status is 0" "$STATUS" 0
+fact "within five seconds" test $(($(now_ms) - began)) -lt 5000
+says "the last line says so" "$T/relay.log" 'event=relay.stop'
+wait "$LONG"
+is "a command under way is ended with 255" $? 255
+fact "the machine was told" wait_for 5 has "$T/box.log" 'relay.drain'
+fact "the store is closed: nothing is left in a log beside it" test ! -s "$SERVER/server.db-wal"
+is "and it is whole" "$("$PY" -c 'import sqlite3, sys
+print(sqlite3.connect(sys.argv[1]).execute("pragma integrity_check").fetchone()[0])' "$SERVER/server.db")" ok
+relay
+fact "started again it has the machine back" wait_for 20 has "$T/relay.log" 'machine.online msg="box"'
+is "and it takes commands" "$(exec_on box -- echo yes)" yes
+
+end "$RELAY" KILL
+relay
+fact "after a kill it starts as well" wait_for 20 has "$T/relay.log" 'machine.online msg="box"'
+finish

@@ -1,0 +1,36 @@
+# `agent start` returns when the agent works, `agent stop` when it has ended, even where the first
+# process of the machine buries nobody, as in many containers.
+. tests/system/lib/test.sh
+relay
+join box > /dev/null
+
+agent_verb() { at box "$CMDOP" agent "$@"; }
+run agent_verb start
+AGENT=$(sed -n 's/^agent started, pid //p' "$T/out")
+echo "$AGENT" >> "$T/pids"
+is "start says the pid" "$STATUS $(at box "$CMDOP" agent status --json > "$T/out"; json "$T/out" 'd["pid"]')" "0 $AGENT"
+fact "the agent comes online" wait_for 10 online box
+run agent_verb restart
+is "restart starts another" "$STATUS $(sed -n 's/^agent started, pid [0-9]*$/other/p' "$T/out")" '0 other'
+sed -n 's/^agent started, pid //p' "$T/out" >> "$T/pids"
+fact "which comes online" wait_for 10 online box
+run agent_verb logs
+says "logs tell of both starts" "$T/out" 'event=agent.stop'
+run agent_verb stop
+is "stop ends it" "$STATUS" 0
+is "and nothing runs then" "$(at box "$CMDOP" agent status | sed -n 's/^Verdict *//p')" STOPPED
+run agent_verb stop
+refused "a second stop is told that nothing runs" 1 'no agent runs'
+
+if unshare --pid --fork true 2> /dev/null; then
+    began=$(now_ms)
+    # Python as the first process waits for its own children only.
+    run at box unshare --pid --fork --mount-proc "$PY" -c 'import subprocess, sys
+cmdop = sys.argv[1]
+for verb in "start", "stop":
+    status = subprocess.run([cmdop, "agent", verb]).returncode
+    if status: sys.exit(status)' "$CMDOP"
+    is "stop sees the end of an agent that nobody buries" "$STATUS$(cat "$T/err")" 0
+    fact "within two seconds" test $(($(now_ms) - began)) -lt 2000
+fi
+finish

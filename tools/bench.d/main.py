@@ -1,0 +1,73 @@
+"""tools/bench: the groups of figures, one after the other."""
+import os
+import signal
+import sys
+import traceback
+
+import bulk
+import commands
+import echo
+from lab import Failed, Lab, say
+from ours import Ours
+from peers import Peers
+from report import Report
+
+GROUPS = {
+    "echo": echo.run,
+    "exec": commands.run,
+    "bulk": bulk.run,
+}
+OPTIONS = ("--quick", "--strict", "--no-peers", "--list")
+
+
+def on_signal(number, frame):
+    sys.exit(128 + number)
+
+
+def chosen(names):
+    groups = [g for g in GROUPS if not names or any(n in g for n in names)]
+    if not groups:
+        say("no such figures: %s (there are: %s)" % (" ".join(names), " ".join(GROUPS)))
+        sys.exit(2)
+    return groups
+
+
+def measure(groups, flags, report):
+    lab = Lab()
+    try:
+        say("load %s, %d cores" % (os.getloadavg()[0], os.cpu_count()))
+        ours = Ours(lab)
+        peers = None if "--no-peers" in flags else Peers(lab)
+        for group in groups:
+            try:
+                GROUPS[group](lab, ours, peers, report, "--quick" in flags)
+            except (Failed, OSError) as why:
+                traceback.print_exc()
+                report.fail(group, why)
+    finally:
+        lab.close()
+
+
+def main(argv):
+    flags = [a for a in argv if a.startswith("--")]
+    wrong = [f for f in flags if f not in OPTIONS]
+    if wrong:
+        say("unknown option %s; there are %s" % (wrong[0], " ".join(OPTIONS)))
+        return 2
+    if "--list" in flags:
+        print("\n".join(GROUPS))
+        return 0
+    groups = chosen([a for a in argv if not a.startswith("--")])
+    for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(s, on_signal)
+    report = Report()
+    try:
+        measure(groups, flags, report)
+    except Failed as why:
+        report.fail("set-up", why)
+    report.end()
+    return 1 if report.failed or (report.missed and "--strict" in flags) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
