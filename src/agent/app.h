@@ -15,6 +15,7 @@
 #include "core/rpc.h"
 #include "core/session.h"
 #include "transport/dial.h"
+#include "transport/listen.h"
 
 #define LOCAL_MAX 16 /* connections on the local socket */
 #define RPC_MAX   8
@@ -53,8 +54,7 @@ struct app {
     int64_t                clock_ahead_ms;
     char                   trouble[256];
     /* local socket */
-    int              listener;
-    int              listener_row;
+    struct listener  listener;
     struct local     locals[LOCAL_MAX];
     uint8_t         *locals_mem;  /* PEER_CARVE_BYTES for each */
     uint32_t         locals_used; /* those above were never touched */

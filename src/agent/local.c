@@ -73,17 +73,24 @@ static void on_local_over(void *ctx, const char *why)
     struct local *l = ctx;
     if (why[0] != '\0')
         log_debug("local.lost", why);
-    loop_want(&l->app->loop, l->app->listener_row, PORT_READ);
+    listener_resume(&l->app->listener);
 }
 
-/* One that was used before, or the next fresh one. */
-static struct local *free_local(struct app *app)
+static bool room(void *ctx)
+{
+    const struct app *app = ctx;
+    for (uint32_t i = 0; i < app->locals_used; i++)
+        if (!peer_busy(&app->locals[i].peer))
+            return true;
+    return app->locals_used < LOCAL_MAX;
+}
+
+/* One that was used before, or the next fresh one; there is room. */
+static struct local *take(struct app *app)
 {
     for (uint32_t i = 0; i < app->locals_used; i++)
         if (!peer_busy(&app->locals[i].peer))
             return &app->locals[i];
-    if (app->locals_used == LOCAL_MAX)
-        return NULL;
     struct arena a;
     struct local *l = &app->locals[app->locals_used];
     arena_init(&a, (struct span){ app->locals_mem + app->locals_used *
@@ -96,24 +103,18 @@ static struct local *free_local(struct app *app)
     return l;
 }
 
-static void on_local(void *ctx, uint8_t ready)
+static void accepted(void *ctx, int handle, const struct port_addr *from)
 {
     struct app *app = ctx;
-    struct local *l;
-    (void)ready;
-    while ((l = free_local(app)) != NULL) {
-        int handle = port_accept(app->listener, NULL);
-        if (handle < 0)
-            return;
-        if (!port_local_same_user(handle)) {
-            log_warn("local.refused", "a connection from another user");
-            port_close(handle);
-            continue;
-        }
-        (void)peer_accepted(&l->peer, handle, NULL, &app->host, CHANNELS_MAX,
-                            0, &local_ops, on_local_over, l);
+    (void)from;
+    if (!port_local_same_user(handle)) {
+        log_warn("local.refused", "a connection from another user");
+        port_close(handle);
+        return;
     }
-    loop_want(&app->loop, app->listener_row, 0); /* until one is free */
+    struct local *l = take(app);
+    (void)peer_accepted(&l->peer, handle, NULL, &app->host, CHANNELS_MAX, 0,
+                        &local_ops, on_local_over, l);
 }
 
 int local_listen(struct app *app, struct text *why)
@@ -125,12 +126,10 @@ int local_listen(struct app *app, struct text *why)
                   port_why(), NULL);
         return ERR_DENIED;
     }
-    app->listener = port_local_listen(path);
-    if (app->listener < 0) {
-        text_join(why, "cannot listen on ", path, ": ", port_why(), NULL);
-        return app->listener;
-    }
-    app->listener_row =
-        loop_add(&app->loop, app->listener, PORT_READ, on_local, app);
-    return OK;
+    static const struct listener_ops ops = { room, accepted };
+    int handle = port_local_listen(path);
+    if (handle >= 0)
+        return listener_start(&app->listener, &app->loop, handle, &ops, app);
+    text_join(why, "cannot listen on ", path, ": ", port_why(), NULL);
+    return handle;
 }

@@ -269,11 +269,28 @@ static void on_accepted(void *ctx, const msg_accept *accept)
     settle_screen(x);
 }
 
+static void try_again(struct attach *x)
+{
+    uint64_t now = loop_now(&x->client.loop);
+    uint32_t random;
+    if (x->lost_ms == 0)
+        x->lost_ms = now;
+    state_line(x);
+    port_entropy((struct span){ (uint8_t *)&random, sizeof(random) });
+    loop_arm(&x->client.loop, x->retry,
+             now + backoff_next(&x->backoff, random));
+}
+
 static void on_rejected(void *ctx, const msg_reject *r)
 {
     struct attach *x = ctx;
     static char words[800];
     struct text t;
+    if (x->attached && (r->code == cmdop_agent_v1_Code_CODE_OFFLINE ||
+                        r->code == cmdop_agent_v1_Code_CODE_LOST)) {
+        try_again(x); /* the machine is on its way back */
+        return;
+    }
     TEXT_OF(&t, words);
     text_str(&t, "cmdop: ");
     text_safe(&t, view_str(r->message));
@@ -328,11 +345,7 @@ static void on_closed(void *ctx, const msg_close *end)
     if (end->which_result == cmdop_agent_v1_Close_failure_tag &&
         end->result.failure.code == cmdop_agent_v1_Code_CODE_LOST &&
         x->attached && !x->leaving) {
-        if (x->lost_ms == 0)
-            x->lost_ms = loop_now(&x->client.loop);
-        state_line(x);
-        loop_arm(&x->client.loop, x->retry,
-                 loop_now(&x->client.loop) + STATE_MS);
+        try_again(x);
         return;
     }
     TEXT_OF(&t, words);
@@ -430,7 +443,6 @@ static void on_down(void *ctx, const char *why, bool fatal)
     struct attach *x = ctx;
     static char words[400];
     struct text t;
-    uint64_t now = loop_now(&x->client.loop);
     if (x->over)
         return;
     if (fatal || !x->attached) {
@@ -439,13 +451,7 @@ static void on_down(void *ctx, const char *why, bool fatal)
         leave(x, CMD_TRANSPORT, words);
         return;
     }
-    if (x->lost_ms == 0)
-        x->lost_ms = now;
-    state_line(x);
-    uint32_t random;
-    port_entropy((struct span){ (uint8_t *)&random, sizeof(random) });
-    loop_arm(&x->client.loop, x->retry,
-             now + backoff_next(&x->backoff, random));
+    try_again(x);
 }
 
 static void on_retry(void *ctx, uint64_t now_ms)

@@ -23,26 +23,30 @@ static const char *const state_names[LINK_STATES] = {
 };
 
 #define BIT(kind) (UINT32_C(1) << (kind))
-#define ALL_CHANNELS                                                         \
-    (BIT(MSG_OPEN) | BIT(MSG_ACCEPT) | BIT(MSG_REJECT) | BIT(MSG_DATA) |     \
-     BIT(MSG_CREDIT) | BIT(MSG_EVENT) | BIT(MSG_CLOSE))
+#define HANDSHAKE                                                            \
+    (BIT(MSG_HELLO) | BIT(MSG_CHALLENGE) | BIT(MSG_PROOF) | BIT(MSG_WELCOME))
 
+/* What may come, by state; those before OPEN belong to one role each. */
 static const uint32_t allowed[LINK_STATES] = {
     [LINK_HELLO] = BIT(MSG_HELLO),
     [LINK_CHALLENGE] = BIT(MSG_CHALLENGE) | BIT(MSG_REFUSE),
     [LINK_PROOF] = BIT(MSG_PROOF),
     [LINK_WELCOME] = BIT(MSG_WELCOME) | BIT(MSG_REFUSE),
-    [LINK_OPEN] = BIT(MSG_PING) | BIT(MSG_PONG) | BIT(MSG_DRAIN) |
-                  BIT(MSG_HEARTBEAT) | BIT(MSG_REFUSE) | ALL_CHANNELS,
 };
 
-bool link_allowed(enum link_state state, int kind)
+/* In OPEN, what may not: the handshake, and what only the other role says.
+ * Kinds that we do not know come from a newer peer and are ignored. */
+static const uint32_t forbidden_open[2] = {
+    [false] = HANDSHAKE | BIT(MSG_REFUSE) | BIT(MSG_DRAIN),
+    [true] = HANDSHAKE | BIT(MSG_HEARTBEAT),
+};
+
+bool link_allowed(enum link_state state, bool initiator, int kind)
 {
-    if (kind < 1 || kind > 31)
-        return state == LINK_OPEN; /* a newer peer: ignored there */
-    if ((allowed[state] & BIT(kind)) != 0)
-        return true;
-    return state == LINK_OPEN && kind > MSG_CLOSE;
+    bool known = kind >= 1 && kind <= 31;
+    if (state == LINK_OPEN)
+        return !known || (forbidden_open[initiator] & BIT(kind)) == 0;
+    return known && (allowed[state] & BIT(kind)) != 0;
 }
 
 /* The only assignment to the state. */
@@ -406,7 +410,7 @@ static int on_message(void *ctx, struct view frame)
         return OK; /* refused or ending: what still comes is dropped */
     if (msg_split(frame, &kind, &body) != OK)
         return broken(l, "a message is not a Frame with one field");
-    if (!link_allowed(l->state, kind))
+    if (!link_allowed(l->state, l->initiator, kind))
         return not_allowed(l, kind);
     return dispatch(l, kind, frame, body);
 }
@@ -441,7 +445,16 @@ static void on_wake(void *ctx)
 static const struct wire_ops wire_ops = { .opened = on_opened,
                                           .message = on_message,
                                           .pull = on_pull };
-static const struct mux_ops mux_ops = { .open = on_open, .wake = on_wake };
+static void on_gone(void *ctx, uint32_t number, const msg_close *end)
+{
+    struct link *l = ctx;
+    if (l->ops->gone != NULL)
+        l->ops->gone(l->ctx, number, end);
+}
+
+static const struct mux_ops mux_ops = { .open = on_open,
+                                        .wake = on_wake,
+                                        .gone = on_gone };
 
 /* Fields one by one: a whole-struct assignment would touch pages that an
  * idle connection never needs. */

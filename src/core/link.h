@@ -64,6 +64,9 @@ struct link_ops {
     void (*drain)(void *ctx, const msg_drain *drain);
     /* A channel is asked for; see mux_ops.open. */
     void (*open)(void *ctx, const msg_open *open, struct view params);
+    /* An Open that was not answered yet is taken back; see mux_ops.gone. May
+     * be NULL where every Open is answered at once. */
+    void (*gone)(void *ctx, uint32_t number, const msg_close *end);
     /* There is something to send: call link_push at the end of this turn. */
     void (*wake)(void *ctx);
 };
@@ -131,6 +134,6 @@ int link_send(struct link *l, int kind, const pb_msgdesc_t *fields,
               const void *msg);
 
 /* May a message of this kind come in this state? For the test as well. */
-bool link_allowed(enum link_state state, int kind);
+bool link_allowed(enum link_state state, bool initiator, int kind);
 
 #endif

@@ -162,6 +162,7 @@ int chan_accept(struct mux *m, struct chan *c, const msg_open *open,
         return err;
     link_chan(m, c, open->channel);
     c->state = CHAN_OPEN;
+    c->answered = true;
     chan_tx_start(c, 0, accept->out_offset);
     chan_rx_start(c, 0, accept->in_offset);
     grant_first(c);
@@ -286,16 +287,17 @@ static int on_accept(struct mux *m, struct view body, const char **why)
     struct chan *c = find(m, accept.channel);
     if (c == NULL)
         return OK;
-    if (c->state == CHAN_CLOSING)
-        return OK; /* we gave up before the answer came */
-    if (c->state != CHAN_OPENING)
+    if (c->answered)
         return bad(why, "a channel was accepted twice");
-    c->state = CHAN_OPEN;
+    c->answered = true;
     chan_tx_start(c, 0, accept.in_offset);
     chan_rx_start(c, 0, accept.out_offset);
     peer_window(c, accept.window);
-    c->ops->accepted(c->ctx, &accept);
-    if (c->state == CHAN_OPEN)
+    if (c->state == CHAN_OPENING) { /* else we are closing it already */
+        c->state = CHAN_OPEN;
+        c->ops->accepted(c->ctx, &accept);
+    }
+    if (c->state != CHAN_FREE)
         chan_wake(c);
     return OK;
 }
@@ -308,7 +310,7 @@ static int on_reject(struct mux *m, struct view body, const char **why)
     struct chan *c = find(m, reject.channel);
     if (c == NULL)
         return OK;
-    if (c->state == CHAN_OPEN)
+    if (c->answered)
         return bad(why, "an open channel was rejected");
     unlink_chan(c);
     c->ops->rejected(c->ctx, &reject);
@@ -341,7 +343,8 @@ static int on_chan_data(struct chan *c, struct msg_data *d, struct view bytes,
     if (dup > 0 && dup >= bytes.len && !d->fin)
         return OK; /* all of it was applied before */
     bytes = view_from(bytes, dup < bytes.len ? (size_t)dup : bytes.len);
-    if (bytes.len > rx->limit - rx->next)
+    uint64_t room = rx->limit > rx->next ? rx->limit - rx->next : 0;
+    if (bytes.len > room)
         return bad(why, "more bytes came than were granted");
     if (rx->fin && bytes.len > 0)
         return bad(why, "bytes came after the end of a stream");
@@ -405,8 +408,11 @@ static int on_close(struct mux *m, struct view body, const char **why)
     if (msg_decode(body, cmdop_agent_v1_Close_fields, &end) != OK)
         return bad(why, "a Close message does not parse");
     struct chan *c = find(m, end.channel);
-    if (c == NULL)
+    if (c == NULL) {
+        if (m->ops->gone != NULL)
+            m->ops->gone(m->ctx, end.channel, &end);
         return OK;
+    }
     unlink_chan(c);
     c->ops->closed(c->ctx, &end);
     return OK;
@@ -513,7 +519,8 @@ static bool drained(const struct chan *c)
 /* The Close of a channel, once nothing stands before it. */
 static bool finish(struct chan *c)
 {
-    if (c->state != CHAN_CLOSING || !(c->end_now || drained(c)))
+    if (c->state != CHAN_CLOSING ||
+        !(c->end_now || (c->answered && drained(c))))
         return false;
     if (mux_send(c->mux, MSG_CLOSE, cmdop_agent_v1_Close_fields, &c->end) !=
         OK)
@@ -527,7 +534,7 @@ static bool finish(struct chan *c)
 static size_t pull_chan(struct chan *c, struct span out)
 {
     bool may_send = c->state == CHAN_OPEN ||
-                    (c->state == CHAN_CLOSING && !c->end_now);
+                    (c->state == CHAN_CLOSING && c->answered && !c->end_now);
     for (uint32_t i = 0; may_send && i < CHAN_STREAMS; i++) {
         if (!c->tx[i].used || c->tx[i].fin)
             continue;

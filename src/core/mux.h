@@ -95,6 +95,7 @@ struct chan {
     bool                   gaps_ok; /* incoming offsets may jump forward */
     bool                   ready;   /* peek may have something */
     bool                   end_now; /* Close without draining first */
+    bool                   answered; /* Accept came, or was sent */
     struct chan_tx         tx[CHAN_STREAMS];
     struct chan_rx         rx[CHAN_STREAMS];
     msg_close              end;     /* what our Close will say */
@@ -104,6 +105,9 @@ struct mux_ops {
     /* The peer opens a channel: answer, now or later, with chan_accept or
      * mux_reject. `params` is valid during the call. */
     void (*open)(void *ctx, const msg_open *open, struct view params);
+    /* The peer closes a channel it opened and that we have not answered: do
+     * not accept it any more. May be NULL. */
+    void (*gone)(void *ctx, uint32_t number, const msg_close *end);
     /* There is something to send: have the link ask mux_pull soon. */
     void (*wake)(void *ctx);
 };

@@ -7,6 +7,8 @@
 #include "base/err.h"
 #include "limits.h"
 
+#define CLOSE_MS 2000 /* for the last words of an orderly end */
+
 static void on_timer(void *ctx, uint64_t now_ms);
 static void on_push(void *ctx);
 
@@ -77,7 +79,10 @@ static void settle(struct peer *p)
 static void on_ready(void *ctx, uint8_t ready)
 {
     struct peer *p = ctx;
+    p->link.heard = false;
     link_turn(&p->link, ready, p->scratch);
+    if (p->link.heard)
+        p->heard_ms = loop_now(p->loop);
     settle(p);
 }
 
@@ -98,18 +103,20 @@ void peer_wake(struct peer *p)
 static void on_timer(void *ctx, uint64_t now_ms)
 {
     struct peer *p = ctx;
+    if (p->link.state == LINK_CLOSED) {
+        peer_fail(p, ERR_TIMEOUT, "the peer did not take our last words");
+        return;
+    }
     if (p->link.state != LINK_OPEN) {
         peer_fail(p, ERR_TIMEOUT, "the handshake took too long");
         return;
     }
     if (p->idle_ms == 0)
         return;
-    if (!p->link.heard) {
+    if (now_ms >= p->heard_ms + p->idle_ms)
         peer_fail(p, ERR_TIMEOUT, "nothing was heard for too long");
-        return;
-    }
-    p->link.heard = false;
-    loop_arm(p->loop, p->timer, now_ms + p->idle_ms);
+    else
+        loop_arm(p->loop, p->timer, p->heard_ms + p->idle_ms);
 }
 
 static int start(struct peer *p, int handle, uint64_t idle_ms,
@@ -174,6 +181,7 @@ void peer_end(struct peer *p)
     if (p->handle < 0)
         return;
     link_end(&p->link);
+    loop_arm(p->loop, p->timer, loop_now(p->loop) + CLOSE_MS);
     peer_wake(p);
 }
 

@@ -19,7 +19,8 @@ struct peer {
     int               row;
     uint64_t          idle_ms; /* silence that ends the link; 0: for ever */
     struct loop_job   push;
-    int               timer;   /* handshake, then silence */
+    uint64_t          heard_ms; /* when something came last */
+    int               timer;   /* handshake, silence, or the end */
     void (*over)(void *ctx, const char *why);
     void *ctx;
 };

@@ -240,7 +240,14 @@ static int on_data(void *ctx, uint32_t stream, uint64_t off,
     struct session *t = a->session;
     (void)off;
     (void)fin; /* the end of one operator's input is not the shell's */
-    if (stream != 0 || (a->observer && bytes.len > 0))
+    if (a->observer && bytes.len > 0) {
+        msg_close end = chan_failure(cmdop_agent_v1_Code_CODE_DENIED,
+                                     "an observer may not type",
+                                     "connect without --observe");
+        chan_close(&a->chan, &end, true);
+        return OK;
+    }
+    if (stream != 0)
         return ERR_PROTO;
     if (sink_put(&t->in, bytes) != OK)
         return ERR_PROTO;

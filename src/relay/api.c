@@ -14,15 +14,14 @@ typedef void route_fn(struct api_conn *c);
 
 static void serve_healthz(struct api_conn *c)
 {
-    http_respond(&c->http, 200, "text/plain; charset=utf-8",
-                 view_str("ok\n"));
+    http_respond(&c->http, 200, "text/plain; charset=utf-8", view_str("ok\n"));
 }
 
 static void serve_readyz(struct api_conn *c)
 {
-    const char     *reasons[API_REASONS];
+    const char *reasons[API_REASONS];
     struct json_out o;
-    struct view     body;
+    struct view body;
     size_t n = c->api->ready(c->api->ready_ctx, reasons, API_REASONS);
 
     json_begin(&o, c->body, sizeof c->body);
@@ -44,10 +43,10 @@ static void serve_readyz(struct api_conn *c)
 
 static const struct {
     const char *path;
-    route_fn   *serve;
+    route_fn *serve;
 } ROUTES[] = {
-    { "/healthz", serve_healthz },
-    { "/readyz", serve_readyz },
+    {"/healthz", serve_healthz},
+    {"/readyz", serve_readyz},
 };
 
 static void route(struct api_conn *c)
@@ -119,8 +118,8 @@ static int work(struct api_conn *c)
 
 static int receive(struct api_conn *c)
 {
-    struct span room = { c->rx + c->rx_len, sizeof c->rx - c->rx_len };
-    int         n = port_recv(c->handle, room);
+    struct span room = {c->rx + c->rx_len, sizeof c->rx - c->rx_len};
+    int n = port_recv(c->handle, room);
 
     if (n > 0)
         c->rx_len += (size_t)n;
@@ -132,7 +131,7 @@ static int receive(struct api_conn *c)
 static void on_ready(void *ctx, uint8_t ready)
 {
     struct api_conn *c = ctx;
-    int              err = OK;
+    int err = OK;
 
     if (c->http.state != HTTP_ANSWERING &&
         (ready & (PORT_READ | PORT_HANGUP)) != 0)
@@ -185,9 +184,9 @@ static void open_conn(struct api *a, struct api_conn *c, int handle)
 
 static void on_connect(void *ctx, uint8_t ready)
 {
-    struct api      *a = ctx;
+    struct api *a = ctx;
     struct api_conn *c;
-    int              handle = OK;
+    int handle = OK;
 
     (void)ready;
     while ((c = free_conn(a)) != NULL) {
@@ -219,10 +218,8 @@ static void on_pause_over(void *ctx, uint64_t now_ms)
 void api_init(struct api *a, struct arena *arena, struct loop *l,
               api_ready_fn *ready, void *ready_ctx)
 {
-    *a = (struct api){ .loop = l,
-                       .ready = ready,
-                       .ready_ctx = ready_ctx,
-                       .listener = -1 };
+    *a = (struct api){
+        .loop = l, .ready = ready, .ready_ctx = ready_ctx, .listener = -1};
     a->pause = loop_timer_add(l, on_pause_over, a);
     assert(a->pause >= 0);
     a->conn = arena_carve(arena, sizeof *a->conn * API_CONNS,

@@ -39,24 +39,24 @@ struct api;
 
 struct api_conn {
     struct api *api;
-    int         handle; /* -1: free */
-    int         row;
-    int         timer;
-    size_t      rx_len;
+    int handle; /* -1: free */
+    int row;
+    int timer;
+    size_t rx_len;
     struct http http;
-    uint8_t     rx[API_RX_CAP];
-    char        body[API_BODY_CAP];
+    uint8_t rx[API_RX_CAP];
+    char body[API_BODY_CAP];
 };
 
 struct api {
-    struct loop     *loop;
-    api_ready_fn    *ready;
-    void            *ready_ctx;
-    int              listener; /* -1: none */
-    int              row;
-    int              pause; /* timer */
-    uint32_t         open;  /* connections */
-    struct api_conn *conn;  /* API_CONNS of them */
+    struct loop *loop;
+    api_ready_fn *ready;
+    void *ready_ctx;
+    int listener; /* -1: none */
+    int row;
+    int pause;             /* timer */
+    uint32_t open;         /* connections */
+    struct api_conn *conn; /* API_CONNS of them */
 };
 
 /* Carve the connections; about API_CONNS * 12 KiB. The loop needs API_ROWS

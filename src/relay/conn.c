@@ -36,6 +36,12 @@ static void on_heartbeat(void *ctx, const msg_heartbeat *beat)
     ask_seen(c->relay, c->machine);
 }
 
+static void on_gone(void *ctx, uint32_t number, const msg_close *end)
+{
+    struct conn *c = ctx;
+    routes_gone(&c->relay->routes, &c->peer.link.mux, number, end);
+}
+
 static void on_wake(void *ctx)
 {
     struct conn *c = ctx;
@@ -57,6 +63,7 @@ static const struct link_ops ops = {
     .judge = on_judge,
     .heartbeat = on_heartbeat,
     .open = on_open,
+    .gone = on_gone,
     .wake = on_wake,
 };
 
@@ -85,7 +92,7 @@ static void on_over(void *ctx, const char *why)
     give_back(c);
     r->conns_count--;
     if (!r->leaving)
-        loop_want(&r->loop, r->listener_row, PORT_READ);
+        listener_resume(&r->listener);
 }
 
 bool conn_room(const struct relay *r)

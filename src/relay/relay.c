@@ -13,7 +13,6 @@
 #define ROUTES_MAX   1024
 #define RPCS_MAX     32
 #define TLS_CACHE_BYTES (256 * 1024) /* about 2,500 resumable handshakes */
-#define ACCEPTS_PER_TURN 64
 #define ROWS_OWN     8 /* listener, signals */
 #define TIMERS_OWN   8 /* store, drain */
 #define DRAIN_MS     2000 /* for good-byes, before we leave anyway */
@@ -32,39 +31,28 @@ size_t relay_bytes(uint32_t conns_max)
 
 /* ---- accepting ---------------------------------------------------------------------- */
 
-static void on_connection(void *ctx, uint8_t ready)
+static bool room(void *ctx)
 {
-    struct relay *r = ctx;
-    (void)ready;
-    for (int i = 0; i < ACCEPTS_PER_TURN && conn_room(r); i++) {
-        struct port_addr from;
-        int handle = port_accept(r->listener, &from);
-        if (handle == ERR_LIMIT)
-            log_warn("accept.limit", port_why());
-        if (handle < 0)
-            return;
-        conn_start(r, handle, &from);
-    }
-    if (!conn_room(r)) {
-        log_warn("accept.full", "as many connections as there is memory for");
-        loop_want(&r->loop, r->listener_row, 0);
-    }
+    return conn_room(ctx);
+}
+
+static void accepted(void *ctx, int handle, const struct port_addr *from)
+{
+    conn_start(ctx, handle, from);
 }
 
 static int listen_grpc(struct relay *r, const struct port_addr *at,
                        struct text *why)
 {
-    char where[64];
-    r->listener = port_listen(at, &r->grpc_port);
-    if (r->listener < 0) {
-        port_addr_print(at, where, sizeof(where));
-        text_join(why, "cannot listen on ", where, ": ", port_why(),
-                  "; choose another address with --listen-grpc", NULL);
-        return r->listener;
-    }
-    r->listener_row =
-        loop_add(&r->loop, r->listener, PORT_READ, on_connection, r);
-    return r->listener_row < 0 ? r->listener_row : OK;
+    static const struct listener_ops ops = { room, accepted };
+    char where[PORT_ADDR_CAP];
+    int handle = port_listen(at, &r->grpc_port);
+    if (handle >= 0)
+        return listener_start(&r->listener, &r->loop, handle, &ops, r);
+    port_addr_print(at, where, sizeof(where));
+    text_join(why, "cannot listen on ", where, ": ", port_why(),
+              "; choose another address with --listen-grpc", NULL);
+    return handle;
 }
 
 static size_t why_not_ready(void *ctx, const char **reasons, size_t max)
@@ -108,8 +96,7 @@ static void leave(struct relay *r)
         return;
     r->leaving = true;
     log_info("relay.drain", NULL);
-    loop_remove(&r->loop, r->listener_row);
-    port_close(r->listener);
+    listener_stop(&r->listener);
     conns_drain(r, RECONNECT_MS);
     loop_arm(&r->loop, r->drain, loop_now(&r->loop) + DRAIN_MS);
 }

@@ -14,6 +14,7 @@
 #include "relay/registry.h"
 #include "relay/route.h"
 #include "relay/store.h"
+#include "transport/listen.h"
 
 struct relay;
 
@@ -61,8 +62,7 @@ struct relay {
     br_ec_private_key        tls_key;
     br_ssl_session_cache_lru tls_cache;
     struct store_who owner;    /* of this relay: first user, first fleet */
-    int              listener;
-    int              listener_row;
+    struct listener  listener;
     uint16_t         grpc_port; /* as bound */
     uint16_t         api_port;
     struct loop_job  store_later;

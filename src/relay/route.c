@@ -246,7 +246,10 @@ static void ag_accepted(void *ctx, const msg_accept *accept)
     if (chan_accept(op, &t->op, &asked, &copy) == OK)
         return;
     msg_close end = chan_failure(cmdop_agent_v1_Code_CODE_LIMIT,
-                                 "the operator's connection is full", "");
+                                 "the operator's connection is full",
+                                 "close a channel first");
+    (void)mux_reject(op, t->op_number, end.result.failure.code,
+                     end.result.failure.message, end.result.failure.remedy);
     end_machine_side(t, &end);
 }
 
@@ -271,6 +274,16 @@ static const struct chan_ops ag_ops = {
     .sent = ag_sent,
     .ended = route_ended,
 };
+
+void routes_gone(struct routes *r, struct mux *op, uint32_t number,
+                 const msg_close *end)
+{
+    for (uint32_t i = 0; i < r->cap; i++) {
+        struct route *t = &r->slots[i];
+        if (t->live && t->op_mux == op && t->op_number == number)
+            op_closed(t, end);
+    }
+}
 
 void routes_operator_lost(struct routes *r, struct mux *op)
 {

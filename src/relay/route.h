@@ -54,6 +54,10 @@ void routes_init(struct routes *r, struct arena *a, uint32_t cap);
 void route_open(struct routes *r, struct mux *op, struct mux *ag,
                 const msg_open *open, struct view params);
 
+/* An operator takes an Open back that the machine has not answered yet. */
+void routes_gone(struct routes *r, struct mux *op, uint32_t number,
+                 const msg_close *end);
+
 /* An operator's link is gone: end what it had asked for and not got yet. */
 void routes_operator_lost(struct routes *r, struct mux *op);
 

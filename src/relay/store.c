@@ -73,7 +73,7 @@ static bool is_uuid_or_empty(const char id[UUID_CAP])
 /* Ends inside its field and holds nothing that text_safe would change. */
 static bool is_text(const char *s, size_t cap, bool may_be_empty)
 {
-    char        safe[STORE_DETAIL_CAP * 4];
+    char safe[STORE_DETAIL_CAP * 4];
     struct text t;
     const char *end = memchr(s, '\0', cap);
 
@@ -111,8 +111,7 @@ static bool is_valid(const struct store_ask *q)
 {
     switch (q->op) {
     case STORE_SETUP:
-        return IS_NAME(q->u.setup.fleet_name) &&
-               IS_NAME(q->u.setup.user_name);
+        return IS_NAME(q->u.setup.fleet_name) && IS_NAME(q->u.setup.user_name);
     case STORE_TOKEN_MAKE:
         return is_uuid(q->u.token_make.fleet_id) &&
                is_uuid(q->u.token_make.user_id) &&
@@ -120,8 +119,7 @@ static bool is_valid(const struct store_ask *q)
                q->u.token_make.expires_ms >= 0 &&
                is_actor(&q->u.token_make.actor);
     case STORE_TOKEN_CHECK:
-    case STORE_MACHINE_LOGIN:
-        return true;
+    case STORE_MACHINE_LOGIN: return true;
     case STORE_TOKEN_REVOKE:
     case STORE_JOINKEY_REVOKE:
         return is_uuid(q->u.revoke.fleet_id) &&
@@ -133,10 +131,8 @@ static bool is_valid(const struct store_ask *q)
                q->u.joinkey_make.expires_ms >= 0 &&
                is_actor(&q->u.joinkey_make.actor);
     case STORE_JOINKEY_LIST:
-    case STORE_MACHINE_LIST:
-        return q->row != NULL && is_list(&q->u.list);
-    case STORE_ENROL:
-        return IS_NAME(q->u.enrol.name);
+    case STORE_MACHINE_LIST: return q->row != NULL && is_list(&q->u.list);
+    case STORE_ENROL: return IS_NAME(q->u.enrol.name);
     case STORE_MACHINE_SEEN:
         return is_uuid(q->u.machine_seen.fleet_id) &&
                is_uuid(q->u.machine_seen.machine_id);
@@ -144,8 +140,7 @@ static bool is_valid(const struct store_ask *q)
         return is_uuid(q->u.machine_enable.fleet_id) &&
                is_uuid(q->u.machine_enable.machine_id) &&
                is_actor(&q->u.machine_enable.actor);
-    case STORE_AUDIT:
-        return is_audit(&q->u.audit);
+    case STORE_AUDIT: return is_audit(&q->u.audit);
     }
     return false;
 }
@@ -171,7 +166,7 @@ static size_t whole_len(struct view v)
 
 static void clean(char *field, size_t cap)
 {
-    char        safe[64]; /* the largest field of facts */
+    char safe[64]; /* the largest field of facts */
     struct text t;
     const char *end = memchr(field, '\0', cap);
 

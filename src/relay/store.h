@@ -27,19 +27,19 @@
 
 /* ---- sizes ---------------------------------------------------------------- */
 
-#define STORE_QUEUE       256 /* questions that may wait; a power of two */
-#define STORE_BATCH       32  /* questions done in one turn */
-#define STORE_HASH        32  /* SHA-256 */
-#define STORE_KEY         32  /* Ed25519 public key */
-#define STORE_RANDOM      16  /* makes one UUID */
-#define STORE_SLUG_CAP    32
-#define STORE_KIND_CAP    16
-#define STORE_ACTOR_CAP   64
-#define STORE_ACTION_CAP  32
-#define STORE_OBJECT_CAP  64
-#define STORE_OUTCOME_CAP 24
-#define STORE_DETAIL_CAP  240
-#define STORE_PREFIX_MIN  4      /* shortest prefix of an id, for people */
+#define STORE_QUEUE              256 /* questions that may wait; a power of two */
+#define STORE_BATCH              32 /* questions done in one turn */
+#define STORE_HASH               32 /* SHA-256 */
+#define STORE_KEY                32 /* Ed25519 public key */
+#define STORE_RANDOM             16 /* makes one UUID */
+#define STORE_SLUG_CAP           32
+#define STORE_KIND_CAP           16
+#define STORE_ACTOR_CAP          64
+#define STORE_ACTION_CAP         32
+#define STORE_OBJECT_CAP         64
+#define STORE_OUTCOME_CAP        24
+#define STORE_DETAIL_CAP         240
+#define STORE_PREFIX_MIN         4 /* shortest prefix of an id, for people */
 #define STORE_FLEET_MACHINES_MAX 100000 /* a join key cannot fill the disk */
 
 /* The memory an engine wants from store_open: 4 MiB hold the page cache and
@@ -103,24 +103,24 @@ struct store_facts {
  * one write their audit row themselves, in the same transaction, when they
  * changed something. */
 struct store_actor {
-    char kind[STORE_KIND_CAP]; /* "user", "machine", "cli", "relay", ... */
+    char kind[STORE_KIND_CAP];  /* "user", "machine", "cli", "relay", ... */
     char name[STORE_ACTOR_CAP]; /* a user's id, a login name; may be empty */
 };
 
 /* First start: make fleet (slug "home"), owner and membership; or find them
  * as they are. The random bytes make the fleet's and the user's id. */
 struct store_setup {
-    char    fleet_name[NAME_CAP];
-    char    user_name[NAME_CAP];
+    char fleet_name[NAME_CAP];
+    char user_name[NAME_CAP];
     uint8_t random[2 * STORE_RANDOM];
 };
 
 /* A token speaks for one user in one fleet; STORE_UNKNOWN when that user is
  * not a member of it. */
 struct store_token_make {
-    char    fleet_id[UUID_CAP];
-    char    user_id[UUID_CAP];
-    char    label[NAME_CAP];
+    char fleet_id[UUID_CAP];
+    char user_id[UUID_CAP];
+    char label[NAME_CAP];
     uint8_t hash[STORE_HASH];
     int64_t expires_ms;
     uint8_t random[STORE_RANDOM];
@@ -140,12 +140,12 @@ struct store_revoke {
 };
 
 struct store_joinkey_make {
-    char     fleet_id[UUID_CAP];
-    char     label[NAME_CAP]; /* may be empty */
-    uint8_t  hash[STORE_HASH];
+    char fleet_id[UUID_CAP];
+    char label[NAME_CAP]; /* may be empty */
+    uint8_t hash[STORE_HASH];
     uint32_t uses_max; /* 0: no limit */
-    int64_t  expires_ms;
-    uint8_t  random[STORE_RANDOM];
+    int64_t expires_ms;
+    uint8_t random[STORE_RANDOM];
     struct store_actor actor;
 };
 
@@ -153,11 +153,11 @@ struct store_joinkey_make {
  * making, machines by name, then by id), those after the row that `after_*`
  * describes; empty starts at the beginning. */
 struct store_list {
-    char     fleet_id[UUID_CAP];
-    uint32_t limit; /* rows at most; 0: all */
-    char     after_name[NAME_CAP]; /* machines */
-    int64_t  after_ms;             /* join keys: created_ms */
-    char     after_id[UUID_CAP];   /* both */
+    char fleet_id[UUID_CAP];
+    uint32_t limit;            /* rows at most; 0: all */
+    char after_name[NAME_CAP]; /* machines */
+    int64_t after_ms;          /* join keys: created_ms */
+    char after_id[UUID_CAP];   /* both */
 };
 
 /*
@@ -170,11 +170,11 @@ struct store_list {
  * actor of kind "join-key", its name the key's id.
  */
 struct store_enrol {
-    uint8_t            join_hash[STORE_HASH];
-    uint8_t            public_key[STORE_KEY];
-    char               name[NAME_CAP]; /* not empty */
+    uint8_t join_hash[STORE_HASH];
+    uint8_t public_key[STORE_KEY];
+    char name[NAME_CAP]; /* not empty */
     struct store_facts facts;
-    uint8_t            random[STORE_RANDOM];
+    uint8_t random[STORE_RANDOM];
 };
 
 /* STORE_UNKNOWN: no such key, it must enrol. STORE_DISABLED: it may not come
@@ -186,8 +186,8 @@ struct store_machine_login {
 /* Last seen = now, and what the machine says of itself. Not worth an fsync:
  * a power cut may forget it. */
 struct store_machine_seen {
-    char               fleet_id[UUID_CAP];
-    char               machine_id[UUID_CAP];
+    char fleet_id[UUID_CAP];
+    char machine_id[UUID_CAP];
     struct store_facts facts;
 };
 
@@ -203,12 +203,12 @@ struct store_machine_enable {
 /* One line of the record, as it is. at_ms 0: now. */
 struct store_audit {
     int64_t at_ms;
-    char    fleet_id[UUID_CAP]; /* may be empty: of the relay itself */
+    char fleet_id[UUID_CAP]; /* may be empty: of the relay itself */
     struct store_actor actor;
-    char    action[STORE_ACTION_CAP]; /* "token.make" */
-    char    object[STORE_OBJECT_CAP];
-    char    outcome[STORE_OUTCOME_CAP];
-    char    detail[STORE_DETAIL_CAP];
+    char action[STORE_ACTION_CAP]; /* "token.make" */
+    char object[STORE_OBJECT_CAP];
+    char outcome[STORE_OUTCOME_CAP];
+    char detail[STORE_DETAIL_CAP];
 };
 
 /* ---- answers --------------------------------------------------------------- */
@@ -216,54 +216,54 @@ struct store_audit {
 /* SETUP, TOKEN_MAKE (id = the token's), TOKEN_CHECK (all of it). With
  * STORE_REVOKED and STORE_EXPIRED a check still tells whose it was. */
 struct store_who {
-    char            token_id[UUID_CAP];
-    char            user_id[UUID_CAP];
-    char            user_name[NAME_CAP];
-    char            fleet_id[UUID_CAP];
-    char            fleet_name[NAME_CAP];
+    char token_id[UUID_CAP];
+    char user_id[UUID_CAP];
+    char user_name[NAME_CAP];
+    char fleet_id[UUID_CAP];
+    char fleet_name[NAME_CAP];
     enum store_role role;
-    int64_t         expires_ms;
-    bool            created; /* SETUP: made now, not found */
+    int64_t expires_ms;
+    bool created; /* SETUP: made now, not found */
 };
 
 /* JOINKEY_MAKE (id), a row of JOINKEY_LIST. */
 struct store_joinkey {
-    char     id[UUID_CAP];
-    char     label[NAME_CAP];
+    char id[UUID_CAP];
+    char label[NAME_CAP];
     uint32_t uses_max;
     uint32_t uses;
-    int64_t  created_ms;
-    int64_t  expires_ms;
-    int64_t  revoked_ms;
+    int64_t created_ms;
+    int64_t expires_ms;
+    int64_t revoked_ms;
 };
 
 /* ENROL, MACHINE_LOGIN, MACHINE_ENABLE, a row of MACHINE_LIST. */
 struct store_machine {
-    char               id[UUID_CAP];
-    char               fleet_id[UUID_CAP];
-    char               name[NAME_CAP];
+    char id[UUID_CAP];
+    char fleet_id[UUID_CAP];
+    char name[NAME_CAP];
     struct store_facts facts;
-    int64_t            last_seen_ms;
-    int64_t            created_ms;
-    uint8_t            public_key[STORE_KEY];
-    bool               enabled;
-    bool               created; /* ENROL: made now, not known before */
+    int64_t last_seen_ms;
+    int64_t created_ms;
+    uint8_t public_key[STORE_KEY];
+    bool enabled;
+    bool created; /* ENROL: made now, not known before */
 };
 
 struct store_answer {
-    enum store_op      op;
-    int                err; /* OK, or nothing was done: ERR_BUSY (another
+    enum store_op op;
+    int err;                    /* OK, or nothing was done: ERR_BUSY (another
                                process holds the database), ERR_NO_SPACE,
                                ERR_DAMAGED, ERR_IO, ERR_LIMIT (memory),
                                ERR_CLOSED (store_close came first) */
     enum store_outcome outcome; /* meaningless unless err is OK */
-    uint32_t           rows;    /* lists: how many were handed over */
-    bool               more;    /* lists: there are further rows */
+    uint32_t rows;              /* lists: how many were handed over */
+    bool more;                  /* lists: there are further rows */
     union {
-        struct store_who     who;     /* SETUP, TOKEN_MAKE, TOKEN_CHECK */
+        struct store_who who;         /* SETUP, TOKEN_MAKE, TOKEN_CHECK */
         struct store_joinkey joinkey; /* JOINKEY_MAKE */
         struct store_machine machine; /* ENROL, MACHINE_LOGIN, _ENABLE */
-        char                 id[UUID_CAP]; /* *_REVOKE: the whole id */
+        char id[UUID_CAP];            /* *_REVOKE: the whole id */
     } u;
 };
 
@@ -286,22 +286,22 @@ union store_row {
  */
 struct store_ask {
     enum store_op op;
-    uint32_t      tag;
-    void         *ctx;
+    uint32_t tag;
+    void *ctx;
     void (*answer)(void *ctx, uint32_t tag, const struct store_answer *a);
     bool (*row)(void *ctx, uint32_t tag, const union store_row *row);
     union {
-        struct store_setup          setup;
-        struct store_token_make     token_make;
-        struct store_token_check    token_check;
-        struct store_revoke         revoke; /* TOKEN_REVOKE, JOINKEY_REVOKE */
-        struct store_joinkey_make   joinkey_make;
-        struct store_list           list; /* JOINKEY_LIST, MACHINE_LIST */
-        struct store_enrol          enrol;
-        struct store_machine_login  machine_login;
-        struct store_machine_seen   machine_seen;
+        struct store_setup setup;
+        struct store_token_make token_make;
+        struct store_token_check token_check;
+        struct store_revoke revoke; /* TOKEN_REVOKE, JOINKEY_REVOKE */
+        struct store_joinkey_make joinkey_make;
+        struct store_list list; /* JOINKEY_LIST, MACHINE_LIST */
+        struct store_enrol enrol;
+        struct store_machine_login machine_login;
+        struct store_machine_seen machine_seen;
         struct store_machine_enable machine_enable;
-        struct store_audit          audit;
+        struct store_audit audit;
     } u;
 };
 
@@ -311,17 +311,17 @@ struct store_engine; /* the engine's own; lives in the heap it was given */
 
 struct store {
     struct store_engine *engine; /* NULL: closed */
-    char                 why[STORE_DETAIL_CAP];
-    bool                 turning;  /* inside store_turn or store_close */
-    uint32_t             head;     /* runs freely; queue[head % STORE_QUEUE] */
-    uint32_t             tail;
-    struct store_ask     queue[STORE_QUEUE]; /* about 160 KiB */
+    char why[STORE_DETAIL_CAP];
+    bool turning;  /* inside store_turn or store_close */
+    uint32_t head; /* runs freely; queue[head % STORE_QUEUE] */
+    uint32_t tail;
+    struct store_ask queue[STORE_QUEUE]; /* about 160 KiB */
 };
 
 struct store_cfg {
     const char *path; /* the database; its folder is made 0700 if missing */
     struct span heap; /* STORE_HEAP_BYTES or more; the store's until closed */
-    uint32_t    busy_ms; /* how long a turn may wait while another process
+    uint32_t busy_ms; /* how long a turn may wait while another process
                             writes: the relay 20, a command 5000 */
 };
 

@@ -112,8 +112,8 @@ static const char *const MIGRATIONS[] = {
 
 /* ---- statements ------------------------------------------------------------------ */
 
-#define MACHINE_COLUMNS                                                      \
-    "id, fleet_id, name, hostname, os, os_version, architecture,"            \
+#define MACHINE_COLUMNS                                           \
+    "id, fleet_id, name, hostname, os, os_version, architecture," \
     " agent_version, last_seen_ms, created_ms, public_key, enabled"
 
 static const char *const STATEMENTS[SQL_COUNT] = {
@@ -125,24 +125,21 @@ static const char *const STATEMENTS[SQL_COUNT] = {
     [SQL_STEP_KEEP] = "RELEASE step",
     [SQL_STEP_UNDO] = "ROLLBACK TO step",
 
-    [SQL_HOME] =
-        "SELECT p.id, p.name, f.id, f.name, m.role FROM fleet f"
-        " JOIN member m ON m.fleet_id = f.id AND m.role = 'owner'"
-        " JOIN person p ON p.id = m.person_id"
-        " WHERE f.slug = 'home' ORDER BY m.created_ms, p.id LIMIT 1",
-    [SQL_FLEET_MAKE] =
-        "INSERT INTO fleet (id, slug, name, created_ms)"
-        " VALUES (?1, 'home', ?2, ?3)",
+    [SQL_HOME] = "SELECT p.id, p.name, f.id, f.name, m.role FROM fleet f"
+                 " JOIN member m ON m.fleet_id = f.id AND m.role = 'owner'"
+                 " JOIN person p ON p.id = m.person_id"
+                 " WHERE f.slug = 'home' ORDER BY m.created_ms, p.id LIMIT 1",
+    [SQL_FLEET_MAKE] = "INSERT INTO fleet (id, slug, name, created_ms)"
+                       " VALUES (?1, 'home', ?2, ?3)",
     [SQL_PERSON_MAKE] =
         "INSERT INTO person (id, name, created_ms) VALUES (?1, ?2, ?3)",
     [SQL_MEMBER_MAKE] =
         "INSERT INTO member (fleet_id, person_id, role, created_ms)"
         " VALUES (?1, ?2, ?3, ?4)",
-    [SQL_MEMBER] =
-        "SELECT p.id, p.name, f.id, f.name, m.role FROM member m"
-        " JOIN person p ON p.id = m.person_id"
-        " JOIN fleet f ON f.id = m.fleet_id"
-        " WHERE m.fleet_id = ?1 AND m.person_id = ?2",
+    [SQL_MEMBER] = "SELECT p.id, p.name, f.id, f.name, m.role FROM member m"
+                   " JOIN person p ON p.id = m.person_id"
+                   " JOIN fleet f ON f.id = m.fleet_id"
+                   " WHERE m.fleet_id = ?1 AND m.person_id = ?2",
 
     [SQL_TOKEN_MAKE] =
         "INSERT INTO token (fleet_id, id, person_id, label, hash, created_ms,"
@@ -180,12 +177,10 @@ static const char *const STATEMENTS[SQL_COUNT] = {
 
     [SQL_MACHINE_BY_KEY] =
         "SELECT " MACHINE_COLUMNS " FROM machine WHERE public_key = ?1",
-    [SQL_MACHINE_BY_ID] =
-        "SELECT " MACHINE_COLUMNS " FROM machine"
-        " WHERE fleet_id = ?1 AND id = ?2",
-    [SQL_MACHINE_COUNT] =
-        "UPDATE fleet SET machines = machines + 1"
-        " WHERE id = ?1 AND machines < ?2",
+    [SQL_MACHINE_BY_ID] = "SELECT " MACHINE_COLUMNS " FROM machine"
+                          " WHERE fleet_id = ?1 AND id = ?2",
+    [SQL_MACHINE_COUNT] = "UPDATE fleet SET machines = machines + 1"
+                          " WHERE id = ?1 AND machines < ?2",
     [SQL_MACHINE_MAKE] =
         "INSERT INTO machine (fleet_id, id, name, joinkey_id, last_seen_ms,"
         " hostname, os, os_version, architecture, agent_version, public_key,"
@@ -201,10 +196,9 @@ static const char *const STATEMENTS[SQL_COUNT] = {
         " WHERE fleet_id = ?1 AND id = ?2",
     [SQL_MACHINE_ENABLE] =
         "UPDATE machine SET enabled = ?3 WHERE fleet_id = ?1 AND id = ?2",
-    [SQL_MACHINE_LIST] =
-        "SELECT " MACHINE_COLUMNS " FROM machine"
-        " WHERE fleet_id = ?1 AND (name, id) > (?2, ?3)"
-        " ORDER BY name, id LIMIT ?4",
+    [SQL_MACHINE_LIST] = "SELECT " MACHINE_COLUMNS " FROM machine"
+                         " WHERE fleet_id = ?1 AND (name, id) > (?2, ?3)"
+                         " ORDER BY name, id LIMIT ?4",
 
     [SQL_AUDIT] =
         "INSERT INTO audit (at_ms, fleet_id, actor_kind, actor, action,"
@@ -224,24 +218,17 @@ int store_schema_err(int rc)
     switch (rc & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:
-    case SQLITE_DONE:
-        return OK;
-    case SQLITE_FULL:
-        return ERR_NO_SPACE;
+    case SQLITE_DONE: return OK;
+    case SQLITE_FULL: return ERR_NO_SPACE;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return ERR_DAMAGED;
+    case SQLITE_NOTADB: return ERR_DAMAGED;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return ERR_BUSY;
-    case SQLITE_NOMEM:
-        return ERR_LIMIT;
+    case SQLITE_LOCKED: return ERR_BUSY;
+    case SQLITE_NOMEM: return ERR_LIMIT;
     case SQLITE_PERM:
     case SQLITE_READONLY:
-    case SQLITE_CANTOPEN:
-        return ERR_DENIED;
-    case SQLITE_CONSTRAINT:
-        return ERR_EXISTS;
+    case SQLITE_CANTOPEN: return ERR_DENIED;
+    case SQLITE_CONSTRAINT: return ERR_EXISTS;
     }
     return ERR_IO;
 }
@@ -265,7 +252,7 @@ static int run(sqlite3 *db, struct text *why, const char *sql)
 static int ask_int(sqlite3 *db, struct text *why, const char *sql, int *out)
 {
     sqlite3_stmt *st = NULL;
-    int           rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+    int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
 
     if (rc == SQLITE_OK)
         rc = sqlite3_step(st);
@@ -280,7 +267,7 @@ static int ask_word(sqlite3 *db, struct text *why, const char *sql,
                     struct text *out)
 {
     sqlite3_stmt *st = NULL;
-    int           rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+    int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
 
     if (rc == SQLITE_OK)
         rc = sqlite3_step(st);
@@ -316,8 +303,8 @@ static int read_marks(sqlite3 *db, struct text *why, struct marks *out)
 
 static int examine_whose(sqlite3 *db, struct text *why, int *version)
 {
-    struct marks m = { 0 };
-    int          err = read_marks(db, why, &m);
+    struct marks m = {0};
+    int err = read_marks(db, why, &m);
 
     if (err != OK)
         return err;
@@ -339,7 +326,7 @@ static int examine_whose(sqlite3 *db, struct text *why, int *version)
 
 static int examine_pages(sqlite3 *db, struct text *why)
 {
-    char        buf[120];
+    char buf[120];
     struct text verdict;
 
     TEXT_OF(&verdict, buf);
@@ -373,7 +360,7 @@ static int set_wal(sqlite3 *db, struct text *why, struct text *mode)
  */
 static int set_modes(sqlite3 *db, struct text *why)
 {
-    char        buf[16];
+    char buf[16];
     struct text mode;
 
     TEXT_OF(&mode, buf);
@@ -397,7 +384,7 @@ static int set_modes(sqlite3 *db, struct text *why)
 /* One migration; another process may have done it while we waited. */
 static int migrate(sqlite3 *db, struct text *why, int *version)
 {
-    char        buf[96];
+    char buf[96];
     struct text mark;
 
     int err = run(db, why, "BEGIN IMMEDIATE");
@@ -438,9 +425,8 @@ int store_schema_up(sqlite3 *db, struct text *why)
         err = migrate(db, why, &version);
     if (err == OK) /* a newer program may have been quicker */
         err = examine_whose(db, why, &version);
-    if (err == OK &&
-        sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL) !=
-            SQLITE_OK)
+    if (err == OK && sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1,
+                                       (int *)NULL) != SQLITE_OK)
         err = failed(db, why);
     return err;
 }

@@ -14,7 +14,7 @@
 #include "base/text.h"
 
 enum store_sql {
-    SQL_READ, /* begin; reads only */
+    SQL_READ,  /* begin; reads only */
     SQL_WRITE, /* begin; takes the write lock now */
     SQL_COMMIT,
     SQL_ROLLBACK,

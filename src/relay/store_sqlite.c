@@ -38,7 +38,7 @@
  * of two each page would cost 8 KiB. */
 static int give_memory(struct span heap, struct store_engine **out)
 {
-    int    head = 0; /* what SQLite adds to a page */
+    int head = 0; /* what SQLite adds to a page */
     size_t skew = (16 - ((uintptr_t)heap.ptr & 15)) & 15;
 
     if (heap.len < HEAP_BYTES_MIN || heap.len > INT32_MAX)
@@ -47,14 +47,13 @@ static int give_memory(struct span heap, struct store_engine **out)
         return ERR_UNSUPPORTED;
     uint8_t *engine = heap.ptr + skew;
     uint8_t *cache = engine + ROUND16(sizeof **out);
-    size_t   slot = ROUND16(PAGE_BYTES + head);
-    size_t   slots = heap.len / 2 / slot;
+    size_t slot = ROUND16(PAGE_BYTES + head);
+    size_t slots = heap.len / 2 / slot;
     uint8_t *rest = cache + slots * slot;
-    size_t   left = heap.len - (size_t)(rest - heap.ptr);
-    if (sqlite3_config(SQLITE_CONFIG_PAGECACHE, cache, (int)slot,
-                       (int)slots) != SQLITE_OK ||
-        sqlite3_config(SQLITE_CONFIG_HEAP, rest, (int)left, 64) !=
+    size_t left = heap.len - (size_t)(rest - heap.ptr);
+    if (sqlite3_config(SQLITE_CONFIG_PAGECACHE, cache, (int)slot, (int)slots) !=
             SQLITE_OK ||
+        sqlite3_config(SQLITE_CONFIG_HEAP, rest, (int)left, 64) != SQLITE_OK ||
         sqlite3_initialize() != SQLITE_OK)
         return ERR_UNSUPPORTED;
     *out = (struct store_engine *)(void *)engine;
@@ -68,7 +67,7 @@ static int give_memory(struct span heap, struct store_engine **out)
 /* The folder of `path`; "." when it names none. */
 static int make_folder(const char *path)
 {
-    char   folder[PATH_CAP] = ".";
+    char folder[PATH_CAP] = ".";
     size_t end = strlen(path);
 
     while (end > 0 && path[end - 1] != '/')
@@ -100,9 +99,9 @@ static void uri_path(struct text *t, const char *path)
  */
 static int find_mode(const char *path, char model[PATH_CAP])
 {
-    uint8_t     byte[1];
+    uint8_t byte[1];
     struct text t;
-    int         n = port_keep_read(path, true, SPAN_ARRAY(byte));
+    int n = port_keep_read(path, true, SPAN_ARRAY(byte));
 
     model[0] = '\0';
     if (n >= 0 || n == ERR_TOO_BIG)
@@ -117,9 +116,9 @@ static int find_mode(const char *path, char model[PATH_CAP])
 /* OK, or a code of ours; *rc is SQLite's when it came that far. */
 static int open_file(struct store_engine *e, const char *path, int *rc)
 {
-    char        model[PATH_CAP];
+    char model[PATH_CAP];
     struct text uri;
-    int         err = find_mode(path, model);
+    int err = find_mode(path, model);
 
     if (err != OK)
         return err;
@@ -166,7 +165,7 @@ static void set_limits(struct store_engine *e)
 
 static int set_cache(struct store_engine *e)
 {
-    char        sql[48];
+    char sql[48];
     struct text t;
 
     TEXT_OF(&t, sql);
@@ -178,10 +177,9 @@ static int set_cache(struct store_engine *e)
 static int prepare_all(struct store_engine *e)
 {
     for (int i = 0; i < SQL_COUNT; i++) {
-        int rc = sqlite3_prepare_v3(e->db,
-                                    store_schema_sql((enum store_sql)i), -1,
-                                    SQLITE_PREPARE_PERSISTENT, &e->st[i],
-                                    NULL);
+        int rc =
+            sqlite3_prepare_v3(e->db, store_schema_sql((enum store_sql)i), -1,
+                               SQLITE_PREPARE_PERSISTENT, &e->st[i], NULL);
         if (rc != SQLITE_OK)
             return store_schema_err(rc);
     }
@@ -228,7 +226,7 @@ static int bring_up(struct store_engine *e, const struct store_cfg *cfg,
 int store_open(struct store *s, const struct store_cfg *cfg)
 {
     struct store_engine *e = NULL;
-    struct text          why;
+    struct text why;
 
     s->engine = NULL;
     s->turning = false;
@@ -257,8 +255,8 @@ int store_open(struct store *s, const struct store_cfg *cfg)
 static void answer_next(struct store *s, struct store_answer *a)
 {
     struct store_ask *slot = &s->queue[s->head % STORE_QUEUE];
-    uint32_t          tag = slot->tag;
-    void             *ctx = slot->ctx;
+    uint32_t tag = slot->tag;
+    void *ctx = slot->ctx;
     void (*answer)(void *, uint32_t, const struct store_answer *) =
         slot->answer;
 
@@ -277,7 +275,7 @@ void store_close(struct store *s)
     s->engine = NULL; /* what answers ask for now is refused */
     s->turning = true;
     while (store_pending(s)) {
-        struct store_answer a = { .err = ERR_CLOSED };
+        struct store_answer a = {.err = ERR_CLOSED};
         answer_next(s, &a);
     }
     s->turning = false;
@@ -336,9 +334,9 @@ static int step(struct store_engine *e, const struct store_ask *q,
                 struct store_answer *a)
 {
     const struct store_op_row *op = store_sqlite_op(q->op);
-    bool                       writes = op->effort != STORE_LOOKS;
+    bool writes = op->effort != STORE_LOOKS;
 
-    *a = (struct store_answer){ .op = q->op };
+    *a = (struct store_answer){.op = q->op};
     int err = writes ? plain(e, SQL_STEP) : OK;
     if (err == OK)
         err = op->run(e, q, a);
@@ -368,7 +366,7 @@ static int transact(struct store *s, uint32_t from, uint32_t n,
                     enum store_effort effort)
 {
     struct store_engine *e = s->engine;
-    int                  err = begin(e, effort);
+    int err = begin(e, effort);
 
     for (uint32_t i = from; err == OK && i < from + n; i++)
         err = step(e, queued(s, i), &e->answers[i]);
@@ -421,7 +419,7 @@ static uint32_t one_by_one(struct store *s, uint32_t n)
         if (err == ERR_BUSY)
             return i;
         if (err != OK)
-            s->engine->answers[i] = (struct store_answer){ .err = err };
+            s->engine->answers[i] = (struct store_answer){.err = err};
     }
     return n;
 }
@@ -430,15 +428,15 @@ static uint32_t one_by_one(struct store *s, uint32_t n)
 static int do_batch(struct store *s)
 {
     enum store_effort effort;
-    uint32_t          n = choose(s, &effort);
-    int               err = transact(s, 0, n, effort);
+    uint32_t n = choose(s, &effort);
+    int err = transact(s, 0, n, effort);
 
     if (err == ERR_BUSY && (n = choose_reads(s, n)) > 0)
         err = transact(s, 0, n, STORE_LOOKS);
     if (err == ERR_BUSY)
         return ERR_BUSY;
     if (err != OK && n == 1)
-        s->engine->answers[0] = (struct store_answer){ .err = err };
+        s->engine->answers[0] = (struct store_answer){.err = err};
     else if (err != OK)
         n = one_by_one(s, n);
     return n > 0 ? (int)n : ERR_BUSY;

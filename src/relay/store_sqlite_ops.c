@@ -14,15 +14,15 @@
 
 struct query {
     struct store_engine *e;
-    sqlite3_stmt        *st;
-    int                  at; /* next parameter, then next column */
-    int                  rc; /* first failure of a bind */
+    sqlite3_stmt *st;
+    int at; /* next parameter, then next column */
+    int rc; /* first failure of a bind */
 };
 
 static struct query query(struct store_engine *e, enum store_sql which)
 {
     (void)sqlite3_reset(e->st[which]);
-    return (struct query){ .e = e, .st = e->st[which], .at = 1 };
+    return (struct query){.e = e, .st = e->st[which], .at = 1};
 }
 
 static void bound(struct query *q, int rc)
@@ -86,7 +86,7 @@ static int finish(struct query *q)
 static void out_str(struct query *q, char *out, size_t cap)
 {
     const void *p = sqlite3_column_blob(q->st, q->at);
-    int         n = sqlite3_column_bytes(q->st, q->at);
+    int n = sqlite3_column_bytes(q->st, q->at);
 
     q->at++;
     (void)bytes_to_str(out, cap, view_of(p, n > 0 ? (size_t)n : 0));
@@ -102,7 +102,7 @@ static int64_t out_int(struct query *q)
 static void out_blob(struct query *q, uint8_t *out, size_t len)
 {
     const void *p = sqlite3_column_blob(q->st, q->at);
-    int         n = sqlite3_column_bytes(q->st, q->at);
+    int n = sqlite3_column_bytes(q->st, q->at);
 
     q->at++;
     memset(out, 0, len);
@@ -116,8 +116,8 @@ static void out_blob(struct query *q, uint8_t *out, size_t len)
 static void make_id(char out[UUID_CAP], const uint8_t random[STORE_RANDOM])
 {
     static const char digits[] = "0123456789abcdef";
-    uint8_t           b[STORE_RANDOM];
-    size_t            at = 0;
+    uint8_t b[STORE_RANDOM];
+    size_t at = 0;
 
     memcpy(b, random, sizeof b);
     b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
@@ -207,10 +207,9 @@ static int audit_done(struct store_engine *e, const struct store_actor *actor,
                       const char *fleet_id, const char *action,
                       const char *object, const char *detail)
 {
-    struct store_audit line = { .actor = *actor, .outcome = "done" };
+    struct store_audit line = {.actor = *actor, .outcome = "done"};
 
-    (void)bytes_to_str(line.fleet_id, sizeof line.fleet_id,
-                       view_str(fleet_id));
+    (void)bytes_to_str(line.fleet_id, sizeof line.fleet_id, view_str(fleet_id));
     (void)bytes_to_str(line.action, sizeof line.action, view_str(action));
     (void)bytes_to_str(line.object, sizeof line.object, view_str(object));
     (void)bytes_to_str(line.detail, sizeof line.detail, view_str(detail));
@@ -222,7 +221,7 @@ static int audit_done(struct store_engine *e, const struct store_actor *actor,
 static int find_home(struct store_engine *e, struct store_who *who)
 {
     struct query q = query(e, SQL_HOME);
-    int          n = next_row(&q);
+    int n = next_row(&q);
 
     if (n == 1)
         out_who(&q, who);
@@ -261,9 +260,9 @@ static int make_owner(struct store_engine *e, const struct store_who *who)
 static int do_setup(struct store_engine *e, const struct store_ask *ask,
                     struct store_answer *a)
 {
-    static const struct store_actor relay = { .kind = "relay" };
-    const struct store_setup       *in = &ask->u.setup;
-    struct store_who               *who = &a->u.who;
+    static const struct store_actor relay = {.kind = "relay"};
+    const struct store_setup *in = &ask->u.setup;
+    struct store_who *who = &a->u.who;
 
     int n = find_home(e, who);
     if (n != 0)
@@ -278,8 +277,8 @@ static int do_setup(struct store_engine *e, const struct store_ask *ask,
     if (err == OK)
         err = make_owner(e, who);
     if (err == OK)
-        err = audit_done(e, &relay, who->fleet_id, "fleet.make",
-                         who->fleet_id, who->user_id);
+        err = audit_done(e, &relay, who->fleet_id, "fleet.make", who->fleet_id,
+                         who->user_id);
     return err == OK ? say(a, STORE_DONE) : say_unless(err, a, STORE_CONFLICT);
 }
 
@@ -289,7 +288,7 @@ static int do_token_make(struct store_engine *e, const struct store_ask *ask,
                          struct store_answer *a)
 {
     const struct store_token_make *in = &ask->u.token_make;
-    struct store_who              *who = &a->u.who;
+    struct store_who *who = &a->u.who;
 
     struct query q = query(e, SQL_MEMBER);
     in_str(&q, in->fleet_id);
@@ -314,8 +313,8 @@ static int do_token_make(struct store_engine *e, const struct store_ask *ask,
     int err = finish(&q);
     if (err != OK)
         return say_unless(err, a, STORE_CONFLICT);
-    err = audit_done(e, &in->actor, in->fleet_id, "token.make",
-                     who->token_id, in->label);
+    err = audit_done(e, &in->actor, in->fleet_id, "token.make", who->token_id,
+                     in->label);
     return err == OK ? say(a, STORE_DONE) : err;
 }
 
@@ -323,8 +322,8 @@ static int do_token_check(struct store_engine *e, const struct store_ask *ask,
                           struct store_answer *a)
 {
     struct store_who *who = &a->u.who;
-    struct query      q = query(e, SQL_TOKEN_CHECK);
-    bool              revoked = false;
+    struct query q = query(e, SQL_TOKEN_CHECK);
+    bool revoked = false;
 
     in_blob(&q, ask->u.token_check.hash, STORE_HASH);
     int n = next_row(&q);
@@ -348,7 +347,7 @@ static int revoke(struct store_engine *e, const struct store_ask *ask,
                   enum store_sql mark, const char *action)
 {
     const struct store_revoke *in = &ask->u.revoke;
-    int64_t                    revoked_ms = 0;
+    int64_t revoked_ms = 0;
 
     struct query q = query(e, find);
     in_str(&q, in->fleet_id);
@@ -375,12 +374,10 @@ static int revoke(struct store_engine *e, const struct store_ask *ask,
     return err == OK ? say(a, STORE_DONE) : err;
 }
 
-static int do_token_revoke(struct store_engine *e,
-                           const struct store_ask *ask,
+static int do_token_revoke(struct store_engine *e, const struct store_ask *ask,
                            struct store_answer *a)
 {
-    return revoke(e, ask, a, SQL_TOKEN_FIND, SQL_TOKEN_REVOKE,
-                  "token.revoke");
+    return revoke(e, ask, a, SQL_TOKEN_FIND, SQL_TOKEN_REVOKE, "token.revoke");
 }
 
 /* ---- join keys -------------------------------------------------------------------- */
@@ -393,12 +390,11 @@ static int do_joinkey_revoke(struct store_engine *e,
                   "join-key.revoke");
 }
 
-static int do_joinkey_make(struct store_engine *e,
-                           const struct store_ask *ask,
+static int do_joinkey_make(struct store_engine *e, const struct store_ask *ask,
                            struct store_answer *a)
 {
     const struct store_joinkey_make *in = &ask->u.joinkey_make;
-    struct store_joinkey            *k = &a->u.joinkey;
+    struct store_joinkey *k = &a->u.joinkey;
 
     make_id(k->id, in->random);
     memcpy(k->label, in->label, sizeof k->label);
@@ -415,8 +411,8 @@ static int do_joinkey_make(struct store_engine *e,
     in_int(&q, e->now_ms);
     in_int(&q, in->expires_ms);
     int err = finish(&q);
-    if (err == ERR_EXISTS && sqlite3_extended_errcode(e->db) ==
-                                 SQLITE_CONSTRAINT_FOREIGNKEY)
+    if (err == ERR_EXISTS &&
+        sqlite3_extended_errcode(e->db) == SQLITE_CONSTRAINT_FOREIGNKEY)
         return say(a, STORE_UNKNOWN);
     if (err != OK)
         return say_unless(err, a, STORE_CONFLICT);
@@ -450,7 +446,7 @@ static int list(struct query *q, const struct store_ask *ask,
     int n = 0;
 
     while (!a->more && (n = next_row(q)) == 1) {
-        union store_row row = { 0 };
+        union store_row row = {0};
         if (ask->u.list.limit != 0 && a->rows == ask->u.list.limit) {
             a->more = true;
             break;
@@ -466,12 +462,11 @@ static int list(struct query *q, const struct store_ask *ask,
     return n < 0 ? n : say(a, STORE_DONE);
 }
 
-static int do_joinkey_list(struct store_engine *e,
-                           const struct store_ask *ask,
+static int do_joinkey_list(struct store_engine *e, const struct store_ask *ask,
                            struct store_answer *a)
 {
     const struct store_list *in = &ask->u.list;
-    struct query             q = query(e, SQL_JOINKEY_LIST);
+    struct query q = query(e, SQL_JOINKEY_LIST);
 
     in_str(&q, in->fleet_id);
     in_int(&q, in->after_ms);
@@ -480,12 +475,11 @@ static int do_joinkey_list(struct store_engine *e,
     return list(&q, ask, a, STORE_JOINKEY_LIST);
 }
 
-static int do_machine_list(struct store_engine *e,
-                           const struct store_ask *ask,
+static int do_machine_list(struct store_engine *e, const struct store_ask *ask,
                            struct store_answer *a)
 {
     const struct store_list *in = &ask->u.list;
-    struct query             q = query(e, SQL_MACHINE_LIST);
+    struct query q = query(e, SQL_MACHINE_LIST);
 
     in_str(&q, in->fleet_id);
     in_str(&q, in->after_name);
@@ -524,8 +518,7 @@ static int find_by_id(struct store_engine *e, const char *fleet_id,
     return n;
 }
 
-static int do_machine_login(struct store_engine *e,
-                            const struct store_ask *ask,
+static int do_machine_login(struct store_engine *e, const struct store_ask *ask,
                             struct store_answer *a)
 {
     int n = find_by_key(e, ask->u.machine_login.public_key, &a->u.machine);
@@ -544,7 +537,7 @@ static int check_joinkey(struct store_engine *e, const uint8_t *hash,
                          struct joinkey_found *out, struct store_answer *a)
 {
     struct query q = query(e, SQL_JOINKEY_CHECK);
-    int64_t      uses_max = 0, uses = 0, expires = 0, revoked = 0;
+    int64_t uses_max = 0, uses = 0, expires = 0, revoked = 0;
 
     in_blob(&q, hash, STORE_HASH);
     int n = next_row(&q);
@@ -563,8 +556,8 @@ static int check_joinkey(struct store_engine *e, const uint8_t *hash,
         return say(a, STORE_REVOKED);
     if (is_over(e, expires))
         return say(a, STORE_EXPIRED);
-    return say(a, uses_max != 0 && uses >= uses_max ? STORE_USED_UP
-                                                    : STORE_DONE);
+    return say(a,
+               uses_max != 0 && uses >= uses_max ? STORE_USED_UP : STORE_DONE);
 }
 
 /* One more machine in this fleet, if it may have one. */
@@ -603,8 +596,8 @@ static int write_machine(struct store_engine *e, const struct store_enrol *in,
 static int count_use(struct store_engine *e, const struct joinkey_found *key,
                      const struct store_machine *m)
 {
-    struct store_actor actor = { .kind = "join-key" };
-    struct query       q = query(e, SQL_JOINKEY_USE);
+    struct store_actor actor = {.kind = "join-key"};
+    struct query q = query(e, SQL_JOINKEY_USE);
 
     in_str(&q, key->fleet_id);
     in_str(&q, key->id);
@@ -647,8 +640,8 @@ static int do_enrol(struct store_engine *e, const struct store_ask *ask,
                     struct store_answer *a)
 {
     const struct store_enrol *in = &ask->u.enrol;
-    struct store_machine      m = { 0 };
-    struct joinkey_found      key;
+    struct store_machine m = {0};
+    struct joinkey_found key;
 
     int err = check_joinkey(e, in->join_hash, &key, a);
     if (err == OK && a->outcome == STORE_DONE)
@@ -664,12 +657,11 @@ static int do_enrol(struct store_engine *e, const struct store_ask *ask,
     return err;
 }
 
-static int do_machine_seen(struct store_engine *e,
-                           const struct store_ask *ask,
+static int do_machine_seen(struct store_engine *e, const struct store_ask *ask,
                            struct store_answer *a)
 {
     const struct store_machine_seen *in = &ask->u.machine_seen;
-    struct query                     q = query(e, SQL_MACHINE_SEEN);
+    struct query q = query(e, SQL_MACHINE_SEEN);
 
     in_str(&q, in->fleet_id);
     in_str(&q, in->machine_id);
@@ -686,7 +678,7 @@ static int do_machine_enable(struct store_engine *e,
                              struct store_answer *a)
 {
     const struct store_machine_enable *in = &ask->u.machine_enable;
-    struct store_machine              *m = &a->u.machine;
+    struct store_machine *m = &a->u.machine;
 
     int n = find_by_id(e, in->fleet_id, in->machine_id, m);
     if (n <= 0)
@@ -719,19 +711,19 @@ static int do_audit(struct store_engine *e, const struct store_ask *ask,
 const struct store_op_row *store_sqlite_op(enum store_op op)
 {
     static const struct store_op_row rows[] = {
-        [STORE_SETUP] = { STORE_SWEARS, false, do_setup },
-        [STORE_TOKEN_MAKE] = { STORE_SWEARS, false, do_token_make },
-        [STORE_TOKEN_CHECK] = { STORE_LOOKS, false, do_token_check },
-        [STORE_TOKEN_REVOKE] = { STORE_SWEARS, false, do_token_revoke },
-        [STORE_JOINKEY_MAKE] = { STORE_SWEARS, false, do_joinkey_make },
-        [STORE_JOINKEY_LIST] = { STORE_LOOKS, true, do_joinkey_list },
-        [STORE_JOINKEY_REVOKE] = { STORE_SWEARS, false, do_joinkey_revoke },
-        [STORE_ENROL] = { STORE_SWEARS, false, do_enrol },
-        [STORE_MACHINE_LOGIN] = { STORE_LOOKS, false, do_machine_login },
-        [STORE_MACHINE_SEEN] = { STORE_NOTES, false, do_machine_seen },
-        [STORE_MACHINE_LIST] = { STORE_LOOKS, true, do_machine_list },
-        [STORE_MACHINE_ENABLE] = { STORE_SWEARS, false, do_machine_enable },
-        [STORE_AUDIT] = { STORE_SWEARS, false, do_audit },
+        [STORE_SETUP] = {STORE_SWEARS, false, do_setup},
+        [STORE_TOKEN_MAKE] = {STORE_SWEARS, false, do_token_make},
+        [STORE_TOKEN_CHECK] = {STORE_LOOKS, false, do_token_check},
+        [STORE_TOKEN_REVOKE] = {STORE_SWEARS, false, do_token_revoke},
+        [STORE_JOINKEY_MAKE] = {STORE_SWEARS, false, do_joinkey_make},
+        [STORE_JOINKEY_LIST] = {STORE_LOOKS, true, do_joinkey_list},
+        [STORE_JOINKEY_REVOKE] = {STORE_SWEARS, false, do_joinkey_revoke},
+        [STORE_ENROL] = {STORE_SWEARS, false, do_enrol},
+        [STORE_MACHINE_LOGIN] = {STORE_LOOKS, false, do_machine_login},
+        [STORE_MACHINE_SEEN] = {STORE_NOTES, false, do_machine_seen},
+        [STORE_MACHINE_LIST] = {STORE_LOOKS, true, do_machine_list},
+        [STORE_MACHINE_ENABLE] = {STORE_SWEARS, false, do_machine_enable},
+        [STORE_AUDIT] = {STORE_SWEARS, false, do_audit},
     };
     _Static_assert(sizeof rows / sizeof rows[0] == STORE_AUDIT + 1,
                    "every question has its row");

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #define ALIGN     16u
-#define CELL_MIN  32u         /* header, and a payload worth having */
+#define CELL_MIN  32u /* header, and a payload worth having */
+#define BLOCK_MIN 64u
 #define CELL_END  UINT32_MAX  /* `next` of the last free cell */
 #define CELL_USED 0xa110c8edu /* `next` of a used cell */
 
@@ -23,7 +24,7 @@ static struct cell *cell_at(const struct alloc *a, size_t off)
 
 void alloc_init(struct alloc *a, struct span block)
 {
-    assert(block.len >= 2 * CELL_MIN && block.len <= INT32_MAX);
+    assert(block.len >= BLOCK_MIN && block.len <= INT32_MAX);
     size_t first = (size_t)(uintptr_t)block.ptr + sizeof(struct cell);
     size_t skip = (ALIGN - first % ALIGN) % ALIGN; /* aligns the payloads */
     block = (struct span){block.ptr + skip, block.len - skip};

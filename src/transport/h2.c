@@ -318,8 +318,8 @@ static void on_goaway(struct h2 *h, const nghttp2_goaway *frame)
     if (frame->error_code == NGHTTP2_NO_ERROR || h->told || h->err != OK)
         return;
     TEXT_OF(&t, h->message);
-    text_join(&t, "the peer ended the connection: ",
-              nghttp2_http2_strerror(frame->error_code), NULL);
+    text_str(&t, "the peer ended the connection: ");
+    text_str(&t, nghttp2_http2_strerror(frame->error_code));
     if (frame->opaque_data_len > 0) {
         text_str(&t, ", ");
         text_safe(&t, view_of(frame->opaque_data, frame->opaque_data_len));
@@ -366,8 +366,9 @@ static void on_goaway_sent(struct h2 *h, const nghttp2_goaway *frame)
     if (frame->error_code == NGHTTP2_NO_ERROR)
         return;
     TEXT_OF(&t, why);
-    text_join(&t, "the peer broke HTTP/2: ",
-              nghttp2_http2_strerror(frame->error_code), ", ", NULL);
+    text_str(&t, "the peer broke HTTP/2: ");
+    text_str(&t, nghttp2_http2_strerror(frame->error_code));
+    text_str(&t, ", ");
     text_view(&t, view_of(frame->opaque_data, frame->opaque_data_len));
     h2_fail(h, ERR_PROTO, first_why(h) != NULL ? first_why(h) : why);
 }
@@ -406,8 +407,8 @@ static int on_stream_close(nghttp2_session *session, int32_t stream,
     if (code != NGHTTP2_NO_ERROR && !h->told && h->message[0] == '\0') {
         struct text t;
         TEXT_OF(&t, h->message);
-        text_join(&t, "the call was reset: ", nghttp2_http2_strerror(code),
-                  NULL);
+        text_str(&t, "the call was reset: ");
+        text_str(&t, nghttp2_http2_strerror(code));
     }
     h->done = true;
     tell_end(h, h->is_server ? -1 : h->status);

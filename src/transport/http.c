@@ -12,17 +12,19 @@ _Static_assert(HTTP_LINE_MAX < HTTP_HEAD_MAX, "414 comes before 431");
 
 /* ---- statuses ------------------------------------------------------------------ */
 
-#define PROBLEM(status, title)                                               \
-    { status, title,                                                         \
-      "{\"type\":\"about:blank\",\"title\":\"" title                         \
-      "\",\"status\":" #status "}\n" }
+#define PROBLEM(status, title)                             \
+    {                                                      \
+        status, title,                                     \
+            "{\"type\":\"about:blank\",\"title\":\"" title \
+            "\",\"status\":" #status "}\n"                 \
+    }
 
 static const struct status_row {
-    int         status;
+    int status;
     const char *reason;
     const char *problem;
 } STATUSES[] = {
-    { 200, "OK", "" },
+    {200, "OK", ""},
     PROBLEM(400, "Bad Request"),
     PROBLEM(404, "Not Found"),
     PROBLEM(405, "Method Not Allowed"),
@@ -38,7 +40,7 @@ static const struct status_row {
 
 static const struct status_row *find_status(int status)
 {
-    static const struct status_row none = { 0, "Status", "{}\n" };
+    static const struct status_row none = {0, "Status", "{}\n"};
 
     for (size_t i = 0; i < sizeof STATUSES / sizeof STATUSES[0]; i++)
         if (STATUSES[i].status == status)
@@ -58,8 +60,7 @@ struct view http_problem(int status)
 
 /* ---- responses ------------------------------------------------------------------ */
 
-static void write_head(struct http *h, int status, const char *type,
-                       size_t len)
+static void write_head(struct http *h, int status, const char *type, size_t len)
 {
     struct text t;
 
@@ -135,7 +136,7 @@ static int on_name(llhttp_t *p, const char *at, size_t len)
     if (h->fields == 0 || h->in_value) {
         if (h->fields == HTTP_HEADERS_MAX)
             return 0; /* one too many: on_name_end says so */
-        h->field[h->fields++] = (struct http_field){ .name = h->head_len };
+        h->field[h->fields++] = (struct http_field){.name = h->head_len};
         h->in_value = false;
     }
     struct http_field *f = &h->field[h->fields - 1];
@@ -156,7 +157,7 @@ static int on_name_end(llhttp_t *p)
 
 static int on_value(llhttp_t *p, const char *at, size_t len)
 {
-    struct http       *h = p->data;
+    struct http *h = p->data;
     struct http_field *f = &h->field[h->fields - 1];
 
     assert(h->fields > 0);
@@ -257,7 +258,7 @@ static void next_request(struct http *h)
     h->refused = 0;
     h->taken = h->head_len = h->target_len = h->fields = 0;
     h->has_target = h->in_value = false;
-    h->request = (struct http_request){ .method = HTTP_GET };
+    h->request = (struct http_request){.method = HTTP_GET};
     h->out[0] = h->out[1] = VIEW_NONE;
 }
 
@@ -286,7 +287,7 @@ static size_t budget(const struct http *h)
 /* One piece, inside the budget. Returns how much of it was taken. */
 static size_t feed_piece(struct http *h, struct view in)
 {
-    const char    *at = (const char *)in.ptr;
+    const char *at = (const char *)in.ptr;
     llhttp_errno_t e = llhttp_execute(&h->parser, at, in.len);
 
     if (h->state == HTTP_ASKED)

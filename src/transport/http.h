@@ -25,12 +25,12 @@
 #include "base/bytes.h"
 
 /* Request line and headers together; 431 beyond. */
-#define HTTP_HEAD_MAX (8 * 1024)
+#define HTTP_HEAD_MAX    (8 * 1024)
 /* Up to the byte behind path and query; 414 beyond. */
 #define HTTP_LINE_MAX    2048
 #define HTTP_HEADERS_MAX 48
 /* Status line and headers of a response. */
-#define HTTP_OUT_CAP 512
+#define HTTP_OUT_CAP     512
 
 enum http_state {
     HTTP_READING,   /* http_feed takes bytes */
@@ -44,9 +44,9 @@ enum http_state {
 
 /* Views live until the response was sent. */
 struct http_request {
-    uint8_t     method; /* llhttp_method: HTTP_GET or HTTP_HEAD */
-    struct view path;   /* begins with '/'; still percent-encoded */
-    struct view query;  /* behind '?', which path and query lack */
+    uint8_t method;    /* llhttp_method: HTTP_GET or HTTP_HEAD */
+    struct view path;  /* begins with '/'; still percent-encoded */
+    struct view query; /* behind '?', which path and query lack */
 };
 
 struct http_field {
@@ -55,22 +55,22 @@ struct http_field {
 };
 
 struct http {
-    llhttp_t            parser;
-    enum http_state     state;
-    bool                keep_alive; /* after this answer */
-    bool                linger;     /* if not: we end it, not the peer */
-    uint16_t            refused;    /* status of our own answer; 0: none */
-    uint16_t            taken;      /* bytes of this head seen so far */
-    uint16_t            head_len;
-    uint16_t            target_len; /* the target is first in head */
-    uint16_t            fields;
-    bool                has_target; /* it is complete */
-    bool                in_value;   /* of the last field */
+    llhttp_t parser;
+    enum http_state state;
+    bool keep_alive;  /* after this answer */
+    bool linger;      /* if not: we end it, not the peer */
+    uint16_t refused; /* status of our own answer; 0: none */
+    uint16_t taken;   /* bytes of this head seen so far */
+    uint16_t head_len;
+    uint16_t target_len; /* the target is first in head */
+    uint16_t fields;
+    bool has_target; /* it is complete */
+    bool in_value;   /* of the last field */
     struct http_request request;
-    struct view         out[2];     /* what is unsent: head, then body */
-    struct http_field   field[HTTP_HEADERS_MAX];
-    char                out_head[HTTP_OUT_CAP];
-    uint8_t             head[HTTP_HEAD_MAX];
+    struct view out[2]; /* what is unsent: head, then body */
+    struct http_field field[HTTP_HEADERS_MAX];
+    char out_head[HTTP_OUT_CAP];
+    uint8_t head[HTTP_HEAD_MAX];
 };
 
 void http_init(struct http *h);

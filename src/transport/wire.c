@@ -25,9 +25,16 @@
 
 #define WIRE_PATH "/cmdop.agent.v1.Mesh/Connect"
 
-#define ROUNDS_MAX 4            /* full reads in one turn */
-#define PUSH_MAX   (256 * 1024) /* bytes sent in one turn */
-#define PULL_MIN   16000        /* what wire_ops.pull is promised */
+#define ROUNDS_MAX 4       /* full reads in one turn */
+#define PUSH_MAX   262144u /* bytes sent in one turn: 256 KiB */
+#define PULL_MIN   16000   /* what wire_ops.pull is promised */
+
+/* The shares of wire_mem. */
+enum {
+    H2_CAP = WIRE_H2_BYTES,
+    MESSAGE_CAP = FRAME_MAX,
+    STAGE_CAP = WIRE_STAGE_BYTES,
+};
 
 _Static_assert(H2_DATA_MAX >= PULL_MIN && WIRE_STAGE_BYTES >= PULL_MIN,
                "the promise to pull can be kept");
@@ -438,7 +445,7 @@ uint8_t wire_want(const struct wire *w)
 static void wire_start(struct wire *w, int handle, const struct wire_mem *mem,
                        const struct wire_ops *ops, void *ctx)
 {
-    assert(mem->h2.len >= WIRE_H2_BYTES && mem->frame.len >= WIRE_FRAME_BYTES);
+    assert(mem->h2.len >= H2_CAP && mem->frame.len >= MESSAGE_CAP + STAGE_CAP);
     w->handle = handle;
     w->state = WIRE_OPENING;
     w->err = OK;
@@ -448,13 +455,13 @@ static void wire_start(struct wire *w, int handle, const struct wire_mem *mem,
     w->ops = ops;
     w->ctx = ctx;
     w->tls_buf = mem->tls;
-    w->stage = (struct span){mem->frame.ptr + FRAME_MAX, WIRE_STAGE_BYTES};
+    w->stage = (struct span){mem->frame.ptr + MESSAGE_CAP, STAGE_CAP};
     w->staged = VIEW_NONE;
     w->plain = VIEW_NONE;
     w->frame_high = 0;
     w->why[0] = '\0';
     alloc_init(&w->alloc, mem->h2);
-    grpcframe_init(&w->frame, (struct span){mem->frame.ptr, FRAME_MAX});
+    grpcframe_init(&w->frame, (struct span){mem->frame.ptr, MESSAGE_CAP});
 }
 
 static int started(struct wire *w, int err)

@@ -16,9 +16,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct talk {
     struct http h;
-    char        said[SAID_CAP];
-    size_t      said_len;
-    char        body[2 * HTTP_HEAD_MAX + 8];
+    char said[SAID_CAP];
+    size_t said_len;
+    char body[2 * HTTP_HEAD_MAX + 8];
 };
 
 static void must(bool fact)
@@ -36,9 +36,9 @@ static bool is_inside(const struct http *h, struct view v)
 
 static void answer(struct talk *t)
 {
-    static const char *const names[] = { "host", "x", "accept" };
+    static const char *const names[] = {"host", "x", "accept"};
     const struct http_request *r = http_request(&t->h);
-    struct text                body;
+    struct text body;
 
     must(r != NULL && r->path.len > 0 && r->path.ptr[0] == '/');
     must(is_inside(&t->h, r->path) && is_inside(&t->h, r->query));
@@ -95,7 +95,7 @@ static void begin(struct talk *t)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct talk whole, cut;
-    struct view        in = view_of(data, size);
+    struct view in = view_of(data, size);
 
     if (size > INPUT_MAX)
         return 0;

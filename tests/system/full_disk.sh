@@ -18,11 +18,14 @@ fact "with room the next start works" relay
 machine box
 known=$(join_key)
 fill "$T/relay/state"
+# The store has some room of its own left: use it up.
+for i in $(seq 200); do
+    run join_key
+    [ "$STATUS" -eq 0 ] || break
+done
+refused "a join key cannot be made, and that is told" 1 '[Nn]o space|full'
 run join other "$known"
-is "a machine cannot join a relay whose disk is full" "$STATUS" 255
-says "and is told why" "$T/err" 'disk is full'
-run join_key
-refused "a join key cannot be made, and that is told" 1 '[Nn]o space|disk is full|full'
+refused "a machine cannot join, and is told why" 255 'disk is full'
 says "the relay's log has the reason" "$T/relay.log" 'event=store.failed'
 fact "the relay lives" alive "$RELAY"
 is "the machine that was in takes commands" "$(exec_on box -- echo yes)" yes

@@ -7,6 +7,8 @@ import traceback
 import bulk
 import commands
 import echo
+import memory
+import start
 from lab import Failed, Lab, say
 from ours import Ours
 from peers import Peers
@@ -16,6 +18,10 @@ GROUPS = {
     "echo": echo.run,
     "exec": commands.run,
     "bulk": bulk.run,
+    "start": start.run,
+    "memory": memory.run,
+    "fleet": memory.fleet,
+    "size": memory.size,
 }
 OPTIONS = ("--quick", "--strict", "--no-peers", "--list")
 

@@ -80,11 +80,20 @@ class Peers:
         conf = self.lab.write("sshd_" + name, SSHD_CONFIG.format(dir=self.lab.dir, port=port))
         return [SSHD, "-D", "-e", "-f", conf]
 
+    def at_home(self, argv):
+        """In its own mount namespace the laboratory's home folder is the
+        user's: what ~/.bashrc does at each login is not the peers' fault, and
+        dropbear finds authorized_keys nowhere else."""
+        if os.getuid() != 0:
+            return argv
+        return ["unshare", "-m", "sh", "-c", 'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh",
+                self.lab.path("home"), self.user.pw_dir] + argv
+
     def start_sshd(self, name, port):
         if os.getuid() == 0 and not os.path.isdir(PRIVSEP):
             os.mkdir(PRIVSEP, 0o755)
             self.lab.undo.append(lambda: os.rmdir(PRIVSEP))
-        daemon = self.lab.start(self.sshd_argv(name, port), "sshd_%s.log" % name)
+        daemon = self.lab.start(self.at_home(self.sshd_argv(name, port)), "sshd_%s.log" % name)
         wait_for("sshd listens", 10, lambda: listens(port))
         return daemon
 
@@ -103,14 +112,10 @@ class Peers:
         return process
 
     def start_dropbear(self):
-        """dropbear reads keys from the home folder alone, so it gets the
-        laboratory's in its own mount namespace."""
         if os.getuid() != 0:
-            say("dropbear needs root here (a mount namespace): left out")
+            say("without root there is no mount namespace: dropbear is left out, and ~/.bashrc counts for ssh")
             return None
-        daemon = self.lab.start(["unshare", "-m", "sh", "-c", 'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh",
-                                 self.lab.path("home"), self.user.pw_dir] + self.dropbear_argv(self.dropbear_port),
-                                "dropbear.log")
+        daemon = self.lab.start(self.at_home(self.dropbear_argv(self.dropbear_port)), "dropbear.log")
         wait_for("dropbear listens", 10, lambda: listens(self.dropbear_port))
         return daemon
 

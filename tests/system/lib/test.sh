@@ -187,14 +187,14 @@ machine_id() { json "$T/$1/state/cmdop/agent.json" 'd["machine_id"]'; } # PLACE
 connect() { at relay "$CMDOP" connect "$@"; }
 exec_on() { at relay "$CMDOP" connect exec "$@"; }
 
-# ---- a terminal ------------------------------------------------------------------
+# ---- conversations ---------------------------------------------------------------
 
-# Standard input is a conversation in Python, see terminal.py; its facts are ours.
-terminal() {
+# Standard input is a program in Python, run at the operator's place; the modules of lib/
+# are at hand, and the facts it tells are ours.
+script() {
     place relay
     at relay env PYTHONPATH=tests/system/lib PYTHONDONTWRITEBYTECODE=1 T="$T" CMDOP="$CMDOP" \
-        RELAY="${RELAY:-}" AGENT="${AGENT:-}" "$PY" -c 'import sys, terminal
-terminal.play(sys.stdin.read())' > "$T/terminal" 2>&1
+        PORT="${PORT:-}" RELAY="${RELAY:-}" AGENT="${AGENT:-}" "$PY" - > "$T/script" 2>&1
     status=$?
     while IFS= read -r line; do
         case $line in
@@ -202,8 +202,8 @@ terminal.play(sys.stdin.read())' > "$T/terminal" 2>&1
         "not ok "*) verdict 1 "${line#not ok }" ;;
         *)          echo "#   $line" ;;
         esac
-    done < "$T/terminal"
-    [ $status -eq 0 ] || verdict 1 "the conversation on the terminal came to its end"
+    done < "$T/script"
+    [ $status -eq 0 ] || verdict 1 "the script came to its end"
 }
 
 # ---- the end ---------------------------------------------------------------------

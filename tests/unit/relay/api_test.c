@@ -12,12 +12,12 @@
 
 #include "base/err.h"
 
-static uint8_t          block[2 * 1024 * 1024];
-static struct arena     arena;
-static struct loop      loop;
-static struct api       api;
+static uint8_t block[2 * 1024 * 1024];
+static struct arena arena;
+static struct loop loop;
+static struct api api;
 static struct port_addr at;
-static size_t           reasons_now;
+static size_t reasons_now;
 
 static size_t is_ready(void *ctx, const char **reasons, size_t max)
 {
@@ -37,7 +37,7 @@ static int begin(void **state)
     api_init(&api, &arena, &loop, is_ready, &api);
     arena_seal(&arena);
     reasons_now = 0;
-    at = (struct port_addr){ 0 };
+    at = (struct port_addr){0};
     if (port_addr_parse("127.0.0.1", 0, &at) != OK)
         return -1;
     alarm(60);
@@ -55,10 +55,10 @@ static int finish(void **state)
 /* ---- a client that lives in the same thread ---------------------------------- */
 
 struct client {
-    int    handle;
+    int handle;
     size_t len;
-    int    end; /* ERR_CLOSED or another reason, OK: still open */
-    char   got[64 * 1024];
+    int end; /* ERR_CLOSED or another reason, OK: still open */
+    char got[64 * 1024];
 };
 
 /* A turn sleeps until something happens; a timer of 5 ms bounds that. */
@@ -84,7 +84,7 @@ static void dial(struct client *c)
     c->handle = port_dial(&at);
     assert_true(c->handle >= 0);
     for (int err = ERR_MORE; err == ERR_MORE;) {
-        struct port_want w = { .handle = c->handle, .want = PORT_WRITE };
+        struct port_want w = {.handle = c->handle, .want = PORT_WRITE};
         (void)port_wait(&w, 1, port_now_ms() + 100);
         err = port_dial_done(c->handle);
         assert_true(err == OK || err == ERR_MORE);
@@ -94,8 +94,8 @@ static void dial(struct client *c)
 static void receive(struct client *c)
 {
     for (;;) {
-        struct span room = { (uint8_t *)c->got + c->len,
-                             sizeof c->got - 1 - c->len };
+        struct span room = {(uint8_t *)c->got + c->len,
+                            sizeof c->got - 1 - c->len};
         int n = port_recv(c->handle, room);
         if (n < 0)
             c->end = n;
@@ -144,7 +144,8 @@ static const char *ask(const char *request)
     return c.got;
 }
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+#define GET(path) \
+    "GET " path " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 /* ---- facts -------------------------------------------------------------------- */
 
@@ -179,8 +180,8 @@ static void anything_else_is_404(void **state)
 {
     (void)state;
     static const char *const requests[] = {
-        GET("/"), GET("/healthz/"), GET("/healthzz"), GET("/health"),
-        GET("/%68ealthz"), GET("//healthz"),
+        GET("/"),       GET("/healthz/"),  GET("/healthzz"),
+        GET("/health"), GET("/%68ealthz"), GET("//healthz"),
     };
     for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
         const char *got = ask(requests[i]);
@@ -218,7 +219,7 @@ static void pipelined_requests_are_all_answered(void **state)
 {
     (void)state;
     static struct client c;
-    static char          many[100 * 40];
+    static char many[100 * 40];
     dial(&c);
     many[0] = '\0';
     for (int i = 0; i < 100; i++)
@@ -241,8 +242,8 @@ static void a_peer_that_does_not_read_is_waited_for(void **state)
     (void)state;
     static const char one[] = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
     static struct client c;
-    long                 sent = 0, got = 0;
-    int                  n, still = 0;
+    long sent = 0, got = 0;
+    int n, still = 0;
     dial(&c);
     while (still < 20 && sent < 60000) {
         n = port_send(c.handle, view_of(one, sizeof one - 1));
@@ -314,7 +315,7 @@ static void bytes_do_not_move_a_deadline(void **state)
 {
     (void)state;
     static struct client c;
-    uint64_t             start = port_now_ms();
+    uint64_t start = port_now_ms();
     dial(&c);
     send_str(&c, "GET /healthz HTTP/1.1\r\nHost: a\r\nX: ");
     for (int i = 0; i < 5; i++)

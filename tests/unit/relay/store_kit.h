@@ -24,24 +24,25 @@
 #define MINUTE INT64_C(60000)
 
 static struct store store;
-static uint8_t      heap[STORE_HEAP_BYTES];
-static char         folder[64];
-static char         path[128];
+static uint8_t heap[STORE_HEAP_BYTES];
+static char folder[64];
+static char path[128];
 
 /* What answers and rows brought. */
 static struct {
-    int                 count;
+    int count;
     struct store_answer last;
-    uint32_t            tags[512];
-    int                 errs[512];
-    int                 rows;
-    int                 rows_max; /* the row callback says false then; 0: no */
-    union store_row     row[64];
+    uint32_t tags[512];
+    int errs[512];
+    int rows;
+    int rows_max; /* the row callback says false then; 0: no */
+    union store_row row[64];
 } got;
 
 /* ---- asking -------------------------------------------------------------- */
 
-static inline void on_answer(void *ctx, uint32_t tag, const struct store_answer *a)
+static inline void on_answer(void *ctx, uint32_t tag,
+                             const struct store_answer *a)
 {
     assert_ptr_equal(ctx, &got);
     got.last = *a;
@@ -61,9 +62,8 @@ static inline bool on_row(void *ctx, uint32_t tag, const union store_row *row)
 
 static inline int open_at(const char *at)
 {
-    struct store_cfg cfg = { .path = at,
-                             .heap = SPAN_ARRAY(heap),
-                             .busy_ms = 2000 };
+    struct store_cfg cfg = {
+        .path = at, .heap = SPAN_ARRAY(heap), .busy_ms = 2000};
     return store_open(&store, &cfg);
 }
 
@@ -75,15 +75,13 @@ static inline void reopen(void)
 
 static inline struct store_ask ask_of(enum store_op op)
 {
-    return (struct store_ask){ .op = op,
-                               .ctx = &got,
-                               .answer = on_answer,
-                               .row = on_row };
+    return (struct store_ask){
+        .op = op, .ctx = &got, .answer = on_answer, .row = on_row};
 }
 
 /* Ask one thing and wait for it. */
 static inline const struct store_answer *ask_at(const struct store_ask *q,
-                                         int64_t now_ms)
+                                                int64_t now_ms)
 {
     int before = got.count;
     got.rows = 0;
@@ -125,7 +123,8 @@ static inline struct store_who setup(void)
     return a->u.who;
 }
 
-static inline struct store_ask token_ask(const struct store_who *who, uint32_t seed)
+static inline struct store_ask token_ask(const struct store_who *who,
+                                         uint32_t seed)
 {
     struct store_ask q = ask_of(STORE_TOKEN_MAKE);
     PUT(q.u.token_make.fleet_id, who->fleet_id);
@@ -146,7 +145,7 @@ static inline const struct store_answer *check_token(uint32_t seed, int64_t now)
 }
 
 static inline struct store_ask key_ask(const char *fleet_id, uint32_t seed,
-                                uint32_t uses)
+                                       uint32_t uses)
 {
     struct store_ask q = ask_of(STORE_JOINKEY_MAKE);
     PUT(q.u.joinkey_make.fleet_id, fleet_id);
@@ -158,16 +157,16 @@ static inline struct store_ask key_ask(const char *fleet_id, uint32_t seed,
 }
 
 static inline struct store_joinkey make_key(const char *fleet_id, uint32_t seed,
-                                     uint32_t uses)
+                                            uint32_t uses)
 {
-    struct store_ask           q = key_ask(fleet_id, seed, uses);
+    struct store_ask q = key_ask(fleet_id, seed, uses);
     const struct store_answer *a = ask(&q);
     assert_int_equal(a->outcome, STORE_DONE);
     return a->u.joinkey;
 }
 
 static inline struct store_ask enrol_ask(uint32_t key, uint32_t machine,
-                                  const char *name)
+                                         const char *name)
 {
     struct store_ask q = ask_of(STORE_ENROL);
     FILL(q.u.enrol.join_hash, key);
@@ -181,7 +180,7 @@ static inline struct store_ask enrol_ask(uint32_t key, uint32_t machine,
 }
 
 static inline const struct store_answer *enrol(uint32_t key, uint32_t machine,
-                                        const char *name)
+                                               const char *name)
 {
     struct store_ask q = enrol_ask(key, machine, name);
     return ask(&q);
@@ -194,8 +193,8 @@ static inline const struct store_answer *login(uint32_t machine)
     return ask(&q);
 }
 
-static inline const struct store_answer *list(enum store_op op, const char *fleet_id,
-                                       uint32_t limit)
+static inline const struct store_answer *
+list(enum store_op op, const char *fleet_id, uint32_t limit)
 {
     struct store_ask q = ask_of(op);
     PUT(q.u.list.fleet_id, fleet_id);
@@ -203,8 +202,8 @@ static inline const struct store_answer *list(enum store_op op, const char *flee
     return ask(&q);
 }
 
-static inline const struct store_answer *withdraw(enum store_op op,
-                                         const char *fleet_id, const char *id)
+static inline const struct store_answer *
+withdraw(enum store_op op, const char *fleet_id, const char *id)
 {
     struct store_ask q = ask_of(op);
     PUT(q.u.revoke.fleet_id, fleet_id);
@@ -213,8 +212,8 @@ static inline const struct store_answer *withdraw(enum store_op op,
     return ask(&q);
 }
 
-static inline const struct store_answer *enable(const char *fleet_id, const char *id,
-                                         bool enabled)
+static inline const struct store_answer *enable(const char *fleet_id,
+                                                const char *id, bool enabled)
 {
     struct store_ask q = ask_of(STORE_MACHINE_ENABLE);
     PUT(q.u.machine_enable.fleet_id, fleet_id);
@@ -230,9 +229,9 @@ static inline const struct store_answer *enable(const char *fleet_id, const char
  * heap, so a closed store's SQLite is shut down again behind it. */
 static inline long sql_at(const char *file, const char *statements)
 {
-    sqlite3      *db = NULL;
+    sqlite3 *db = NULL;
     sqlite3_stmt *st = NULL;
-    long          first = -1;
+    long first = -1;
 
     assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
     while (*statements != '\0') {

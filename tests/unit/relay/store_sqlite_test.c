@@ -13,9 +13,52 @@
 #include <sys/wait.h>
 #include <time.h>
 
+/* ---- a disk that fails on demand ------------------------------------------- */
+
+/* SQLite writes through a table that may be changed; it syncs by fdatasync,
+ * which this program has instead of libc: it counts, and does so only where
+ * time is measured, for no power fails here. */
+static struct {
+    int fail_at; /* this write or sync fails; 0: none */
+    bool for_ever;
+    bool no_space; /* or an I/O error */
+    int calls;
+    int syncs;
+    bool is_real;
+} disk;
+
+static bool disk_fails(void)
+{
+    disk.calls++;
+    return disk.fail_at != 0 && (disk.calls == disk.fail_at ||
+                                 (disk.for_ever && disk.calls > disk.fail_at));
+}
+
+static ssize_t disk_write(int fd, const void *p, size_t len)
+{
+    if (disk_fails()) {
+        errno = disk.no_space ? ENOSPC : EIO;
+        return -1;
+    }
+    return write(fd, p, len);
+}
+
+int fdatasync(int fd);
+int fdatasync(int fd)
+{
+    disk.syncs++;
+    if (disk_fails()) {
+        errno = EIO;
+        return -1;
+    }
+    return disk.is_real ? fsync(fd) : 0;
+}
+
+/* ---- the file --------------------------------------------------------------- */
+
 static void files_are_private(void **state)
 {
-    char        wal[160];
+    char wal[160];
     struct stat st;
     (void)state;
     setup();
@@ -151,7 +194,7 @@ static void noise_in_any_page_crashes_nothing(void **state)
     (void)state;
     make_weight();
     store_close(&store);
-    int     fd = open(path, O_RDWR);
+    int fd = open(path, O_RDWR);
     ssize_t len = read(fd, whole, sizeof whole);
     assert_in_range(len, 4096, sizeof whole - 1);
     int refused = 0, pages = 0;
@@ -178,7 +221,7 @@ static void a_heap_too_small_is_said(void **state)
 {
     (void)state;
     store_close(&store);
-    struct store_cfg cfg = { .path = path, .heap = { heap, 4096 } };
+    struct store_cfg cfg = {.path = path, .heap = {heap, 4096}};
     assert_int_equal(store_open(&store, &cfg), ERR_LIMIT);
     cfg.heap.len = 1024 * 1024; /* the least that is taken does work */
     assert_int_equal(store_open(&store, &cfg), OK);
@@ -252,8 +295,8 @@ static void a_full_disk_is_said_and_loses_nothing(void **state)
     print_message("open on a full disk: %d %s\n", err, store_why(&store));
     assert_true(err == OK || err == ERR_NO_SPACE);
     store_close(&store);
-    assert_int_equal(
-        mount("none", mount_at, "tmpfs", MS_REMOUNT, "size=4m"), 0);
+    assert_int_equal(mount("none", mount_at, "tmpfs", MS_REMOUNT, "size=4m"),
+                     0);
     assert_int_equal(open_at(db), OK);
     list(STORE_MACHINE_LIST, who.fleet_id, 0);
     assert_int_equal(got.last.rows, done);
@@ -299,7 +342,7 @@ static void what_was_answered_survives_a_kill(void **state)
     make_key(who.fleet_id, 20, 0);
     uint32_t next = 0;
     for (int round = 0; round < 25; round++) {
-        int      fds[2];
+        int fds[2];
         uint32_t last = next, tag;
         store_close(&store);
         assert_int_equal(pipe(fds), 0);
@@ -310,7 +353,7 @@ static void what_was_answered_survives_a_kill(void **state)
             enrol_for_ever(next);
         }
         close(fds[1]);
-        struct timespec nap = { 0, (10 + round * 7 % 60) * 1000000L };
+        struct timespec nap = {0, (10 + round * 7 % 60) * 1000000L};
         nanosleep(&nap, NULL);
         assert_int_equal(kill(pid, SIGKILL), 0);
         while (read(fds[0], &tag, sizeof tag) == (ssize_t)sizeof tag)
@@ -329,63 +372,25 @@ static void what_was_answered_survives_a_kill(void **state)
         list(STORE_MACHINE_LIST, who.fleet_id, 0);
         assert_true(got.last.rows <= uses && got.last.rows >= last);
         assert_int_equal(sql("SELECT count(*) FROM audit WHERE action "
-                                   "= 'machine.enrol'"),
+                             "= 'machine.enrol'"),
                          uses);
         next = last;
     }
     print_message("%u enrolments over 25 deaths\n", next);
     assert_true(next > 25);
     assert_int_equal(sql("SELECT count(*) FROM pragma_integrity_check"
-                               " WHERE integrity_check = 'ok'"),
+                         " WHERE integrity_check = 'ok'"),
                      1);
 }
 
 /* ---- failing writes ------------------------------------------------------------------ */
 
-/* SQLite writes through a table that may be changed; it syncs by fdatasync,
- * which this program has instead of libc. */
-static struct {
-    int  fail_at; /* this write or sync fails; 0: none */
-    bool for_ever;
-    bool no_space; /* or an I/O error */
-    int  calls;
-    int  syncs;
-} disk;
-
-static bool disk_fails(void)
-{
-    disk.calls++;
-    return disk.fail_at != 0 &&
-           (disk.calls == disk.fail_at ||
-            (disk.for_ever && disk.calls > disk.fail_at));
-}
-
-static ssize_t disk_write(int fd, const void *p, size_t len)
-{
-    if (disk_fails()) {
-        errno = disk.no_space ? ENOSPC : EIO;
-        return -1;
-    }
-    return write(fd, p, len);
-}
-
-int fdatasync(int fd);
-int fdatasync(int fd)
-{
-    disk.syncs++;
-    if (disk_fails()) {
-        errno = EIO;
-        return -1;
-    }
-    return fsync(fd);
-}
-
 static void hook_disk(void)
 {
     assert_int_equal(sqlite3_initialize(), SQLITE_OK);
     sqlite3_vfs *unix_vfs = sqlite3_vfs_find("unix");
-    assert_int_equal(unix_vfs->xSetSystemCall(
-                         unix_vfs, "write", (sqlite3_syscall_ptr)disk_write),
+    assert_int_equal(unix_vfs->xSetSystemCall(unix_vfs, "write",
+                                              (sqlite3_syscall_ptr)disk_write),
                      SQLITE_OK);
     if (!store_is_open(&store))
         sqlite3_shutdown();
@@ -419,7 +424,7 @@ static uint32_t enrol_ten(bool told[10])
 /* One run with the n-th call failing; true when it came that far. */
 static bool run_with_fault(int n, bool for_ever, bool no_space)
 {
-    bool told[10] = { false };
+    bool told[10] = {false};
     store_close(&store);
     (void)unlink(path);
     memset(&disk, 0, sizeof disk);
@@ -432,7 +437,7 @@ static bool run_with_fault(int n, bool for_ever, bool no_space)
     disk.for_ever = for_ever;
     disk.no_space = no_space;
     uint32_t count = enrol_ten(told);
-    bool     was_hit = disk.calls >= n;
+    bool was_hit = disk.calls >= n;
     assert_true(was_hit || count == 10);
     store_close(&store); /* this may fail, too */
     disk.fail_at = 0;
@@ -520,11 +525,11 @@ static void spit(const char *to, const uint8_t *p, size_t len, size_t zeros)
 static void a_cut_log_loses_only_its_end(void **state)
 {
     static uint8_t db[1 << 20], log[4 << 20];
-    char           log_path[160];
+    char log_path[160];
     (void)state;
     make_weight();
     const char *fleet = setup().fleet_id;
-    char        fleet_id[UUID_CAP];
+    char fleet_id[UUID_CAP];
     PUT(fleet_id, fleet);
     (void)snprintf(log_path, sizeof log_path, "%s-wal", path);
     size_t db_len = slurp(path, db, sizeof db);
@@ -555,8 +560,7 @@ static void a_cut_log_loses_only_its_end(void **state)
 /* ---- two processes ------------------------------------------------------------------- */
 
 /* `count` join keys out of a process of its own, as `server join-key` does. */
-static pid_t other_process(uint32_t first, uint32_t count,
-                           const char *fleet_id)
+static pid_t other_process(uint32_t first, uint32_t count, const char *fleet_id)
 {
     pid_t pid = fork();
     if (pid != 0)
@@ -649,9 +653,8 @@ static void a_busy_database_delays_writes_only(void **state)
     make_key(who.fleet_id, 20, 0);
     enrol(20, 100, "a");
     store_close(&store);
-    struct store_cfg cfg = { .path = path,
-                             .heap = SPAN_ARRAY(heap),
-                             .busy_ms = 5 };
+    struct store_cfg cfg = {
+        .path = path, .heap = SPAN_ARRAY(heap), .busy_ms = 5};
     assert_int_equal(store_open(&store, &cfg), OK);
     assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
     assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", 0, 0, 0),
@@ -722,7 +725,7 @@ static struct store_ask rate_check(uint32_t i)
 }
 
 static struct store_who rate_who;
-static char             rate_machine[UUID_CAP];
+static char rate_machine[UUID_CAP];
 
 static struct store_ask rate_seen(uint32_t i)
 {
@@ -737,6 +740,7 @@ static struct store_ask rate_seen(uint32_t i)
 static void rates_are_told(void **state)
 {
     (void)state;
+    disk.is_real = true;
     rate_who = setup();
     struct store_ask q = token_ask(&rate_who, 10);
     ask(&q);
@@ -746,6 +750,7 @@ static void rates_are_told(void **state)
     print_message("token checks/s %8.0f\n", rate(20000, rate_check));
     PUT(rate_machine, login(1000)->u.machine.id);
     print_message("seen/s         %8.0f\n", rate(20000, rate_seen));
+    disk.is_real = false;
 }
 
 int main(void)

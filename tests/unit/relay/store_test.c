@@ -30,8 +30,8 @@ static void first_start_makes_fleet_and_owner_once(void **state)
 static void a_token_speaks_for_its_user(void **state)
 {
     (void)state;
-    struct store_who           who = setup();
-    struct store_ask           q = token_ask(&who, 10);
+    struct store_who who = setup();
+    struct store_ask q = token_ask(&who, 10);
     q.u.token_make.expires_ms = NOW + MINUTE;
     const struct store_answer *a = ask(&q);
     assert_int_equal(a->outcome, STORE_DONE);
@@ -73,8 +73,7 @@ static void a_token_is_unknown_expired_or_revoked(void **state)
     assert_string_equal(a->u.id, id);
     assert_int_equal(check_token(10, NOW)->outcome, STORE_REVOKED);
     /* Revoked wins over expired: it was somebody's decision. */
-    assert_int_equal(check_token(10, NOW + 2 * MINUTE)->outcome,
-                     STORE_REVOKED);
+    assert_int_equal(check_token(10, NOW + 2 * MINUTE)->outcome, STORE_REVOKED);
     assert_int_equal(withdraw(STORE_TOKEN_REVOKE, who.fleet_id, id)->outcome,
                      STORE_REVOKED);
     reopen();
@@ -115,9 +114,9 @@ static void a_hash_is_made_once(void **state)
 static void a_prefix_must_mean_one(void **state)
 {
     (void)state;
-    struct store_who     who = setup();
+    struct store_who who = setup();
     struct store_joinkey a = make_key(who.fleet_id, 20, 0);
-    struct store_ask     q = key_ask(who.fleet_id, 30, 0);
+    struct store_ask q = key_ask(who.fleet_id, 30, 0);
     FILL(q.u.joinkey_make.random, 21); /* the same id but for its end */
     q.u.joinkey_make.random[15] ^= 1;
     assert_int_equal(ask(&q)->outcome, STORE_DONE);
@@ -172,7 +171,7 @@ static void a_join_key_is_refused_for_its_reason(void **state)
     struct store_who who = setup();
     make_key(who.fleet_id, 20, 1);
     struct store_joinkey revoked = make_key(who.fleet_id, 30, 0);
-    struct store_ask     q = key_ask(who.fleet_id, 40, 0);
+    struct store_ask q = key_ask(who.fleet_id, 40, 0);
     q.u.joinkey_make.expires_ms = NOW;
     assert_int_equal(ask(&q)->outcome, STORE_DONE);
     withdraw(STORE_JOINKEY_REVOKE, who.fleet_id, revoked.id);
@@ -193,7 +192,7 @@ static void the_same_key_enrols_again_as_the_same_machine(void **state)
     struct store_who who = setup();
     make_key(who.fleet_id, 20, 3);
     struct store_machine m = enrol(20, 100, "old")->u.machine;
-    struct store_ask     q = enrol_ask(20, 100, "new");
+    struct store_ask q = enrol_ask(20, 100, "new");
     FILL(q.u.enrol.random, 555); /* another id would come of it */
     const struct store_answer *a = ask(&q);
     assert_int_equal(a->outcome, STORE_DONE);
@@ -250,7 +249,7 @@ static void seen_updates_time_and_facts(void **state)
     struct store_who who = setup();
     make_key(who.fleet_id, 20, 0);
     struct store_machine m = enrol(20, 100, "a")->u.machine;
-    struct store_ask     q = ask_of(STORE_MACHINE_SEEN);
+    struct store_ask q = ask_of(STORE_MACHINE_SEEN);
     PUT(q.u.machine_seen.fleet_id, who.fleet_id);
     PUT(q.u.machine_seen.machine_id, m.id);
     PUT(q.u.machine_seen.facts.hostname, "h\xc3\xa9\x1b[31m");
@@ -293,8 +292,8 @@ static void facts_are_cut_at_whole_characters(void **state)
 static void machines_come_by_name_and_by_page(void **state)
 {
     (void)state;
-    static const char *const names[] = { "d", "b", "a", "c", "b" };
-    struct store_who         who = setup();
+    static const char *const names[] = {"d", "b", "a", "c", "b"};
+    struct store_who who = setup();
     make_key(who.fleet_id, 20, 0);
     for (uint32_t i = 0; i < 5; i++)
         enrol(20, 100 + 10 * i, names[i]);
@@ -304,7 +303,7 @@ static void machines_come_by_name_and_by_page(void **state)
     assert_false(a->more);
     assert_int_equal(list(STORE_MACHINE_LIST, who.fleet_id, 5)->more, false);
 
-    char             seen[8] = "";
+    char seen[8] = "";
     struct store_ask q = ask_of(STORE_MACHINE_LIST);
     PUT(q.u.list.fleet_id, who.fleet_id);
     q.u.list.limit = 2;
@@ -347,8 +346,8 @@ static void one_fleet_never_reaches_another(void **state)
     make_other_fleet();
     struct store_joinkey key = make_key(who.fleet_id, 20, 0);
     struct store_machine m = enrol(20, 100, "mine")->u.machine;
-    struct store_ask     q = token_ask(&who, 10);
-    char                 token[UUID_CAP];
+    struct store_ask q = token_ask(&who, 10);
+    char token[UUID_CAP];
     PUT(token, ask(&q)->u.who.token_id);
 
     assert_int_equal(list(STORE_MACHINE_LIST, OTHER, 0)->rows, 0);
@@ -450,10 +449,10 @@ static void the_record_takes_lines_and_keeps_them(void **state)
 static void what_changes_something_leaves_one_line(void **state)
 {
     (void)state;
-    struct store_who     who = setup();
-    struct store_ask     q = token_ask(&who, 10);
+    struct store_who who = setup();
+    struct store_ask q = token_ask(&who, 10);
     struct store_joinkey key = make_key(who.fleet_id, 20, 1);
-    char                 token[UUID_CAP];
+    char token[UUID_CAP];
     PUT(token, ask(&q)->u.who.token_id);
     ask(&q); /* conflict */
     struct store_machine m = enrol(20, 100, "a")->u.machine;
@@ -466,8 +465,7 @@ static void what_changes_something_leaves_one_line(void **state)
     withdraw(STORE_TOKEN_REVOKE, who.fleet_id, token);
     withdraw(STORE_TOKEN_REVOKE, NOBODY, token);
     assert_int_equal(sql("SELECT count(*) FROM audit"), 7);
-    assert_int_equal(sql("SELECT count(DISTINCT action) FROM audit"),
-                     7);
+    assert_int_equal(sql("SELECT count(DISTINCT action) FROM audit"), 7);
 }
 
 /* ---- the queue -------------------------------------------------------------------- */
@@ -562,8 +560,8 @@ static void closing_answers_what_is_queued(void **state)
 struct model {
     struct {
         uint32_t uses, uses_max;
-        bool     revoked;
-        char     id[UUID_CAP];
+        bool revoked;
+        char id[UUID_CAP];
     } key[MODEL_KEYS];
     struct {
         bool known, enabled;
@@ -603,7 +601,7 @@ static void model_enrol(struct model *m, uint32_t k, uint32_t i)
 static void model_login(const struct model *m, uint32_t i)
 {
     const struct store_answer *a = login(5000 + 100 * i);
-    assert_int_equal(a->outcome, !m->machine[i].known ? STORE_UNKNOWN
+    assert_int_equal(a->outcome, !m->machine[i].known    ? STORE_UNKNOWN
                                  : m->machine[i].enabled ? STORE_DONE
                                                          : STORE_DISABLED);
 }
@@ -612,8 +610,8 @@ static void random_questions_agree_with_a_model(void **state)
 {
     (void)state;
     struct store_who who = setup();
-    struct model     m = { 0 };
-    uint32_t         seed = 4711;
+    struct model m = {0};
+    uint32_t seed = 4711;
     print_message("seed %u\n", seed);
     for (uint32_t k = 0; k < MODEL_KEYS; k++) {
         m.key[k].uses_max = k * 5;
@@ -641,11 +639,10 @@ static void random_questions_agree_with_a_model(void **state)
             if (rnd(&seed, 8) == 0)
                 reopen();
             break;
-        case 3: case 4: case 5:
-            model_login(&m, i);
-            break;
-        default:
-            model_enrol(&m, k, i);
+        case 3:
+        case 4:
+        case 5: model_login(&m, i); break;
+        default: model_enrol(&m, k, i);
         }
     }
 }

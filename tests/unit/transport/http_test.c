@@ -23,18 +23,18 @@
 
 struct talk {
     struct http h;
-    size_t      step; /* bytes taken at once; 0: all */
-    char        said[64 * 1024];
-    size_t      said_len;
-    int         asked;
-    char        body[HTTP_HEAD_MAX + 64];
+    size_t step; /* bytes taken at once; 0: all */
+    char said[64 * 1024];
+    size_t said_len;
+    int asked;
+    char body[HTTP_HEAD_MAX + 64];
 };
 
 /* Answer with what was understood: "path|query|value of X". */
 static void echo(struct talk *t)
 {
     const struct http_request *r = http_request(&t->h);
-    struct text                body;
+    struct text body;
 
     assert_non_null(r);
     t->asked++;
@@ -165,20 +165,20 @@ static void path_query_and_headers_are_told_apart(void **state)
     static const struct {
         const char *in, *echo;
     } rows[] = {
-        { "GET /a/b?c=d?e HTTP/1.1\r\n" HOST "\r\n", "/a/b|c=d?e|" },
-        { "GET /? HTTP/1.1\r\n" HOST "\r\n", "/||" },
-        { "GET http://h:1/p?q HTTP/1.1\r\n" HOST "\r\n", "/p|q|" },
-        { "GET https://h/p HTTP/1.1\r\n" HOST "\r\n", "/p||" },
-        { "GET http://h HTTP/1.1\r\n" HOST "\r\n", "/||" },
-        { "GET / HTTP/1.1\r\n" HOST "x-WORD: v w \t \r\n\r\n", "/||v w" },
-        { "GET / HTTP/1.1\r\nX-Word:v\r\n" HOST "\r\n", "/||v" },
-        { "GET / HTTP/1.1\r\nX-Word:\r\nX-Word: 2\r\n" HOST "\r\n", "/||" },
-        { "GET / HTTP/1.1\r\nX-Wordy: 1\r\nX-Word: 2\r\n" HOST "\r\n",
-          "/||2" },
-        { "\r\n\r\nGET / HTTP/1.1\r\n" HOST "\r\n", "/||" },
-        { "GET / HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", "/||" },
-        { "GET / HTTP/1.1\r\n" HOST "Connection: Upgrade\r\n"
-          "Upgrade: h2c\r\n\r\n", "/||" },
+        {"GET /a/b?c=d?e HTTP/1.1\r\n" HOST "\r\n", "/a/b|c=d?e|"},
+        {"GET /? HTTP/1.1\r\n" HOST "\r\n", "/||"},
+        {"GET http://h:1/p?q HTTP/1.1\r\n" HOST "\r\n", "/p|q|"},
+        {"GET https://h/p HTTP/1.1\r\n" HOST "\r\n", "/p||"},
+        {"GET http://h HTTP/1.1\r\n" HOST "\r\n", "/||"},
+        {"GET / HTTP/1.1\r\n" HOST "x-WORD: v w \t \r\n\r\n", "/||v w"},
+        {"GET / HTTP/1.1\r\nX-Word:v\r\n" HOST "\r\n", "/||v"},
+        {"GET / HTTP/1.1\r\nX-Word:\r\nX-Word: 2\r\n" HOST "\r\n", "/||"},
+        {"GET / HTTP/1.1\r\nX-Wordy: 1\r\nX-Word: 2\r\n" HOST "\r\n", "/||2"},
+        {"\r\n\r\nGET / HTTP/1.1\r\n" HOST "\r\n", "/||"},
+        {"GET / HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", "/||"},
+        {"GET / HTTP/1.1\r\n" HOST "Connection: Upgrade\r\n"
+         "Upgrade: h2c\r\n\r\n",
+         "/||"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const char *said = say(rows[i].in);
@@ -205,14 +205,13 @@ static void the_connection_ends_when_one_side_says_so(void **state)
 {
     (void)state;
     static const struct {
-        const char     *in;
+        const char *in;
         enum http_state state;
     } rows[] = {
-        { "GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\nGET /",
-          HTTP_DONE },
-        { "GET / HTTP/1.0\r\n\r\nGET /", HTTP_DONE },
-        { "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", HTTP_READING },
-        { "GET /last HTTP/1.1\r\n" HOST "\r\nGET / ", HTTP_LINGERING },
+        {"GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\nGET /", HTTP_DONE},
+        {"GET / HTTP/1.0\r\n\r\nGET /", HTTP_DONE},
+        {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", HTTP_READING},
+        {"GET /last HTTP/1.1\r\n" HOST "\r\nGET / ", HTTP_LINGERING},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const char *said = say(rows[i].in);
@@ -231,32 +230,32 @@ static void nonsense_gets_its_status(void **state)
 {
     (void)state;
     static const struct {
-        int         status;
+        int status;
         const char *in;
     } rows[] = {
-        { 400, "GET / HTTP/1.1\r\n\r\n" },
-        { 400, "GET / HTTP/1.1\r\n" HOST HOST "\r\n" },
-        { 400, "GET / HTTP/1.1\r\nHost : a\r\n\r\n" },
-        { 400, "GET / HTTP/1.1\r\n" HOST "X: \x01\r\n\r\n" },
-        { 400, "GET / HTTP/1.1\r\nHost: a\nX: 1\r\n\r\n" },
-        { 400, "GET / HTTP/1.1\r\n Host: a\r\n\r\n" },
-        { 400, "GET /\x80 HTTP/1.1\r\n" HOST "\r\n" },
-        { 400, "GET * HTTP/1.1\r\n" HOST "\r\n" },
-        { 400, "GET / HTTP/1.1\r\n" HOST "Content-Length: x\r\n\r\n" },
-        { 400, "GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n"
-               "Content-Length: 1\r\n\r\n" },
-        { 400, "GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n"
-               "Transfer-Encoding: chunked\r\n\r\n" },
-        { 405, "POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc" },
-        { 405, "CONNECT a:1 HTTP/1.1\r\n" HOST "\r\n" },
-        { 405, "OPTIONS * HTTP/1.1\r\n" HOST "\r\n" },
-        { 413, "GET / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc" },
-        { 413, "GET / HTTP/1.1\r\n" HOST
-               "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" },
-        { 501, "BREW / HTTP/1.1\r\n" HOST "\r\n" },
-        { 501, "\x16\x03\x01 hello TLS" },
-        { 505, "GET / HTTP/3.7\r\n\r\n" },
-        { 505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" },
+        {400, "GET / HTTP/1.1\r\n\r\n"},
+        {400, "GET / HTTP/1.1\r\n" HOST HOST "\r\n"},
+        {400, "GET / HTTP/1.1\r\nHost : a\r\n\r\n"},
+        {400, "GET / HTTP/1.1\r\n" HOST "X: \x01\r\n\r\n"},
+        {400, "GET / HTTP/1.1\r\nHost: a\nX: 1\r\n\r\n"},
+        {400, "GET / HTTP/1.1\r\n Host: a\r\n\r\n"},
+        {400, "GET /\x80 HTTP/1.1\r\n" HOST "\r\n"},
+        {400, "GET * HTTP/1.1\r\n" HOST "\r\n"},
+        {400, "GET / HTTP/1.1\r\n" HOST "Content-Length: x\r\n\r\n"},
+        {400, "GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n"
+              "Content-Length: 1\r\n\r\n"},
+        {400, "GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n"
+              "Transfer-Encoding: chunked\r\n\r\n"},
+        {405, "POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc"},
+        {405, "CONNECT a:1 HTTP/1.1\r\n" HOST "\r\n"},
+        {405, "OPTIONS * HTTP/1.1\r\n" HOST "\r\n"},
+        {413, "GET / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc"},
+        {413, "GET / HTTP/1.1\r\n" HOST
+              "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+        {501, "BREW / HTTP/1.1\r\n" HOST "\r\n"},
+        {501, "\x16\x03\x01 hello TLS"},
+        {505, "GET / HTTP/3.7\r\n\r\n"},
+        {505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_refused(rows[i].in, rows[i].status);
@@ -281,8 +280,7 @@ static void a_refused_head_has_no_body(void **state)
 static void what_follows_a_refusal_is_dropped(void **state)
 {
     (void)state;
-    assert_refused("GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n" HOST "\r\n",
-                   400);
+    assert_refused("GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n" HOST "\r\n", 400);
     assert_int_equal(http_feed(&talk.h, view_str("more")), 4);
     assert_int_equal(talk.h.state, HTTP_LINGERING);
 }
@@ -322,17 +320,17 @@ static void a_target_has_its_limit(void **state)
 {
     (void)state;
     const char *rest = " HTTP/1.1\r\n" HOST "\r\n";
-    size_t      room = HTTP_LINE_MAX - strlen("GET / H");
-    assert_int_equal(
-        status_of(say_long(stuffed("GET /", room, 'a', rest))), 200);
-    assert_int_equal(
-        status_of(say_long(stuffed("GET /", room + 1, 'a', rest))), 414);
+    size_t room = HTTP_LINE_MAX - strlen("GET / H");
+    assert_int_equal(status_of(say_long(stuffed("GET /", room, 'a', rest))),
+                     200);
+    assert_int_equal(status_of(say_long(stuffed("GET /", room + 1, 'a', rest))),
+                     414);
     /* Which of two faults is told depends on their places, not on the cuts. */
     rest = "\x80 HTTP/1.1\r\n";
-    assert_int_equal(
-        status_of(say_long(stuffed("GET /", room, 'a', rest))), 400);
-    assert_int_equal(
-        status_of(say_long(stuffed("GET /", room + 2, 'a', rest))), 414);
+    assert_int_equal(status_of(say_long(stuffed("GET /", room, 'a', rest))),
+                     400);
+    assert_int_equal(status_of(say_long(stuffed("GET /", room + 2, 'a', rest))),
+                     414);
 }
 
 static void a_head_has_its_limit(void **state)
@@ -340,8 +338,8 @@ static void a_head_has_its_limit(void **state)
     (void)state;
     const char *start = "GET / HTTP/1.1\r\n" HOST "X-Word: ";
     size_t room = HTTP_HEAD_MAX - strlen(start) - 4;
-    assert_int_equal(
-        status_of(say_long(stuffed(start, room, 'v', "\r\n\r\n"))), 200);
+    assert_int_equal(status_of(say_long(stuffed(start, room, 'v', "\r\n\r\n"))),
+                     200);
     assert_int_equal(
         status_of(say_long(stuffed(start, room + 1, 'v', "\r\n\r\n"))), 431);
     start = "GET / HTTP/1.1\r\n" HOST "X-Word";
@@ -353,7 +351,7 @@ static void a_head_has_its_limit(void **state)
 static void headers_have_their_number(void **state)
 {
     (void)state;
-    char        buf[1024];
+    char buf[1024];
     struct text t;
     for (int extra = 0; extra < 2; extra++) {
         TEXT_OF(&t, buf);
@@ -364,7 +362,7 @@ static void headers_have_their_number(void **state)
         assert_int_equal(status_of(say(buf)), extra == 0 ? 200 : 431);
     }
     assert_true(t.len > 7);
-    t.len -= 7; /* the last header and the empty line */
+    t.len -= 7;                  /* the last header and the empty line */
     text_str(&t, "(:b\r\n\r\n"); /* a bad name where one is too many */
     assert_int_equal(status_of(say(buf)), 400);
 }

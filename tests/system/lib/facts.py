@@ -1,0 +1,56 @@
+"""Facts of a script; test.sh numbers them."""
+import os
+import re
+import sys
+import time
+
+T = os.environ["T"]
+CMDOP = os.environ["CMDOP"]
+
+
+def fact(name, holds, *remarks):
+    print("ok" if holds else "not ok", name)
+    if not holds:
+        for r in remarks:
+            for line in str(r).splitlines():
+                print(" ", line)
+    sys.stdout.flush()
+    return holds
+
+
+def wait_for(holds, seconds=10):
+    """Until holds() is true; its last answer."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = holds()
+        if answer or time.monotonic() > end:
+            return answer
+        time.sleep(0.02)
+
+
+class Log:
+    """What is written to a log from now on."""
+
+    def __init__(self, name):
+        self.path = os.path.join(T, name)
+        self.start = os.path.getsize(self.path)
+
+    def lines(self):
+        with open(self.path, "rb") as f:
+            f.seek(self.start)
+            return f.read().decode("utf-8", "replace").splitlines()
+
+    def has(self, pattern, seconds=10):
+        return bool(wait_for(lambda: [x for x in self.lines() if re.search(pattern, x)], seconds))
+
+
+def alive(pid):
+    try:
+        with open("/proc/%s/stat" % pid) as f:
+            return f.read().rsplit(") ", 1)[1][0] != "Z"
+    except OSError:
+        return False
+
+
+def open_files(pid):
+    return len(os.listdir("/proc/%s/fd" % pid))
