@@ -68,7 +68,8 @@ static void turn_out(struct job *t, uint32_t stream)
 {
     read_out(t, stream);
     watch_out(t, stream);
-    chan_wake(&t->chan);
+    if (t->exited || ring_len(&t->out[stream]) > 0)
+        chan_wake(&t->chan);
 }
 
 static void on_stdout(void *ctx, uint8_t ready)
@@ -236,7 +237,8 @@ static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off,
     struct job *t = ctx;
     struct ring *ring = &t->out[stream];
     struct view v = ring_at(ring, *off);
-    *fin = t->out_fd[stream] < 0 && *off + v.len == ring->tail;
+    /* The end goes out with the exit status: one message less to wake for. */
+    *fin = t->exited && t->out_fd[stream] < 0 && *off + v.len == ring->tail;
     return v;
 }
 

@@ -20,8 +20,10 @@ static struct span page_span(struct arena *a, size_t size)
 struct link_mem peer_carve(struct arena *a, bool tls)
 {
     struct link_mem m = { 0 };
-    if (tls)
+    if (tls) {
         m.wire.tls = page_span(a, WIRE_TLS_BYTES);
+        m.wire.out = page_span(a, WIRE_OUT_BYTES);
+    }
     m.wire.h2 = page_span(a, WIRE_H2_BYTES);
     m.wire.frame = page_span(a, WIRE_FRAME_BYTES);
     m.control = page_span(a, LINK_CONTROL_BYTES);

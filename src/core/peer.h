@@ -29,8 +29,8 @@ struct peer {
 
 /* Memory for one peer out of an arena, and how much that takes at most. */
 #define PEER_CARVE_BYTES                                                     \
-    (WIRE_TLS_BYTES + WIRE_H2_BYTES + WIRE_FRAME_BYTES +                     \
-     LINK_CONTROL_BYTES + 4 * 4096)
+    (WIRE_TLS_BYTES + WIRE_OUT_BYTES + WIRE_H2_BYTES + WIRE_FRAME_BYTES +    \
+     LINK_CONTROL_BYTES + 5 * 4096)
 struct link_mem peer_carve(struct arena *a, bool tls);
 
 /* Once per peer, before the first connection. */

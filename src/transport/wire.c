@@ -7,7 +7,7 @@
  *
  * A turn reads first and writes then, so that an answer leaves in the turn
  * that saw the question: one port_recv and one port_send for a keystroke.
- * Output stops where the handle stops: at most one record waits here.
+ * Output stops where the handle stops: at most WIRE_OUT_BYTES wait here.
  *
  *   OPENING --> OPEN --> CLOSING --> CLOSED
  *      |          |                    ^
@@ -309,19 +309,49 @@ static size_t send_some(struct wire *w, struct view v)
     return (size_t)n;
 }
 
-/* Send sealed records; true when none is left. */
-static bool send_records(struct wire *w)
+/* Send what was sealed before; true when nothing of it is left. */
+static bool flush(struct wire *w)
 {
-    struct view v;
-    while (is_live(w) && (v = tls_rec_out(&w->tls)).len > 0) {
-        size_t n = send_some(w, v);
-        if (n > 0)
-            tls_rec_sent(&w->tls, n);
-        settle(w);
-        if (n < v.len)
+    while (is_live(w) && w->sealed.len > 0) {
+        size_t n = send_some(w, w->sealed);
+        w->sealed = view_from(w->sealed, n);
+        if (n == 0)
             return false;
     }
     return is_live(w);
+}
+
+static size_t fill_record(struct wire *w);
+
+/*
+ * Gather sealed records, so that many leave in one call: those the engine
+ * holds, and with `more` those it can make of what is to be said. Returns
+ * the bytes gathered.
+ */
+static size_t gather_records(struct wire *w, bool more)
+{
+    size_t n = 0;
+    while (is_live(w)) {
+        struct view v = tls_rec_out(&w->tls);
+        if (v.len == 0 && (!more || fill_record(w) == 0))
+            break;
+        if (v.len == 0)
+            continue;
+        if (v.len > w->out.len - n)
+            break; /* begins the next call */
+        memcpy(w->out.ptr + n, v.ptr, v.len);
+        n += v.len;
+        tls_rec_sent(&w->tls, v.len);
+        settle(w);
+    }
+    w->sealed = view_of(w->out.ptr, n);
+    return n;
+}
+
+/* Send the records that the engine holds; true when none is left. */
+static bool send_records(struct wire *w)
+{
+    return flush(w) && (gather_records(w, false) == 0 || flush(w));
 }
 
 /* See that `plain` has bytes; false when h2 has none, or has failed. */
@@ -357,13 +387,15 @@ static size_t fill_record(struct wire *w)
 static bool push_tls(struct wire *w)
 {
     for (size_t sent = 0; sent < PUSH_MAX;) {
-        if (!send_records(w))
+        if (!flush(w))
             return false;
-        size_t n = fill_record(w);
+        size_t n = gather_records(w, true);
         if (n == 0)
-            return tls_state(&w->tls) == TLS_OPEN;
+            return is_live(w) && tls_state(&w->tls) == TLS_OPEN;
         sent += n;
     }
+    if (!flush(w))
+        return false;
     w->want_write = true;
     return false;
 }
@@ -458,6 +490,8 @@ static void wire_start(struct wire *w, int handle, const struct wire_mem *mem,
     w->stage = (struct span){mem->frame.ptr + MESSAGE_CAP, STAGE_CAP};
     w->staged = VIEW_NONE;
     w->plain = VIEW_NONE;
+    w->out = mem->out;
+    w->sealed = VIEW_NONE;
     w->frame_high = 0;
     w->why[0] = '\0';
     alloc_init(&w->alloc, mem->h2);

@@ -52,6 +52,7 @@ enum wire_state {
 /* Memory of one wire, given by the owner; carve it page-aligned so that an
  * idle connection touches few pages. */
 #define WIRE_TLS_BYTES   TLS_BUF_BYTES
+#define WIRE_OUT_BYTES   (64 * 1024) /* records that leave in one call */
 #define WIRE_H2_BYTES    H2_ALLOC_BYTES
 #define WIRE_FRAME_BYTES (FRAME_MAX + WIRE_STAGE_BYTES)
 
@@ -75,12 +76,15 @@ struct wire {
     struct span stage;
     struct view staged; /* pulled, not yet in a DATA frame */
     struct view plain;  /* rest of an h2 frame, not yet below */
+    struct span out;    /* sealed records are gathered here, */
+    struct view sealed; /* and these wait for the handle */
     size_t frame_high;  /* bytes of `frame` ever used */
     char why[200];
 };
 
 struct wire_mem {
     struct span tls;   /* WIRE_TLS_BYTES; empty for plain connections */
+    struct span out;   /* WIRE_OUT_BYTES; empty for plain connections */
     struct span h2;    /* WIRE_H2_BYTES */
     struct span frame; /* WIRE_FRAME_BYTES */
 };

@@ -83,6 +83,7 @@ void __assert_fail(const char *what, const char *file, unsigned line,
 struct end {
     struct wire w;
     _Alignas(16) uint8_t tls[WIRE_TLS_BYTES];
+    uint8_t out[WIRE_OUT_BYTES];
     _Alignas(16) uint8_t h2[WIRE_H2_BYTES];
     uint8_t frame[WIRE_FRAME_BYTES];
     int opened;
@@ -156,6 +157,7 @@ static struct wire_mem mem_of(struct end *e, bool tls)
 {
     return (struct wire_mem){
         .tls = tls ? SPAN_ARRAY(e->tls) : (struct span){NULL, 0},
+        .out = tls ? SPAN_ARRAY(e->out) : (struct span){NULL, 0},
         .h2 = SPAN_ARRAY(e->h2),
         .frame = SPAN_ARRAY(e->frame),
     };
