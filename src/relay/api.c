@@ -78,8 +78,7 @@ static void close_conn(struct api_conn *c)
     port_close(c->handle);
     c->handle = -1;
     a->open--;
-    if (a->listener >= 0)
-        loop_want(a->loop, a->row, PORT_READ);
+    listener_resume(&a->listener);
 }
 
 /* OK when all was sent, ERR_FULL when the handle takes no more now; or why
@@ -182,35 +181,15 @@ static void open_conn(struct api *a, struct api_conn *c, int handle)
     a->open++;
 }
 
-static void on_connect(void *ctx, uint8_t ready)
+static bool room(void *ctx)
 {
-    struct api *a = ctx;
-    struct api_conn *c;
-    int handle = OK;
-
-    (void)ready;
-    while ((c = free_conn(a)) != NULL) {
-        handle = port_accept(a->listener, NULL);
-        if (handle < 0)
-            break;
-        open_conn(a, c, handle);
-    }
-    if (c == NULL) {
-        loop_want(a->loop, a->row, 0); /* close_conn wakes it */
-    } else if (handle != ERR_MORE) {
-        log_warn("api_accept", port_why());
-        loop_want(a->loop, a->row, 0);
-        loop_arm(a->loop, a->pause, loop_now(a->loop) + API_PAUSE_MS);
-    }
+    return free_conn(ctx) != NULL;
 }
 
-static void on_pause_over(void *ctx, uint64_t now_ms)
+static void accepted(void *ctx, int handle, const struct port_addr *from)
 {
-    struct api *a = ctx;
-
-    (void)now_ms;
-    if (a->listener >= 0)
-        loop_want(a->loop, a->row, PORT_READ);
+    (void)from;
+    open_conn(ctx, free_conn(ctx), handle);
 }
 
 /* ---- the whole ----------------------------------------------------------------------------- */
@@ -219,9 +198,7 @@ void api_init(struct api *a, struct arena *arena, struct loop *l,
               api_ready_fn *ready, void *ready_ctx)
 {
     *a = (struct api){
-        .loop = l, .ready = ready, .ready_ctx = ready_ctx, .listener = -1};
-    a->pause = loop_timer_add(l, on_pause_over, a);
-    assert(a->pause >= 0);
+        .loop = l, .ready = ready, .ready_ctx = ready_ctx, .listener.handle = -1};
     a->conn = arena_carve(arena, sizeof *a->conn * API_CONNS,
                           _Alignof(struct api_conn));
     for (size_t i = 0; i < API_CONNS; i++) {
@@ -236,17 +213,14 @@ int api_listen(struct api *a, const struct port_addr *at, uint16_t *port)
 {
     uint16_t bound = 0;
 
-    assert(a->listener < 0);
+    static const struct listener_ops ops = {room, accepted};
+    assert(a->listener.handle < 0);
     int handle = port_listen(at, &bound);
     if (handle < 0)
         return handle;
-    int row = loop_add(a->loop, handle, PORT_READ, on_connect, a);
-    if (row < 0) {
-        port_close(handle);
-        return row;
-    }
-    a->listener = handle;
-    a->row = row;
+    int err = listener_start(&a->listener, a->loop, handle, &ops, a);
+    if (err != OK)
+        return err;
     if (port != NULL)
         *port = bound;
     return OK;
@@ -254,12 +228,7 @@ int api_listen(struct api *a, const struct port_addr *at, uint16_t *port)
 
 void api_close(struct api *a)
 {
-    if (a->listener >= 0) {
-        loop_remove(a->loop, a->row);
-        port_close(a->listener);
-        a->listener = -1;
-    }
-    loop_disarm(a->loop, a->pause);
+    listener_stop(&a->listener);
     for (size_t i = 0; i < API_CONNS; i++)
         if (a->conn[i].handle >= 0)
             close_conn(&a->conn[i]);

@@ -15,14 +15,13 @@
 #define RELAY_API_H
 
 #include "transport/http.h"
-#include "transport/loop.h"
+#include "transport/listen.h"
 
 #ifndef API_CONNS
 #define API_CONNS 32
 #endif
 #define API_REQUEST_MS 10000
 #define API_LINGER_MS  1000 /* for the peer to read our last words */
-#define API_PAUSE_MS   1000 /* when the process has no handles left */
 #define API_RX_CAP     2048 /* received and not yet taken by the engine */
 #define API_BODY_CAP   512
 #define API_REASONS    8
@@ -52,9 +51,7 @@ struct api {
     struct loop *loop;
     api_ready_fn *ready;
     void *ready_ctx;
-    int listener; /* -1: none */
-    int row;
-    int pause;             /* timer */
+    struct listener  listener;
     uint32_t open;         /* connections */
     struct api_conn *conn; /* API_CONNS of them */
 };

@@ -287,9 +287,13 @@ int relay_init(struct relay *r, struct span memory,
         return err;
     carve(r, cfg->conns_max);
     tls_setup(r);
-    err = load_machines(r, why);
-    if (err == OK)
-        err = listen_grpc(r, &cfg->grpc, why);
+    return load_machines(r, why);
+}
+
+int relay_listen(struct relay *r, const struct relay_cfg *cfg,
+                 struct text *why)
+{
+    int err = listen_grpc(r, &cfg->grpc, why);
     if (err == OK)
         err = listen_api(r, &cfg->api, why);
     if (err != OK)

@@ -74,9 +74,13 @@ struct relay {
 
 size_t relay_bytes(uint32_t conns_max);
 
-/* Open everything and listen. A sentence in *why on failure. */
+/* Open everything: keys, store, tables. A sentence in *why on failure. */
 int relay_init(struct relay *r, struct span memory,
                const struct relay_cfg *cfg, struct text *why);
+
+/* Listen; from now on callers queue until relay_run. */
+int relay_listen(struct relay *r, const struct relay_cfg *cfg,
+                 struct text *why);
 
 /* Turn until told to leave, then say good-bye to everybody. */
 void relay_run(struct relay *r);

@@ -20,6 +20,8 @@
 #define GRPC_LISTEN   "[::]:50051"
 #define API_LISTEN    "127.0.0.1:8000"
 #define CONNS_DEFAULT 4096
+#define CONNS_MAX     100000
+#define ADDRESS_CAP   300 /* "HOST:PORT" */
 #define TOKEN_RAW     32
 
 struct options {
@@ -178,43 +180,66 @@ static void announce(const struct relay *r, const char *address)
     cmd_note(buf);
 }
 
+static int read_cfg(struct relay_cfg *cfg, const struct options *o,
+                    struct text *why)
+{
+    uint64_t conns = CONNS_DEFAULT;
+    if (o->conns != NULL &&
+        (text_parse_u64(view_str(o->conns), CONNS_MAX, &conns) != OK ||
+         conns == 0)) {
+        text_str(why, "--max-connections takes a number from 1 to 100000");
+        return ERR_RANGE;
+    }
+    cfg->conns_max = (uint32_t)conns;
+    char host[256];
+    uint16_t port;
+    if (o->address != NULL &&
+        joinstr_address(view_str(o->address), host, &port, why) != OK)
+        return ERR_RANGE;
+    int err = listen_address(o->grpc, &cfg->grpc, why);
+    return err == OK ? listen_address(o->api, &cfg->api, why) : err;
+}
+
+/* How machines reach us, kept for `server join-key`: before anybody can
+ * connect, unless the port is known only afterwards. */
+static int keep_address(const struct place *place, const struct options *o,
+                        const struct relay_cfg *cfg, uint16_t port,
+                        char out[ADDRESS_CAP], struct text *why)
+{
+    struct text t;
+    text_init(&t, out, ADDRESS_CAP);
+    if (o->address != NULL)
+        text_str(&t, o->address);
+    else
+        dial_address(&cfg->grpc, port, cfg->name, &t);
+    return port == 0 ? OK : place_save_address(place, out, why);
+}
+
 static int serve(struct relay *r, const struct options *o,
                  const struct place *place, const struct cmd_env *env,
                  struct text *why)
 {
-    char host[NAME_CAP], far[300], near[300];
-    struct text far_text, near_text;
+    char host[NAME_CAP], far[ADDRESS_CAP], near[ADDRESS_CAP];
+    struct text near_text;
     struct relay_cfg cfg = { .folder = place->folder,
-                             .version = env->version,
-                             .conns_max = CONNS_DEFAULT };
-    uint64_t conns = CONNS_DEFAULT;
+                             .version = env->version };
     port_hostname(host, sizeof(host));
     cfg.name = o->name != NULL ? o->name : host;
-    if (o->conns != NULL &&
-        (text_parse_u64(view_str(o->conns), 1000000, &conns) != OK ||
-         conns == 0)) {
-        text_str(why, "--max-connections takes a number from 1 to 1000000");
-        return ERR_RANGE;
-    }
-    cfg.conns_max = (uint32_t)conns;
-    int err = listen_address(o->grpc, &cfg.grpc, why);
-    if (err == OK)
-        err = listen_address(o->api, &cfg.api, why);
+    int err = read_cfg(&cfg, o, why);
     if (err == OK)
         err = relay_init(r, port_memory(relay_bytes(cfg.conns_max)), &cfg,
                          why);
+    if (err == OK)
+        err = keep_address(place, o, &cfg, cfg.grpc.port, far, why);
+    if (err == OK)
+        err = relay_listen(r, &cfg, why);
+    if (err == OK && cfg.grpc.port == 0)
+        err = keep_address(place, o, &cfg, r->grpc_port, far, why);
     if (err != OK)
         return err;
-    TEXT_OF(&far_text, far);
     TEXT_OF(&near_text, near);
-    if (o->address != NULL)
-        text_str(&far_text, o->address);
-    else
-        dial_address(&cfg.grpc, r->grpc_port, cfg.name, &far_text);
     dial_address(&cfg.grpc, r->grpc_port, "localhost", &near_text);
-    err = place_save_address(place, far, why);
-    if (err == OK)
-        err = sign_in(r, place, cfg.name, near, why);
+    err = sign_in(r, place, cfg.name, near, why);
     if (err != OK)
         return err;
     announce(r, far);

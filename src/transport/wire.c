@@ -309,7 +309,8 @@ static size_t send_some(struct wire *w, struct view v)
     return (size_t)n;
 }
 
-/* Send what was sealed before; true when nothing of it is left. */
+/* Send what was sealed before; true when nothing of it is left. Only then TLS
+ * may be over: its last record tells the peer why. */
 static bool flush(struct wire *w)
 {
     while (is_live(w) && w->sealed.len > 0) {
@@ -318,6 +319,7 @@ static bool flush(struct wire *w)
         if (n == 0)
             return false;
     }
+    settle(w);
     return is_live(w);
 }
 
@@ -342,7 +344,8 @@ static size_t gather_records(struct wire *w, bool more)
         memcpy(w->out.ptr + n, v.ptr, v.len);
         n += v.len;
         tls_rec_sent(&w->tls, v.len);
-        settle(w);
+        if (tls_state(&w->tls) == TLS_OPEN)
+            settle(w); /* the owner may speak from here on */
     }
     w->sealed = view_of(w->out.ptr, n);
     return n;

@@ -1,0 +1,47 @@
+# A machine whose relay turns into something else, or talks garbage, says so, keeps trying and
+# comes back when the relay does; nothing of what it runs is lost meanwhile.
+. tests/system/lib/test.sh
+[ -n "$(command -v openssl)" ] || skip "openssl is not here"
+relay && machine box
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -days 2 \
+    -keyout "$T/key.pem" -out "$T/cert.pem" 2> "$T/err"
+
+# `join` speaks as the agent does, and once: every kind of garbage is told in one sentence.
+script <<'EOS'
+import subprocess
+from facts import *
+from rude import *
+
+env = dict(os.environ, XDG_STATE_HOME=T + "/nobody/state", XDG_CONFIG_HOME=T + "/nobody/config")
+for kind in KINDS:
+    rude = Rude(kind)
+    string = "cmdop://127.0.0.1:%d/%s#cmdop_enroll_%s" % (rude.port, "A" * 43, "A" * 32)
+    start = time.monotonic()
+    r = subprocess.run([CMDOP, "join", "-"], input=string.encode(), capture_output=True, env=env, timeout=30)
+    lines = r.stderr.decode("utf-8", "replace").splitlines()
+    fact(kind + ": join fails soon, with one sentence", r.returncode == 255 and len(lines) == 1
+         and lines[0].startswith("cmdop: cannot join: ") and len(lines[0]) > 30
+         and time.monotonic() - start < 5, r.returncode, time.monotonic() - start, *lines)
+EOS
+fact "none of them leaves the record of a relay" test ! -e "$T/nobody/state/cmdop/agent.json"
+
+# The agent itself, and a command that it runs for nobody meanwhile.
+exec_on box -- sh -c 'i=0; while [ ! -e "$HOME/enough" ]; do i=$((i + 1)); echo $i > "$HOME/count"; sleep 0.05; done' 2> "$T/err" &
+wait_for 5 test -s "$T/box/count"
+end "$RELAY" KILL
+script <<'EOS'
+from facts import *
+from rude import *
+
+log = Log("box.log")
+rude = Rude("noise in TLS", int(os.environ["PORT"]))
+fact("the agent tries again and again", wait_for(lambda: rude.count >= 3, 15), rude.count)
+fact("and tells why it is not connected", log.has("relay.lost.*HTTP/2"), *log.lines())
+fact("it lives", alive(os.environ["AGENT"]))
+EOS
+is "locally it is at work" "$(at box "$CMDOP" connect exec --local box -- echo yes)" yes
+relay
+fact "when the relay is back the machine comes by itself" wait_for 30 has "$T/relay.log" 'machine.online msg="box"'
+is "and takes commands" "$(exec_on box -- echo yes)" yes
+touch "$T/box/enough"
+finish
