@@ -172,11 +172,11 @@ struct port_child {
 };
 
 /*
- * Start a program on a new terminal of the given size, in a session of its
- * own; or on three pipes, in a process group of its own. Signals, mask and
- * descriptors of the child are clean, its umask is 022. PATH is that of the
- * child; relative names start in its cwd. No shell is ever involved: a script
- * without "#!" is refused. Returns once the program runs.
+ * Start a program on a new terminal of the given size, or on three pipes and
+ * without a terminal; in a session and a process group of its own. Signals,
+ * mask and descriptors of the child are clean, its umask is 022. PATH is that
+ * of the child; relative names start in its cwd. No shell is ever involved: a
+ * script without "#!" is refused. Returns once the program runs.
  * ERR_NOT_FOUND: no such program; ERR_DENIED: it may not be executed;
  * ERR_RANGE: cwd cannot be entered; ERR_LIMIT: no more processes or handles;
  * other codes: port_why(). On failure nothing is left open.

@@ -23,12 +23,13 @@ static const char *path_of(const char *const *env)
     return PATH_DEFAULT;
 }
 
-/* A regular file that this user may execute? */
+/* A regular file that this user may execute? What cannot be seen is not
+ * there: a folder of PATH may be closed to this user. */
 static int check(const char *path, int cwd)
 {
     struct stat st;
     if (fstatat(cwd, path, &st, 0) < 0)
-        return errno == EACCES ? ERR_DENIED : ERR_NOT_FOUND;
+        return ERR_NOT_FOUND;
     if (!S_ISREG(st.st_mode))
         return ERR_DENIED;
     return faccessat(cwd, path, X_OK, AT_EACCESS) == 0 ? OK : ERR_DENIED;
@@ -68,10 +69,12 @@ static int search(const char *name, struct view path, int cwd, char *out,
 static int take_path(const char *name, int cwd, char *out, size_t cap)
 {
     size_t len = strlen(name);
+    int rc;
     if (len >= cap)
         return ERR_NOT_FOUND;
     memcpy(out, name, len + 1);
-    return check(out, cwd);
+    rc = check(out, cwd);
+    return rc == ERR_NOT_FOUND && errno == EACCES ? ERR_DENIED : rc;
 }
 
 int program_find(const char *name, const char *const *env, int cwd, char *out,

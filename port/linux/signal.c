@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -73,14 +74,15 @@ enum port_signal port_signal_take(void)
     return PORT_SIG_NONE;
 }
 
+/* The system call and not sigaction, which hides the signals that the C
+ * libraries keep for themselves: make, for one, hands those on ignored. All
+ * zeros is SIG_DFL without flags in every architecture's struct. */
 void signal_reset(void)
 {
-    struct sigaction sa;
+    static const uint64_t by_default[8];
     sigset_t none;
-    memset(&sa, 0, sizeof(sa));
-    sa.sa_handler = SIG_DFL;
     for (int n = 1; n < _NSIG; n++)
-        sigaction(n, &sa, NULL); /* refused for KILL, STOP and libc's own */
+        syscall(SYS_rt_sigaction, n, by_default, NULL, _NSIG / 8);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }

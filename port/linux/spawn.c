@@ -46,7 +46,9 @@ struct order {
 
 static int arrange(const struct order *o)
 {
-    if (o->io->is_tty ? setsid() < 0 : setpgid(0, 0) < 0)
+    /* A session of its own on pipes as well: a remote command must not reach
+     * the terminal that this program was started on. */
+    if (setsid() < 0)
         return -1;
     for (int fd = 0; fd < 3; fd++)
         if (dup2(o->io->std[fd], fd) < 0)

@@ -1,7 +1,7 @@
 /*
  * Levelled lines to one sink, logfmt: time, level, event and what the caller
  * adds. Base is pure, so the sink and the clock are given once by main.
- * Remote text goes through text_safe first.
+ * A message goes through text_safe: whoever said it, a line stays one line.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

@@ -120,7 +120,7 @@ static void detach(struct attach *x)
                       .result.detached = true };
     x->leaving = true;
     /* What was typed before goes first, if the link still takes it. */
-    chan_close(&x->chan, &end, !x->open);
+    chan_close(&x->chan, &end, x->open ? CHAN_FLUSH : CHAN_NOW);
     leave(x, CMD_OK, "[detached; the session goes on]\n");
 }
 
@@ -429,7 +429,7 @@ static void open_session(struct attach *x)
     bytes_to_str(open.target, sizeof(open.target), view_str(x->target));
     open.params = msg_blob_out(&blob);
     chan_init(&x->chan, &ops, x, 1, WINDOW_BULK, false);
-    x->chan.gaps_ok = true;
+    x->chan.gaps_ok = x->chan.any_start = true;
     (void)chan_open(client_mux(&x->client), &x->chan, &open);
 }
 

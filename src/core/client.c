@@ -18,11 +18,23 @@ static void on_wake(void *ctx)
     peer_wake(&c->peer);
 }
 
+static void on_ping(void *ctx, uint64_t now_ms)
+{
+    struct client *c = ctx;
+    msg_ping ping = { .token = now_ms };
+    if (!c->up)
+        return;
+    (void)link_send(&c->peer.link, MSG_PING, cmdop_agent_v1_Ping_fields,
+                    &ping);
+    loop_arm(&c->loop, c->ping, now_ms + HEARTBEAT_MS);
+}
+
 static void on_welcomed(void *ctx, const msg_welcome *w)
 {
     struct client *c = ctx;
     (void)w;
     c->up = true;
+    loop_arm(&c->loop, c->ping, loop_now(&c->loop) + HEARTBEAT_MS);
     if (!c->local && !tls_resumed(&c->peer.link.wire.tls)) {
         tls_ticket_save(&c->peer.link.wire.tls, &c->ticket);
         c->has_ticket = true;
@@ -164,6 +176,7 @@ int client_init(struct client *c, struct arena *a, const char *version,
     c->scratch = arena_span(a, PEER_SCRATCH_BYTES);
     struct link_mem mem = peer_carve(a, !local);
     peer_init(&c->peer, &c->loop, &mem, c->scratch);
+    c->ping = loop_timer_add(&c->loop, on_ping, c);
     return dial_init(&c->dial, &c->loop);
 }
 

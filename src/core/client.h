@@ -33,6 +33,7 @@ struct client {
     bool                     local;
     bool                     up;
     bool                     refused;
+    int                      ping;   /* timer: an idle link must be heard */
     bool                     done;   /* leave client_run */
     int                      status; /* of the verb */
     msg_hello                hello;

@@ -48,7 +48,7 @@ void cmd_say(const char *first, ...)
     text_str(&t, "cmdop: ");
     va_start(ap, first);
     for (const char *s = first; s != NULL; s = va_arg(ap, const char *))
-        text_str(&t, s);
+        text_safe(&t, view_str(s)); /* much of it was said by others */
     va_end(ap);
     if (t.len + 1 == t.cap)
         t.len--;

@@ -162,7 +162,7 @@ bool exec_child(struct jobs *j, int pid, int status, int signal)
         loop_disarm(j->loop, t->deadline);
         close_in(t);
         msg_close end = result(t);
-        chan_close(&t->chan, &end, false);
+        chan_close(&t->chan, &end, CHAN_DRAIN);
         for (uint32_t s = 0; s < CHAN_STREAMS; s++)
             turn_out(t, s);
         release_if_over(t);

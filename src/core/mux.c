@@ -14,6 +14,8 @@
 
 /* A Data frame with less room than this is not worth its head. */
 #define DATA_ROOM_MIN 512
+/* No stream gets there; beyond it, sums of offsets could wrap. */
+#define OFFSET_MAX (UINT64_MAX / 2)
 
 void mux_init(struct mux *m, struct span control, bool initiator,
               uint32_t count_max, const struct mux_ops *ops, void *ctx)
@@ -206,13 +208,13 @@ void chan_used(struct chan *c, uint32_t stream, uint64_t used, uint64_t ack)
     c->mux->ops->wake(c->mux->ctx);
 }
 
-void chan_close(struct chan *c, const msg_close *end, bool now)
+void chan_close(struct chan *c, const msg_close *end, enum chan_end mode)
 {
     if (c->state == CHAN_FREE)
         return;
     c->end = *end;
     c->end.channel = c->number;
-    c->end_now = now;
+    c->end_mode = mode;
     c->state = CHAN_CLOSING;
     chan_wake(c);
 }
@@ -289,6 +291,9 @@ static int on_accept(struct mux *m, struct view body, const char **why)
         return OK;
     if (c->answered)
         return bad(why, "a channel was accepted twice");
+    uint64_t start_max = c->any_start ? OFFSET_MAX : 0;
+    if (accept.in_offset > start_max || accept.out_offset > start_max)
+        return bad(why, "a channel starts at an offset that it cannot have");
     c->answered = true;
     chan_tx_start(c, 0, accept.in_offset);
     chan_rx_start(c, 0, accept.out_offset);
@@ -360,7 +365,8 @@ static int on_data(struct mux *m, struct view body, const char **why)
 {
     struct msg_data d;
     struct view bytes;
-    if (msg_data_parse(body, &d, &bytes) != OK || d.stream >= CHAN_STREAMS)
+    if (msg_data_parse(body, &d, &bytes) != OK || d.stream >= CHAN_STREAMS ||
+        d.offset > OFFSET_MAX)
         return bad(why, "a Data message does not parse");
     struct chan *c = find(m, d.channel);
     if (c == NULL || c->state == CHAN_CLOSING)
@@ -516,11 +522,14 @@ static bool drained(const struct chan *c)
     return true;
 }
 
-/* The Close of a channel, once nothing stands before it. */
+/* The Close of a channel that has nothing to send now, if that is enough. */
 static bool finish(struct chan *c)
 {
-    if (c->state != CHAN_CLOSING ||
-        !(c->end_now || (c->answered && drained(c))))
+    if (c->state != CHAN_CLOSING)
+        return false;
+    if (c->end_mode != CHAN_NOW && !c->answered)
+        return false;
+    if (c->end_mode == CHAN_DRAIN && !drained(c))
         return false;
     if (mux_send(c->mux, MSG_CLOSE, cmdop_agent_v1_Close_fields, &c->end) !=
         OK)
@@ -534,7 +543,8 @@ static bool finish(struct chan *c)
 static size_t pull_chan(struct chan *c, struct span out)
 {
     bool may_send = c->state == CHAN_OPEN ||
-                    (c->state == CHAN_CLOSING && c->answered && !c->end_now);
+                    (c->state == CHAN_CLOSING && c->answered &&
+                     c->end_mode != CHAN_NOW);
     for (uint32_t i = 0; may_send && i < CHAN_STREAMS; i++) {
         if (!c->tx[i].used || c->tx[i].fin)
             continue;

@@ -34,8 +34,16 @@
 
 enum chan_state { CHAN_FREE, CHAN_OPENING, CHAN_OPEN, CHAN_CLOSING };
 
+/* What goes out before a Close. */
+enum chan_end {
+    CHAN_DRAIN, /* everything, however long the peer takes */
+    CHAN_FLUSH, /* what the peer's credit allows now */
+    CHAN_NOW,   /* nothing */
+};
+
 struct chan_ops {
-    /* The far end took or refused our Open; after `rejected` it is free. */
+    /* The far end took or refused our Open; after `rejected` it is free. Both
+     * may be NULL where channels are only accepted. */
     void (*accepted)(void *ctx, const msg_accept *accept);
     void (*rejected)(void *ctx, const msg_reject *reject);
     /*
@@ -93,8 +101,9 @@ struct chan {
     enum chan_state        state;
     bool                   bulk;    /* after interactive channels */
     bool                   gaps_ok; /* incoming offsets may jump forward */
+    bool                   any_start; /* Accept may name offsets above 0 */
     bool                   ready;   /* peek may have something */
-    bool                   end_now; /* Close without draining first */
+    enum chan_end          end_mode;
     bool                   answered; /* Accept came, or was sent */
     struct chan_tx         tx[CHAN_STREAMS];
     struct chan_rx         rx[CHAN_STREAMS];
@@ -178,9 +187,9 @@ void chan_wake(struct chan *c);
  * when half the window is used. */
 void chan_used(struct chan *c, uint32_t stream, uint64_t used, uint64_t ack);
 
-/* End the channel with `end` once every stream has said its fin; with `now`
- * at once. The channel is freed when the Close went out (`ended`). */
-void chan_close(struct chan *c, const msg_close *end, bool now);
+/* End the channel with `end`, after what `mode` says. The channel is freed
+ * when the Close went out (`ended`). */
+void chan_close(struct chan *c, const msg_close *end, enum chan_end mode);
 /* Shorthands for the results of a Close. */
 msg_close chan_failure(msg_code code, const char *message,
                        const char *remedy);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/text.h"
 #include "limits.h"
 
 #define CLOSE_MS 2000 /* for the last words of an orderly end */
@@ -53,7 +54,9 @@ bool peer_busy(const struct peer *p)
 static void close_now(struct peer *p)
 {
     char why[256];
-    bytes_to_str(why, sizeof(why), view_str(link_why(&p->link)));
+    struct text t;
+    TEXT_OF(&t, why);
+    text_safe(&t, view_str(link_why(&p->link))); /* the peer may have said it */
     loop_disarm(p->loop, p->timer);
     loop_cancel(p->loop, &p->push);
     if (p->row >= 0)

@@ -129,7 +129,7 @@ void rpc_answer(struct rpcs *r, struct mux *m, const msg_open *open,
     if (chan_accept(m, &t->chan, open, &accept) != OK)
         return;
     t->used = true;
-    chan_close(&t->chan, &end, false);
+    chan_close(&t->chan, &end, CHAN_DRAIN);
 }
 
 void rpc_method(struct view params, char *out, size_t cap)

@@ -111,14 +111,14 @@ static void finish(struct session *t)
 {
     msg_close end = { .which_result = cmdop_agent_v1_Close_exit_status_tag,
                       .result.exit_status = (uint32_t)t->status };
-    if (!t->exited || !t->drained)
+    if (t->id[0] == '\0' || !t->exited || !t->drained)
         return;
     if (t->signal != 0) {
         end.which_result = cmdop_agent_v1_Close_signal_tag;
         end.result.signal = (uint32_t)t->signal;
     }
     for (struct attachment *a = t->attached; a != NULL; a = a->next)
-        chan_close(&a->chan, &end, false);
+        chan_close(&a->chan, &end, CHAN_DRAIN);
     if (t->attached == NULL)
         release(t);
 }
@@ -233,6 +233,14 @@ static uint32_t count(const struct session *t, bool typists)
     return n;
 }
 
+/* One operator's mistake ends his channel, not the link of everybody. */
+static void turn_away(struct attachment *a, msg_code code, const char *what,
+                      const char *remedy)
+{
+    msg_close end = chan_failure(code, what, remedy);
+    chan_close(&a->chan, &end, CHAN_NOW);
+}
+
 static int on_data(void *ctx, uint32_t stream, uint64_t off,
                    struct view bytes, bool fin)
 {
@@ -240,17 +248,19 @@ static int on_data(void *ctx, uint32_t stream, uint64_t off,
     struct session *t = a->session;
     (void)off;
     (void)fin; /* the end of one operator's input is not the shell's */
-    if (a->observer && bytes.len > 0) {
-        msg_close end = chan_failure(cmdop_agent_v1_Code_CODE_DENIED,
-                                     "an observer may not type",
-                                     "connect without --observe");
-        chan_close(&a->chan, &end, true);
-        return OK;
-    }
     if (stream != 0)
         return ERR_PROTO;
-    if (sink_put(&t->in, bytes) != OK)
-        return ERR_PROTO;
+    if (a->observer && bytes.len > 0) {
+        turn_away(a, cmdop_agent_v1_Code_CODE_DENIED,
+                  "an observer may not type", "connect without --observe");
+        return OK;
+    }
+    if (sink_put(&t->in, bytes) != OK) {
+        turn_away(a, cmdop_agent_v1_Code_CODE_LIMIT,
+                  "the session takes no input now",
+                  "interrupt what runs in it, then connect again");
+        return OK;
+    }
     a->applied_at = t->in.ring.tail;
     t->touched_ms = loop_now(t->owner->loop);
     settle_input(t);

@@ -8,6 +8,9 @@
 #include "crypto/hash.h"
 #include "relay/ask.h"
 
+#define BUSY_AGAIN_MS  1000
+#define FAULT_AGAIN_MS 5000
+
 #define COPY(to, from) bytes_to_str((to), sizeof(to), view_str(from))
 
 static void refuse_auth(struct conn *c, const char *message,
@@ -19,11 +22,18 @@ static void refuse_auth(struct conn *c, const char *message,
 
 static void refuse_store(struct conn *c, int err)
 {
+    if (err == ERR_FULL) {
+        link_refuse(&c->peer.link, cmdop_agent_v1_Code_CODE_LIMIT,
+                    "the relay is busy", "try again in a moment",
+                    BUSY_AGAIN_MS);
+        return;
+    }
     log_error("store.failed", store_why(&c->relay->store));
     link_refuse(&c->peer.link, cmdop_agent_v1_Code_CODE_INTERNAL,
                 err == ERR_NO_SPACE ? "the relay's disk is full" :
                                       "the relay's store has a fault",
-                "its owner finds the reason in the relay's log", 5000);
+                "its owner finds the reason in the relay's log",
+                FAULT_AGAIN_MS);
 }
 
 /* A key that connects a second time: two holders, or one that lost its

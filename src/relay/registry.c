@@ -46,7 +46,7 @@ static struct view without_local(struct view host)
 }
 
 /* The ways to match, strongest first. */
-enum match { MATCH_ID, MATCH_HOSTNAME, MATCH_NAME, MATCH_PREFIX, MATCH_WAYS };
+enum match { MATCH_ID, MATCH_EXACT, MATCH_PREFIX, MATCH_WAYS };
 
 static bool matches(const struct machine *m, enum match how, struct view t)
 {
@@ -54,10 +54,8 @@ static bool matches(const struct machine *m, enum match how, struct view t)
     switch (how) {
     case MATCH_ID:
         return view_is(t, m->id);
-    case MATCH_HOSTNAME:
-        return view_eq(host, without_local(t));
-    case MATCH_NAME:
-        return view_is(t, m->name);
+    case MATCH_EXACT: /* a machine chooses its host name: it wins nothing */
+        return view_eq(host, without_local(t)) || view_is(t, m->name);
     case MATCH_PREFIX:
         return t.len >= PREFIX_MIN &&
                (view_starts(host, t) || view_starts(view_str(m->name), t) ||

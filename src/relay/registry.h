@@ -40,9 +40,10 @@ struct machine *registry_put(struct registry *r, const char *id);
 struct machine *registry_find(struct registry *r, const char *id);
 
 /*
- * Find a machine of a fleet by what a person typed: UUID, host name, name,
- * or a prefix of one of them (two characters or more, unique). ".local" at
- * the end of a host name does not matter.
+ * Find a machine of a fleet by what a person typed: UUID; host name or name;
+ * or a prefix of one of them (two characters or more), each unique. ".local"
+ * at the end of a host name does not matter. A host name is what a machine
+ * says of itself, so it is never preferred to another machine's name.
  * Returns OK; ERR_NOT_FOUND; ERR_LIMIT when several match, with their names
  * in *candidates ("web-1, web-2").
  */

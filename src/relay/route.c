@@ -1,7 +1,6 @@
 /* Forwarding between two links; see route.h. */
 #include "relay/route.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -108,7 +107,8 @@ static void op_event(void *ctx, const msg_event *event)
 static void end_machine_side(struct route *t, const msg_close *end)
 {
     t->in_fin = true;
-    chan_close(&t->ag, end, false);
+    /* Nobody waits for input that the machine does not take. */
+    chan_close(&t->ag, end, t->ag.answered ? CHAN_FLUSH : CHAN_NOW);
 }
 
 static void op_closed(void *ctx, const msg_close *end)
@@ -133,6 +133,8 @@ static int ag_data(void *ctx, uint32_t stream, uint64_t off,
 {
     struct route *t = ctx;
     struct ring *ring = &t->out[stream];
+    if (stream != 0 && !t->ag.bulk)
+        return ERR_PROTO; /* a terminal has one output */
     if (off > ring->tail) /* skipped at the source: what is here is stale */
         ring_init(ring, (struct span){ ring->buf, ring->cap }, off);
     if (ring_write(ring, bytes) != OK)
@@ -192,29 +194,13 @@ static void ag_closed(void *ctx, const msg_close *end)
     }
     for (uint32_t i = 0; i < CHAN_STREAMS; i++)
         t->out_fin[i] = true;
-    chan_close(&t->op, end != NULL ? end : &lost, false);
+    chan_close(&t->op, end != NULL ? end : &lost, CHAN_DRAIN);
     give_back_if_over(t);
 }
 
 /* ---- opening ----------------------------------------------------------------------- */
 
-static void op_never(void *ctx, const msg_accept *accept)
-{
-    (void)ctx;
-    (void)accept;
-    assert(!"the relay accepts an operator's channel, it opens none");
-}
-
-static void op_never_either(void *ctx, const msg_reject *reject)
-{
-    (void)ctx;
-    (void)reject;
-    assert(!"the relay accepts an operator's channel, it opens none");
-}
-
 static const struct chan_ops op_ops = {
-    .accepted = op_never,
-    .rejected = op_never_either,
     .data = op_data,
     .event = op_event,
     .acked = op_acked,
@@ -312,7 +298,7 @@ void route_open(struct routes *r, struct mux *op, struct mux *ag,
     t->op_window = open->window;
     chan_init(&t->op, &op_ops, t, CHAN_STREAMS, RING_BYTES, bulk);
     chan_init(&t->ag, &ag_ops, t, 1, RING_BYTES, bulk);
-    t->ag.gaps_ok = true;
+    t->ag.gaps_ok = t->ag.any_start = !bulk;
     onward.params = msg_blob_out(&blob);
     if (chan_open(ag, &t->ag, &onward) != OK) {
         (void)mux_reject(op, open->channel, cmdop_agent_v1_Code_CODE_LIMIT,

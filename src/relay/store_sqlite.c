@@ -27,7 +27,7 @@
 #include "port/port.h"
 
 #define PAGE_BYTES     4096 /* SQLite's default, and that of our files */
-#define HEAP_BYTES_MIN (1024 * 1024)
+#define HEAP_BYTES_MIN ((size_t)1024 * 1024)
 #define OPEN_BUSY_MS   5000 /* somebody else may be migrating */
 
 /* ---- memory ---------------------------------------------------------------------- */

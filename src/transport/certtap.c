@@ -32,13 +32,26 @@ static void tap_start_cert(const br_x509_class **ctx, uint32_t len)
         (*tap->inner)->start_cert(tap->inner, len);
 }
 
+/*
+ * Give the decoder its bytes, but none after an error: it would go on behind
+ * the check that failed, with the value that was refused (BearSSL 0.6;
+ * br_x509_minimal guards itself). "Truncated" means: no error so far.
+ */
+static void decode(struct certtap *tap, const unsigned char *buf, size_t len)
+{
+    int err = br_x509_decoder_last_error(&tap->decoder);
+    if (err == BR_ERR_OK || err == BR_ERR_X509_TRUNCATED)
+        br_x509_decoder_push(&tap->decoder, buf, len);
+}
+
 static void tap_append(const br_x509_class **ctx, const unsigned char *buf,
                        size_t len)
 {
     struct certtap *tap = tap_of(ctx);
     if (tap->in_first) {
-        br_x509_decoder_push(&tap->decoder, buf, len);
         br_sha256_update(&tap->digest, buf, len);
+        if (tap->inner == NULL)
+            decode(tap, buf, len);
     }
     if (tap->inner != NULL)
         (*tap->inner)->append(tap->inner, buf, len);

@@ -25,9 +25,11 @@ for kind in KINDS:
 EOS
 fact "none of them leaves the record of a relay" test ! -e "$T/nobody/state/cmdop/agent.json"
 
-# The agent itself, and a command that it runs for nobody meanwhile.
-exec_on box -- sh -c 'i=0; while [ ! -e "$HOME/enough" ]; do i=$((i + 1)); echo $i > "$HOME/count"; sleep 0.05; done' 2> "$T/err" &
-wait_for 5 test -s "$T/box/count"
+# The agent itself, and a command that it runs for the local user meanwhile.
+spawn box "$T/meanwhile.log" "$CMDOP" connect exec --local box -- \
+    sh -c 'echo begun; until [ -e "$HOME/enough" ]; do sleep 0.05; done; echo ended'
+MEANWHILE=$SPAWNED
+wait_for 5 has "$T/meanwhile.log" begun
 end "$RELAY" KILL
 script <<'EOS'
 from facts import *
@@ -44,4 +46,6 @@ relay
 fact "when the relay is back the machine comes by itself" wait_for 30 has "$T/relay.log" 'machine.online msg="box"'
 is "and takes commands" "$(exec_on box -- echo yes)" yes
 touch "$T/box/enough"
+wait $MEANWHILE
+is "what ran on the machine meanwhile has not noticed" "$? $(tail -n 1 "$T/meanwhile.log")" '0 ended'
 finish

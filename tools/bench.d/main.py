@@ -9,7 +9,7 @@ import commands
 import echo
 import memory
 import start
-from lab import Failed, Lab, say
+from lab import Failed, Lab, others, say
 from ours import Ours
 from peers import Peers
 from report import Report
@@ -41,10 +41,11 @@ def chosen(names):
 def measure(groups, flags, report):
     lab = Lab()
     try:
-        say("load %s, %d cores" % (os.getloadavg()[0], os.cpu_count()))
         ours = Ours(lab)
         peers = None if "--no-peers" in flags else Peers(lab)
         for group in groups:
+            report.others = others()
+            say("%s: others use %d %% of %d cores" % (group, report.others, os.cpu_count()))
             try:
                 GROUPS[group](lab, ours, peers, report, "--quick" in flags)
             except (Failed, OSError) as why:

@@ -13,28 +13,29 @@ QUIET_S = 25            # fits between two heartbeats
 SESSION_OUTPUT = 2000000
 
 
-def status_kib(pid, field):
-    with open("/proc/%d/status" % pid) as f:
+def field(pid, file, name):
+    with open("/proc/%d/%s" % (pid, file)) as f:
         for line in f:
-            if line.startswith(field + ":"):
+            if line.startswith(name + ":"):
                 return int(line.split()[1])
-    raise Failed("%d has no %s" % (pid, field))
+    raise Failed("%d has no %s" % (pid, name))
 
 
 def rss(pid):
-    return status_kib(pid, "VmRSS")
+    """KiB. Not VmRSS, which the kernel keeps only roughly."""
+    return field(pid, "smaps_rollup", "Rss")
 
 
 def pss(pid):
-    with open("/proc/%d/smaps_rollup" % pid) as f:
-        for line in f:
-            if line.startswith("Pss:"):
-                return int(line.split()[1])
-    raise Failed("%d has no Pss" % pid)
+    return field(pid, "smaps_rollup", "Pss")
+
+
+def kb(kib):
+    return kib * 1.024
 
 
 def switches(pid):
-    return status_kib(pid, "voluntary_ctxt_switches") + status_kib(pid, "nonvoluntary_ctxt_switches")
+    return field(pid, "status", "voluntary_ctxt_switches") + field(pid, "status", "nonvoluntary_ctxt_switches")
 
 
 def tree(root, name):
@@ -57,10 +58,10 @@ def idle(ours, peers, report, times):
         time.sleep(SETTLE_S)
         return rss(ours.agent.pid), pss(ours.agent.pid)
     got = rounds(times, {"ours": fresh})["ours"]
-    peer = [rss(peers.reverse.pid)] * times if peers else None
-    peer_pss = [pss(peers.reverse.pid)] * times if peers else None
-    report.add("memory_agent_rss", "KiB", [r for r, _ in got], peer, "ssh -R", times, "ours <= 1000")
-    report.add("memory_agent_pss", "KiB", [p for _, p in got], peer_pss, "ssh -R", times)
+    peer = [kb(rss(peers.reverse.pid))] * times if peers else None
+    peer_pss = [kb(pss(peers.reverse.pid))] * times if peers else None
+    report.add("memory_agent_rss", "KB", [kb(r) for r, _ in got], peer, "ssh -R", times, "ours <= 1000")
+    report.add("memory_agent_pss", "KB", [kb(p) for _, p in got], peer_pss, "ssh -R", times)
 
 
 def session(lab, ours, peers, report, count):
@@ -88,9 +89,9 @@ def session(lab, ours, peers, report, count):
         old = sum(rss(p) for p in tree(root, "sshd"))
         term = peer_running(lab, peers.direct("exec sh " + path, options=("-tt",)))
         term.expect(b"@@done@@")
-        peer = [sum(rss(p) for p in tree(root, "sshd")) - old]
+        peer = [kb(sum(rss(p) for p in tree(root, "sshd")) - old)]
         term.close()
-    report.add("memory_session", "KiB", [(after - before) / count], peer, "sshd, one session (no ring)", count,
+    report.add("memory_session", "KB", [kb(after - before) / count], peer, "sshd, one session (no ring)", count,
                "ours <= 1200")
     close_all({}, ours)
 

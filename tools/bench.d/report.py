@@ -44,6 +44,7 @@ class Report:
     def __init__(self):
         self.missed = []
         self.failed = []
+        self.others = None      # percent of the machine, before the group began
 
     def add(self, name, unit, ours, peer=None, peer_name=None, n=None, bar=None, **more):
         """`ours` and `peer` hold one value per round; a bar is "ours <= 36"
@@ -65,7 +66,7 @@ class Report:
             line["met"] = None if value is None else OPS[op](value, float(limit))
             if line["met"] is False:
                 self.missed.append("%s: %s, and is %.4g" % (name, bar, value))
-        line.update(more)
+        line.update(more, others_pct=self.others)
         print(json.dumps(line), flush=True)
 
     def fail(self, group, why):

@@ -1,6 +1,7 @@
 """Facts of a script; test.sh numbers them."""
 import os
 import re
+import subprocess
 import sys
 import time
 
@@ -54,3 +55,13 @@ def alive(pid):
 
 def open_files(pid):
     return len(os.listdir("/proc/%s/fd" % pid))
+
+
+def start_relay():
+    """Again, where it was; its pid."""
+    with open(os.path.join(T, "relay.log"), "ab") as log:
+        p = subprocess.Popen([CMDOP, "server", "--listen-grpc", "127.0.0.1:" + os.environ["PORT"], "--listen-api",
+                              "127.0.0.1:" + os.environ["API"]], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    with open(os.path.join(T, "pids"), "a") as f:
+        f.write("%d\n" % p.pid)
+    return p.pid

@@ -9,6 +9,7 @@
 set -u
 T=$(mktemp -d "${TMPDIR:-/tmp}/cmdop.XXXXXX") || exit 2
 PY=${PYTHON:-python3}
+export T
 SERVER=$T/relay/state/cmdop/server # the relay's own files
 : > "$T/pids"
 FACTS=0 FAILED=0
@@ -194,7 +195,7 @@ exec_on() { at relay "$CMDOP" connect exec "$@"; }
 script() {
     place relay
     at relay env PYTHONPATH=tests/system/lib PYTHONDONTWRITEBYTECODE=1 T="$T" CMDOP="$CMDOP" \
-        PORT="${PORT:-}" RELAY="${RELAY:-}" AGENT="${AGENT:-}" "$PY" - > "$T/script" 2>&1
+        PORT="${PORT:-}" API="${API:-}" RELAY="${RELAY:-}" AGENT="${AGENT:-}" "$PY" - > "$T/script" 2>&1
     status=$?
     while IFS= read -r line; do
         case $line in

@@ -320,6 +320,22 @@ static void only_three_handles_are_inherited(void **state)
     assert_status(0, 0);
 }
 
+/* Whoever runs a command must not type into the terminal we run on. */
+static void on_pipes_it_has_no_terminal_at_all(void **state)
+{
+    (void)state;
+    assert_int_equal(sh_on_pipes("ps -o sid=,tty= -p $$; echo x >/dev/tty"),
+                     OK);
+    scratch_read_all(child.out);
+    int sid = 0;
+    char tty_name[16] = "";
+    assert_int_equal(sscanf(scratch_seen, "%d %15s", &sid, tty_name), 2);
+    assert_int_equal(sid, child.pid);
+    assert_string_equal(tty_name, "?");
+    int number;
+    assert_int_not_equal(finish(&number), 0);
+}
+
 static void its_umask_is_022_and_its_group_its_own(void **state)
 {
     (void)state;
@@ -437,6 +453,7 @@ int main(void)
         cmocka_unit_test(the_environment_is_the_whole_one),
         cmocka_unit_test(it_starts_in_its_folder),
         cmocka_unit_test(only_three_handles_are_inherited),
+        cmocka_unit_test(on_pipes_it_has_no_terminal_at_all),
         cmocka_unit_test(its_umask_is_022_and_its_group_its_own),
         cmocka_unit_test(it_starts_with_our_own_streams_closed),
         cmocka_unit_test(sixteen_mebibytes_go_through_cat_unchanged),

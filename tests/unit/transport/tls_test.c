@@ -322,6 +322,30 @@ static void a_pinned_client_takes_only_keys_it_can_judge(void **state)
     assert_refused(&c, &s, "the server's certificate cannot be read");
 }
 
+static void a_bad_certificate_in_pieces_is_only_refused(void **state)
+{
+    /* BearSSL's decoder must not be fed behind its error. */
+    static uint8_t bad[sizeof leaf_cert];
+    struct tls_client_cfg c = pinned();
+    struct tls_server_cfg s = serving();
+    (void)state;
+    memcpy(bad, leaf_cert, sizeof bad);
+    uint8_t *date = memmem(bad, sizeof bad,
+                           "\x17\x0d"
+                           "26",
+                           4);
+    assert_non_null(date);
+    memcpy(date + 4, "31", 2); /* the month */
+    s.cert_der = VIEW_ARRAY(bad);
+    for (size_t cut = 1; cut < 200; cut++) {
+        start(&c, &s);
+        pump(cut);
+        assert_int_equal(tls_state(&client.t), TLS_FAILED);
+        assert_string_equal(tls_why(&client.t),
+                            "the server's certificate cannot be read");
+    }
+}
+
 static void a_server_without_the_key_is_refused(void **state)
 {
     static const unsigned char other[32] = {[31] = 5};
@@ -588,6 +612,7 @@ int main(void)
         cmocka_unit_test(a_trusted_certificate_is_taken),
         cmocka_unit_test(a_wrong_certificate_is_refused_with_its_reason),
         cmocka_unit_test(a_pinned_client_takes_only_keys_it_can_judge),
+        cmocka_unit_test(a_bad_certificate_in_pieces_is_only_refused),
         cmocka_unit_test(a_server_without_the_key_is_refused),
         cmocka_unit_test(what_is_not_tls_is_named),
         cmocka_unit_test(an_alert_is_named),

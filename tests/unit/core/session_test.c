@@ -1,0 +1,662 @@
+/*
+ * Shells on real terminals and their operators: who sees what, who may type,
+ * what a slow one costs the others, and how a shell ends.
+ */
+#include "core/session.h"
+
+#include "unit/core/stage.h"
+
+#define WINDOW (256 * 1024)
+#define BYTES  ((size_t)SESSIONS_MAX * (SESSION_RING + 512 * 1024) +         \
+               4 * 1024 * 1024)
+/* A terminal that passes bytes as they are, and says when it is ready. */
+#define RAW    "stty raw -echo -opost; printf READY; "
+
+static struct sessions sessions;
+
+static void on_open(void *ctx, const msg_open *open, struct view params)
+{
+    struct operator *o = ctx;
+    session_open(&sessions, &o->far.mux, open, params);
+}
+
+static void on_signal(void *ctx, uint8_t ready)
+{
+    int status, signal, pid;
+    (void)ctx;
+    (void)ready;
+    while (port_signal_take() != PORT_SIG_NONE)
+        continue;
+    while ((pid = port_child_reap(&status, &signal)) > 0)
+        (void)session_child(&sessions, pid, status, signal);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    stage_init(BYTES);
+    sessions_init(&sessions, &arena, &loop, "web-1");
+    loop_add(&loop, port_signal_open(), PORT_READ, on_signal, NULL);
+    return 0;
+}
+
+/* Every shell that a test left behind ends here. */
+static int teardown(void **state)
+{
+    (void)state;
+    for (int i = 0; i < OPERATORS; i++)
+        if (op[i].near.peer != NULL)
+            op_vanishes(&op[i]);
+    for (uint32_t i = 0; i < SESSIONS_MAX; i++)
+        if (sessions.slots[i].id[0] != '\0')
+            (void)port_child_signal(sessions.slots[i].child.pid, "KILL");
+    UNTIL(sessions_live(&sessions) == 0);
+    stage_free();
+    return 0;
+}
+
+/* ---- asking for a session ----------------------------------------------------------- */
+
+struct wish {
+    const char *script; /* NULL: an existing session */
+    const char *session;
+    const char *name;
+    const char *term;
+    const char *env;
+    bool        last, observe, resume;
+    uint64_t    offset;
+    uint32_t    rows, cols;
+};
+
+static void ask(struct operator *o, const struct wish *w)
+{
+    const char *argv[] = { "sh", "-c", w->script, NULL };
+    const char *env[] = { w->env, NULL };
+    struct msg_strings args = { .list = argv, .count = 3 };
+    struct msg_strings vars = { .list = env, .count = 1 };
+    msg_pty_open p = cmdop_agent_v1_PtyOpen_init_zero;
+    if (w->script != NULL)
+        p.argv = msg_strings_out(&args);
+    if (w->env != NULL)
+        p.env = msg_strings_out(&vars);
+    if (w->session != NULL)
+        strcpy(p.session_id, w->session);
+    if (w->name != NULL)
+        strcpy(p.name, w->name);
+    strcpy(p.term, w->term != NULL ? w->term : "xterm");
+    p.last = w->last;
+    p.observe = w->observe;
+    p.resume = w->resume;
+    p.out_offset = w->offset;
+    p.rows = w->rows;
+    p.cols = w->cols;
+    op_asks(o, cmdop_agent_v1_Kind_KIND_PTY, cmdop_agent_v1_PtyOpen_fields,
+            &p);
+}
+
+static struct operator *arrive(int i, const struct wish *w)
+{
+    struct operator *o = op_arrives(i, WINDOW, on_open);
+    ask(o, w);
+    return o;
+}
+
+static struct operator *run(int i, const char *script)
+{
+    struct operator *o = arrive(i, &(struct wish){ .script = script });
+    assert_int_equal(o->accepted, 1);
+    return o;
+}
+
+static msg_pty_accept info_of(const struct operator *o)
+{
+    msg_pty_accept p = cmdop_agent_v1_PtyAccept_init_zero;
+    assert_int_equal(msg_decode(view_of(o->accept.params.bytes,
+                                        o->accept.params.size),
+                                cmdop_agent_v1_PtyAccept_fields, &p),
+                     OK);
+    return p;
+}
+
+/* Operator i joins the session that `first` made. */
+static struct operator *join(int i, const struct operator *first,
+                             bool observe)
+{
+    msg_pty_accept p = info_of(first);
+    struct operator *o = arrive(
+        i, &(struct wish){ .session = p.session_id, .observe = observe });
+    assert_int_equal(o->accepted, 1);
+    return o;
+}
+
+static void assert_exit(const struct operator *o, uint32_t status)
+{
+    assert_int_equal(o->closed, 1);
+    assert_int_equal(o->close.which_result,
+                     cmdop_agent_v1_Close_exit_status_tag);
+    assert_int_equal(o->close.result.exit_status, status);
+}
+
+/* ---- one operator -------------------------------------------------------------------- */
+
+static void output_and_exit_status_arrive(void **state)
+{
+    (void)state;
+    struct operator *o = run(0, "printf one; exit 3");
+    UNTIL(o->closed);
+    assert_string_equal(o->seen[0], "one");
+    assert_true(o->ended[0]);
+    assert_exit(o, 3);
+    assert_int_equal(sessions_live(&sessions), 0);
+}
+
+static void a_signal_that_ended_it_is_told(void **state)
+{
+    (void)state;
+    struct operator *o = run(0, "kill -TERM $$");
+    UNTIL(o->closed);
+    assert_int_equal(o->close.which_result, cmdop_agent_v1_Close_signal_tag);
+    assert_int_equal(o->close.result.signal, 15);
+}
+
+static void what_is_typed_reaches_the_shell(void **state)
+{
+    (void)state;
+    struct operator *o = run(0, RAW "head -c 5; exit 0");
+    UNTIL(op_saw(o, "READY"));
+    op_types(o, "hello and more");
+    UNTIL(o->closed);
+    assert_string_equal(o->seen[0], "READYhello");
+}
+
+static void the_child_knows_who_started_it(void **state)
+{
+    (void)state;
+    struct operator *o = arrive(
+        0, &(struct wish){ .script = "echo $TERM/$CMDOP_MACHINE/"
+                                     "$CMDOP_OPERATOR/$LC_X/$LD_X; "
+                                     "echo $CMDOP_SESSION",
+                           .term = "screen-256color",
+                           .env = "LC_X=yes" });
+    UNTIL(o->closed);
+    assert_true(op_saw(o, "screen-256color/web-1/ada/yes/\r\n"));
+    assert_true(op_saw(o, info_of(o).session_id));
+    o = arrive(0, &(struct wish){ .script = "echo $TERM/$LD_X/",
+                                  .term = "x;rm -rf",
+                                  .env = "LD_X=no" });
+    UNTIL(o->closed);
+    assert_string_equal(o->seen[0], "xterm//\r\n");
+}
+
+static void the_window_size_is_set_and_follows(void **state)
+{
+    msg_event e = { .which_what = cmdop_agent_v1_Event_resize_tag,
+                    .what.resize = { 50, 132 } };
+    (void)state;
+    struct operator *o = arrive(
+        0, &(struct wish){ .script = RAW "stty size; head -c 1 >/dev/null; "
+                                         "stty size",
+                           .rows = 30,
+                           .cols = 90 });
+    UNTIL(op_saw(o, "30 90\n"));
+    op_sends(o, &e);
+    e.what.resize.rows = 0; /* nonsense is not passed on */
+    op_sends(o, &e);
+    e.what.resize.rows = 70000;
+    op_sends(o, &e);
+    op_types(o, "x");
+    UNTIL(o->closed);
+    assert_true(op_saw(o, "50 132\n"));
+}
+
+static void a_signal_reaches_the_program(void **state)
+{
+    (void)state;
+    struct operator *o =
+        run(0, "trap 'echo got; exit 9' INT; echo READY; while :; do sleep "
+               "0.1; done");
+    UNTIL(op_saw(o, "READY"));
+    op_signals(o, "NOSUCH");
+    op_signals(o, "INT");
+    UNTIL(o->closed);
+    assert_true(op_saw(o, "got"));
+    assert_exit(o, 9);
+}
+
+static void a_paste_waits_until_the_shell_reads(void **state)
+{
+    static char paste[100001];
+    (void)state;
+    memset(paste, 'p', sizeof(paste) - 1);
+    struct operator *o = run(0, RAW "head -c 1 >/dev/null; printf GO; "
+                                    "head -c 99999 | wc -c");
+    UNTIL(op_saw(o, "READY"));
+    op_types(o, paste);
+    UNTIL(o->closed);
+    assert_true(op_saw(o, "GO"));
+    assert_true(op_saw(o, "99999"));
+    assert_int_equal(o->near.err, OK);
+    assert_int_equal(o->far.err, OK);
+}
+
+static void typing_into_a_deaf_shell_is_bounded(void **state)
+{
+    static char paste[100001];
+    (void)state;
+    memset(paste, 'p', sizeof(paste) - 1);
+    struct operator *o = run(0, RAW "sleep 1000");
+    UNTIL(op_saw(o, "READY"));
+    op_types(o, paste);
+    stage_rest();
+    assert_true(o->chan.tx[0].next < 64 * 1024); /* the rest waits here */
+    assert_true(o->applied < 32 * 1024);
+    assert_int_equal(o->far.err, OK);
+}
+
+/* ---- the end of a shell ---------------------------------------------------------------- */
+
+/* What it left in the background holds the terminal, but not the operator. */
+static void a_background_child_does_not_hold_the_end_up(void **state)
+{
+    (void)state;
+    struct operator *o =
+        run(0, "trap '' HUP; sleep 20 & echo $!; printf last; exit 5");
+    UNTIL(o->closed);
+    assert_exit(o, 5);
+    assert_true(op_saw(o, "last"));
+    int pid = atoi((const char *)o->seen[0]);
+    assert_true(port_process_alive(pid)); /* it was there all the time */
+    (void)port_process_end(pid);
+}
+
+static void all_that_was_written_before_the_end_arrives(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        struct operator *o = run(0, RAW "seq 1 3000");
+        UNTIL(o->closed);
+        assert_true(op_saw(o, "\n3000\n"));
+    }
+}
+
+static void a_shell_ends_with_nobody_there(void **state)
+{
+    (void)state;
+    struct operator *o = run(0, RAW "head -c 1; exit 0");
+    UNTIL(op_saw(o, "READY"));
+    op_types(o, "x");
+    op_vanishes(o);
+    UNTIL(sessions_live(&sessions) == 0);
+}
+
+static void a_hang_up_ends_every_shell(void **state)
+{
+    (void)state;
+    struct operator *o = run(0, RAW "sleep 1000");
+    struct operator *p = run(1, RAW "sleep 1000");
+    UNTIL(op_saw(o, "READY") && op_saw(p, "READY"));
+    sessions_hangup(&sessions);
+    UNTIL(o->closed && p->closed);
+    assert_int_equal(o->close.result.signal, 1);
+    assert_int_equal(sessions_live(&sessions), 0);
+}
+
+/* ---- several operators ------------------------------------------------------------------ */
+
+static void all_operators_see_the_same_output(void **state)
+{
+    (void)state;
+    struct operator *a = run(0, RAW "head -c 1; seq 1 20000; head -c 1");
+    UNTIL(op_saw(a, "READY"));
+    struct operator *b = join(1, a, false);
+    struct operator *c = join(2, a, true);
+    assert_int_equal(info_of(c).operators, 3);
+    assert_false(info_of(c).created);
+    op_types(a, "x");
+    UNTIL(op_saw(a, "\n20000\n") && op_saw(b, "\n20000\n") &&
+          op_saw(c, "\n20000\n"));
+    assert_int_equal(a->next[0], b->next[0]);
+    assert_memory_equal(a->seen[0], b->seen[0], a->next[0]);
+    assert_memory_equal(a->seen[0], c->seen[0], a->next[0]);
+}
+
+static void input_of_several_operators_keeps_its_order(void **state)
+{
+    char expected[64] = "READY";
+    static char typed[2][64];
+    (void)state;
+    struct operator *a = run(0, RAW "cat");
+    UNTIL(op_saw(a, "READY"));
+    struct operator *b = join(1, a, false);
+    memset(typed, 0, sizeof(typed));
+    for (int i = 0; i < 40; i++) {
+        struct operator *o = i % 3 == 0 ? a : b;
+        char key[2] = { (char)('A' + i % 26), '\0' };
+        strcat(typed[o == b], key);
+        strcat(expected, key);
+        op_types(o, typed[o == b]);
+    }
+    UNTIL(a->next[0] == strlen(expected) && b->next[0] == a->next[0]);
+    assert_string_equal(a->seen[0], expected);
+    assert_string_equal(b->seen[0], expected);
+}
+
+static void an_observer_does_not_type(void **state)
+{
+    (void)state;
+    struct operator *a = run(0, RAW "cat");
+    UNTIL(op_saw(a, "READY"));
+    struct operator *b = join(1, a, true);
+    op_signals(b, "KILL"); /* nor does he send signals */
+    op_types(b, "rm -rf /\n");
+    stage_rest();
+    assert_string_equal(a->seen[0], "READY");
+    assert_int_equal(b->far.err, OK); /* the link carries others as well */
+    assert_int_equal(b->closed, 1);
+    assert_int_equal(b->close.result.failure.code,
+                     cmdop_agent_v1_Code_CODE_DENIED);
+    op_types(a, "x");
+    UNTIL(op_saw(a, "READYx"));
+}
+
+static void an_observer_does_not_set_the_size(void **state)
+{
+    msg_event e = { .which_what = cmdop_agent_v1_Event_resize_tag,
+                    .what.resize = { 5, 5 } };
+    (void)state;
+    struct operator *a = arrive(
+        0, &(struct wish){ .script = RAW "head -c 1 >/dev/null; stty size",
+                           .rows = 30,
+                           .cols = 90 });
+    UNTIL(op_saw(a, "READY"));
+    struct operator *b = join(1, a, true);
+    op_sends(b, &e);
+    op_types(a, "x");
+    UNTIL(a->closed);
+    assert_true(op_saw(a, "30 90"));
+}
+
+static void only_so_many_may_type(void **state)
+{
+    (void)state;
+    struct operator *a = run(0, RAW "cat");
+    UNTIL(op_saw(a, "READY"));
+    for (int i = 1; i < 16; i++)
+        join(i, a, false);
+    msg_pty_accept p = info_of(a);
+    struct operator *late =
+        arrive(16, &(struct wish){ .session = p.session_id });
+    assert_int_equal(late->rejected, 1);
+    assert_int_equal(late->reject.code, cmdop_agent_v1_Code_CODE_LIMIT);
+    join(17, a, true); /* who only looks is welcome */
+    op_vanishes(&op[3]);
+    join(16, a, false);
+}
+
+/* ---- coming back -------------------------------------------------------------------------- */
+
+static void a_session_outlives_its_operator(void **state)
+{
+    (void)state;
+    struct operator *o = run(0, RAW "head -c 1; printf two; head -c 1; "
+                                    "printf three; sleep 1000");
+    UNTIL(op_saw(o, "READY"));
+    op_types(o, "xx");
+    UNTIL(op_saw(o, "three"));
+    msg_pty_accept p = info_of(o);
+    assert_true(p.created);
+    uint64_t had = o->next[0];
+    op_vanishes(o);
+    assert_int_equal(o->lost, 1);
+    stage_rest();
+    assert_int_equal(sessions_live(&sessions), 1);
+    o = arrive(0, &(struct wish){ .session = p.session_id,
+                                  .resume = true,
+                                  .offset = 7 });
+    UNTIL(o->next[0] == had);
+    assert_int_equal(o->accept.out_offset, 7);
+    assert_int_equal(info_of(o).gap, 0);
+    assert_false(info_of(o).created);
+    assert_string_equal(o->seen[0], "woxthree");
+    o = arrive(1, &(struct wish){ .session = p.session_id });
+    UNTIL(o->next[0] == had); /* without an offset: all that is held */
+    assert_string_equal(o->seen[0], "READYxtwoxthree");
+}
+
+static void an_offset_of_the_future_is_the_present(void **state)
+{
+    (void)state;
+    struct operator *o = run(0, RAW "cat");
+    UNTIL(op_saw(o, "READY"));
+    msg_pty_accept p = info_of(o);
+    struct operator *b = arrive(1, &(struct wish){ .session = p.session_id,
+                                                   .resume = true,
+                                                   .offset = 1000000 });
+    assert_int_equal(b->accept.out_offset, 5);
+    op_types(o, "x");
+    UNTIL(b->next[0] == 6);
+    assert_string_equal(b->seen[0], "x");
+}
+
+static void a_session_is_found_by_name_or_by_its_youth(void **state)
+{
+    (void)state;
+    struct operator *a = arrive(0, &(struct wish){ .script = RAW "cat",
+                                                   .name = "build" });
+    UNTIL(op_saw(a, "READY"));
+    stage_later(10);
+    struct operator *b = run(1, RAW "cat");
+    UNTIL(op_saw(b, "READY"));
+    struct operator *c = arrive(2, &(struct wish){ .session = "build" });
+    assert_string_equal(info_of(c).session_id, info_of(a).session_id);
+    op_vanishes(c);
+    stage_later(10);
+    op_types(b, "x");
+    c = arrive(2, &(struct wish){ .last = true });
+    assert_string_equal(info_of(c).session_id, info_of(b).session_id);
+    c = arrive(2, &(struct wish){ .session = "no-such" });
+    assert_int_equal(c->reject.code, cmdop_agent_v1_Code_CODE_NOT_FOUND);
+}
+
+static void the_last_of_none_is_a_new_one(void **state)
+{
+    (void)state;
+    struct operator *o = arrive(0, &(struct wish){ .script = RAW "cat",
+                                                   .last = true });
+    UNTIL(op_saw(o, "READY"));
+    assert_true(info_of(o).created);
+}
+
+static void a_detached_operator_leaves_the_shell_running(void **state)
+{
+    static const msg_close bye = { .which_result =
+                                       cmdop_agent_v1_Close_detached_tag,
+                                   .result.detached = true };
+    (void)state;
+    struct operator *o = run(0, RAW "cat");
+    UNTIL(op_saw(o, "READY"));
+    chan_close(&o->chan, &bye, true);
+    stage_rest();
+    assert_int_equal(sessions_live(&sessions), 1);
+    assert_int_equal(o->far.mux.count, 0);
+}
+
+/* ---- much output ------------------------------------------------------------------------ */
+
+/* "READY", then the numbers from 1 on, one a line: 3,5 MB. */
+#define FLOOD     RAW "seq 1 500000; printf END; "
+#define FLOOD_LEN (5 + 3388895 + 3)
+
+static const char *flood(void)
+{
+    static char text[FLOOD_LEN + 1];
+    size_t n = 0;
+    if (text[0] != '\0')
+        return text;
+    n += (size_t)sprintf(text, "READY");
+    for (int i = 1; i <= 500000; i++)
+        n += (size_t)sprintf(text + n, "%d\n", i);
+    n += (size_t)sprintf(text + n, "END");
+    assert_int_equal(n, FLOOD_LEN);
+    return text;
+}
+
+static void assert_flood(const struct operator *o)
+{
+    size_t from = (size_t)o->from[0];
+    assert_int_equal(o->next[0], FLOOD_LEN);
+    assert_memory_equal(o->seen[0], flood() + from, FLOOD_LEN - from);
+}
+
+static void every_byte_passes_a_ring_of_one_third_its_size(void **state)
+{
+    (void)state;
+    struct operator *o = run(0, FLOOD "head -c 1");
+    UNTIL(o->next[0] == FLOOD_LEN);
+    assert_int_equal(o->from[0], 0);
+    assert_int_equal(o->gap, 0);
+    assert_flood(o);
+}
+
+static void what_nobody_read_is_counted(void **state)
+{
+    (void)state;
+    struct operator *o = run(0, FLOOD "sleep 1000");
+    msg_pty_accept p = info_of(o);
+    op_vanishes(o);
+    struct session *t = &sessions.slots[0];
+    UNTIL(t->out.tail == FLOOD_LEN);
+    o = arrive(0, &(struct wish){ .session = p.session_id,
+                                  .resume = true,
+                                  .offset = 3 });
+    UNTIL(o->next[0] == FLOOD_LEN);
+    assert_flood(o);
+    assert_int_equal(info_of(o).gap, o->from[0] - 3);
+    assert_true(FLOOD_LEN - o->from[0] > SESSION_RING - 8192);
+    assert_true(FLOOD_LEN - o->from[0] <= SESSION_RING);
+}
+
+/* A reader that takes nothing holds the shell up, so that nothing is lost. */
+static void a_slow_operator_loses_nothing(void **state)
+{
+    (void)state;
+    struct operator *o = op_arrives(0, WINDOW, on_open);
+    o->lazy = true;
+    ask(o, &(struct wish){ .script = FLOOD "head -c 1" });
+    struct session *t = &sessions.slots[0];
+    UNTIL(t->out.tail > SESSION_RING / 2 + WINDOW);
+    stage_rest();
+    stage_rest();
+    assert_true(t->out.tail < FLOOD_LEN); /* it waits */
+    assert_true(t->out.head <= o->next[0]);
+    op_wakes_up(o);
+    UNTIL(o->next[0] == FLOOD_LEN);
+    assert_int_equal(o->gap, 0);
+    assert_flood(o);
+}
+
+/* But not for ever: after five seconds he finds a gap, and the others do
+ * not wait for him any more. */
+static void a_stalled_operator_finds_a_counted_gap(void **state)
+{
+    (void)state;
+    struct operator *o = op_arrives(0, WINDOW, on_open);
+    o->lazy = true;
+    ask(o, &(struct wish){ .script = FLOOD "head -c 1" });
+    struct operator *b = join(1, o, false);
+    struct session *t = &sessions.slots[0];
+    UNTIL(t->out.tail > SESSION_RING / 2 + WINDOW);
+    stage_rest();
+    for (int i = 0; i < 20 && t->out.tail < FLOOD_LEN; i++)
+        stage_later(1000);
+    UNTIL(b->next[0] == FLOOD_LEN);
+    assert_int_equal(b->gap, 0);
+    assert_flood(b);
+    op_wakes_up(o);
+    UNTIL(o->next[0] == FLOOD_LEN);
+    assert_true(o->gap > 0);
+    assert_int_equal(o->gap, o->from[0] - WINDOW);
+    assert_flood(o);
+    assert_int_equal(o->near.err, OK);
+}
+
+/* ---- what cannot be --------------------------------------------------------------------- */
+
+static void a_program_that_is_not_there_is_refused(void **state)
+{
+    const char *argv[] = { "/no/such/program", NULL };
+    struct msg_strings args = { .list = argv, .count = 1 };
+    msg_pty_open p = cmdop_agent_v1_PtyOpen_init_zero;
+    (void)state;
+    p.argv = msg_strings_out(&args);
+    struct operator *o = op_arrives(0, WINDOW, on_open);
+    op_asks(o, cmdop_agent_v1_Kind_KIND_PTY, cmdop_agent_v1_PtyOpen_fields,
+            &p);
+    assert_int_equal(o->reject.code, cmdop_agent_v1_Code_CODE_NO_PROGRAM);
+    assert_true(o->reject.remedy[0] != '\0');
+    assert_int_equal(sessions_live(&sessions), 0);
+}
+
+static void a_request_that_does_not_parse_is_refused(void **state)
+{
+    msg_ping junk = { UINT64_MAX }; /* field 1 is a text */
+    (void)state;
+    struct operator *o = op_arrives(0, WINDOW, on_open);
+    op_asks(o, cmdop_agent_v1_Kind_KIND_PTY, cmdop_agent_v1_Ping_fields,
+            &junk);
+    assert_int_equal(o->reject.code, cmdop_agent_v1_Code_CODE_PROTOCOL);
+    assert_int_equal(o->far.err, OK);
+}
+
+static void the_machine_runs_only_so_many(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < SESSIONS_MAX; i++)
+        op_vanishes(run(0, RAW "sleep 1000"));
+    assert_int_equal(sessions_live(&sessions), SESSIONS_MAX);
+    struct operator *o = arrive(0, &(struct wish){ .script = "true" });
+    assert_int_equal(o->reject.code, cmdop_agent_v1_Code_CODE_LIMIT);
+    (void)port_child_signal(sessions.slots[7].child.pid, "KILL");
+    UNTIL(sessions_live(&sessions) == SESSIONS_MAX - 1);
+    o = run(0, "exit 4"); /* the slot that became free */
+    UNTIL(o->closed);
+    assert_exit(o, 4);
+}
+
+#define FACT(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FACT(output_and_exit_status_arrive),
+        FACT(a_signal_that_ended_it_is_told),
+        FACT(what_is_typed_reaches_the_shell),
+        FACT(the_child_knows_who_started_it),
+        FACT(the_window_size_is_set_and_follows),
+        FACT(a_signal_reaches_the_program),
+        FACT(a_paste_waits_until_the_shell_reads),
+        FACT(typing_into_a_deaf_shell_is_bounded),
+        FACT(a_background_child_does_not_hold_the_end_up),
+        FACT(all_that_was_written_before_the_end_arrives),
+        FACT(a_shell_ends_with_nobody_there),
+        FACT(a_hang_up_ends_every_shell),
+        FACT(all_operators_see_the_same_output),
+        FACT(input_of_several_operators_keeps_its_order),
+        FACT(an_observer_does_not_type),
+        FACT(an_observer_does_not_set_the_size),
+        FACT(only_so_many_may_type),
+        FACT(a_session_outlives_its_operator),
+        FACT(an_offset_of_the_future_is_the_present),
+        FACT(a_session_is_found_by_name_or_by_its_youth),
+        FACT(the_last_of_none_is_a_new_one),
+        FACT(a_detached_operator_leaves_the_shell_running),
+        FACT(every_byte_passes_a_ring_of_one_third_its_size),
+        FACT(what_nobody_read_is_counted),
+        FACT(a_slow_operator_loses_nothing),
+        FACT(a_stalled_operator_finds_a_counted_gap),
+        FACT(a_program_that_is_not_there_is_refused),
+        FACT(a_request_that_does_not_parse_is_refused),
+        FACT(the_machine_runs_only_so_many),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
