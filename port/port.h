@@ -247,6 +247,8 @@ int port_keep_folder(const char *path);
 /* Hold a lock file until the process ends: OK; ERR_BUSY with the holder's
  * pid in *pid (0: not known) when somebody else has it. The file stays. */
 int port_keep_lock(const char *path, int *pid);
+/* Who holds that lock, without touching it: OK and *pid, or ERR_NOT_FOUND. */
+int port_keep_holder(const char *path, int *pid);
 
 /* ---- the machine -------------------------------------------------------- */
 

@@ -101,14 +101,31 @@ int port_keep_lock(const char *path, int *pid)
     int err;
     if (fd < 0)
         return why_errno(path);
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_OFD_SETLK, &whole) == 0) {
         write_pid(fd);
         return OK; /* fd stays open as long as the process lives */
     }
-    err = errno == EWOULDBLOCK ? why_say(ERR_BUSY, path, "locked")
+    err = errno == EAGAIN || errno == EACCES ? why_say(ERR_BUSY, path, "locked")
                                : why_errno(path);
     if (pid != NULL)
         *pid = read_pid(fd);
     close(fd);
+    return err;
+}
+
+/* see port.h */
+int port_keep_holder(const char *path, int *pid)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int err = fd < 0 || fcntl(fd, F_OFD_GETLK, &whole) != 0 ? why_errno(path)
+                                                            : OK;
+    if (err == OK && whole.l_type == F_UNLCK)
+        err = why_say(ERR_NOT_FOUND, path, "nobody holds it");
+    if (err == OK)
+        *pid = read_pid(fd);
+    if (fd >= 0)
+        close(fd);
     return err;
 }

@@ -40,3 +40,10 @@ int port_keep_lock(const char *path, int *pid)
     *pid = 0;
     return ERR_UNSUPPORTED;
 }
+
+int port_keep_holder(const char *path, int *pid)
+{
+    (void)path;
+    *pid = 0;
+    return ERR_UNSUPPORTED;
+}

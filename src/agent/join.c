@@ -189,7 +189,12 @@ static int run(const struct cmd_env *env, int argc, char **argv)
     if (argc > 2)
         return cmd_usage(&join_cmd, "one join string, please: ", argv[2]);
     TEXT_OF(&why, buf);
-    if (read_string(argc == 2 ? argv[1] : NULL, string, sizeof(string)) <= 0)
+    int len = read_string(argc == 2 ? argv[1] : NULL, string, sizeof(string));
+    if (len < 0) {
+        cmd_say("the join string cannot be read: ", port_why(), NULL);
+        return CMD_FAILED;
+    }
+    if (len == 0)
         return cmd_usage(&join_cmd, "a join string is missing", "");
     int err = joinstr_parse(view_str(string), &j.to, &why);
     ct_wipe(SPAN_ARRAY(string));

@@ -31,7 +31,7 @@ static int lock_holder(const char *state)
     int pid = 0;
     if (paths_join(path, state, "agent.lock") != OK)
         return 0;
-    return port_keep_lock(path, &pid) == ERR_BUSY ? pid : 0;
+    return port_keep_holder(path, &pid) == OK ? pid : 0;
 }
 
 int status_ask(const char *version, struct status *s, struct text *why)

@@ -33,13 +33,14 @@ void log_line(enum log_level level, const char *event, const char *message)
         char safe[LINE_CAP];
         struct text m;
         TEXT_OF(&m, safe);
-        text_safe(&m, view_str(message)); /* a line stays one line */
-        text_str(&t, " msg=\"");
-        for (struct view v = text_done(&m); v.len > 0; v = view_from(v, 1)) {
-            if (v.ptr[0] == '"')
-                text_char(&t, '\\');
-            text_char(&t, (char)v.ptr[0]);
+        for (struct view v = view_str(message); v.len > 0;
+             v = view_from(v, 1)) {
+            if (v.ptr[0] == '"' || v.ptr[0] == '\\')
+                text_char(&m, '\\');
+            text_char(&m, (char)v.ptr[0]);
         }
+        text_str(&t, " msg=\"");
+        text_safe(&t, text_done(&m)); /* a line stays one line */
         text_char(&t, '"');
     }
     state.sink(text_done(&t));

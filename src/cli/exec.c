@@ -16,6 +16,7 @@
 
 #define COLLECT_MAX (1024 * 1024) /* per stream with --json */
 #define JSON_MAX    (6 * 2 * COLLECT_MAX + 65536)
+#define SIGPIPE_NUMBER 13 /* the same everywhere */
 #define TIMEOUT_JSON_MS 30000
 /* The machine ends the command by itself; if it is gone, we do it here. */
 #define TIMEOUT_SLACK_MS 10000
@@ -201,6 +202,20 @@ static void start_reading(struct exec *x)
 
 /* ---- stdout, stderr ----------------------------------------------------------------- */
 
+/* Nobody reads on: end as a filter ends, with the command told to. */
+static void stop_writing(struct exec *x, int err)
+{
+    msg_close end = { .which_result = cmdop_agent_v1_Close_signal_tag,
+                      .result.signal = SIGPIPE_NUMBER };
+    if (x->over)
+        return;
+    if (err == ERR_CLOSED)
+        finish(x, &end);
+    else
+        fail(x, cmdop_agent_v1_Code_CODE_INTERNAL,
+             "the output cannot be written", port_why());
+}
+
 static void settle_out(struct exec *x, uint32_t stream)
 {
     struct output *o = &x->out[stream];
@@ -209,9 +224,8 @@ static void settle_out(struct exec *x, uint32_t stream)
     if (o->row >= 0)
         loop_want(&x->client.loop, o->row,
                   sink_waits(&o->sink) ? PORT_WRITE : 0);
-    if (o->sink.broken)
-        fail(x, cmdop_agent_v1_Code_CODE_CANNOT_RUN,
-             "the output cannot be written", port_why());
+    if (o->sink.err != OK)
+        stop_writing(x, o->sink.err);
     leave_if_done(x);
 }
 
@@ -378,6 +392,16 @@ static void on_down(void *ctx, const char *why, bool fatal)
 
 static const struct client_ops client_ops = { on_up, on_down };
 
+/* There is no connection to try: say it in the form that was asked for. */
+static void fail_early(struct exec *x, const char *why)
+{
+    x->end = chan_failure(cmdop_agent_v1_Code_CODE_AUTH, why, "");
+    if (x->json)
+        json_result(x);
+    else
+        cmd_say(why, NULL);
+}
+
 static int run(struct exec *x, const struct cmd_env *env,
                const struct where *where)
 {
@@ -390,7 +414,7 @@ static int run(struct exec *x, const struct cmd_env *env,
                                    2 * COLLECT_MAX + 65536));
     if (client_init(&x->client, &arena, env->version, where->server,
                     where->local, &client_ops, x, &why) != OK) {
-        cmd_say(buf, NULL);
+        fail_early(x, buf);
         return CMD_TRANSPORT;
     }
     ring_init(&x->in, arena_span(&arena, WINDOW_BULK), 0);

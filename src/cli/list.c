@@ -115,6 +115,9 @@ int list_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
         return status;
     if (argc > 1)
         return cmd_usage(cmd, "nothing is expected here: ", argv[1]);
+    if (where.local)
+        return cmd_usage(cmd, "a machine does not know the others: ",
+                         "leave --local away");
     return client_ask(env->version, where.server, where.local,
                       "machines.list", on_record, &l, false);
 }

@@ -93,7 +93,7 @@ static void watch_in(struct job *t)
 
 static void close_in(struct job *t)
 {
-    sink_stop(&t->in);
+    sink_stop(&t->in, ERR_CLOSED);
     drop_row(t, &t->in_row, &t->in.handle);
 }
 
@@ -110,7 +110,7 @@ static void on_stdin(void *ctx, uint8_t ready)
 {
     struct job *t = ctx;
     if ((ready & PORT_HANGUP) != 0)
-        sink_stop(&t->in);
+        sink_stop(&t->in, ERR_CLOSED);
     sink_flush(&t->in);
     settle_in(t);
 }

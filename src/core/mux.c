@@ -329,7 +329,10 @@ static int on_gap(struct chan *c, const struct msg_data *d, bool empty,
     struct chan_rx *rx = &c->rx[d->stream];
     if (!c->gaps_ok || !empty)
         return bad(why, "bytes of a stream are missing");
-    rx->used = rx->next = rx->ack = d->offset;
+    uint64_t jump = d->offset - rx->next;
+    rx->next += jump; /* what was skipped counts as used, */
+    rx->used += jump; /* what waits at the owner does not */
+    rx->ack += jump;
     rx->due = true;
     c->mux->ops->wake(c->mux->ctx);
     return OK;

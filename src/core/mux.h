@@ -49,8 +49,8 @@ struct chan_ops {
     /*
      * Bytes came, in order, within the credit we gave. `off` is above what
      * was expected only when the sender skipped bytes it no longer had (and
-     * `gaps_ok` is set); the owner counts that gap. A negative return is a
-     * protocol error of the peer.
+     * `gaps_ok` is set); the owner counts that gap, and the bytes in it count
+     * as used. A negative return is a protocol error of the peer.
      */
     int (*data)(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
                 bool fin);

@@ -92,7 +92,7 @@ static void close_tty(struct session *t)
     if (t->child.tty >= 0)
         port_close(t->child.tty);
     t->child.tty = -1;
-    sink_stop(&t->in);
+    sink_stop(&t->in, ERR_CLOSED);
     t->drained = true;
 }
 

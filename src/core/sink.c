@@ -9,12 +9,13 @@ void sink_init(struct sink *s, struct span buf, int handle, uint64_t start)
     ring_init(&s->ring, buf, start);
     s->handle = handle;
     s->fin = false;
-    s->broken = false;
+    s->err = OK;
 }
 
-void sink_stop(struct sink *s)
+void sink_stop(struct sink *s, int err)
 {
-    s->broken = true;
+    if (s->err == OK)
+        s->err = err;
     ring_consume(&s->ring, s->ring.tail);
 }
 
@@ -28,12 +29,12 @@ static void pass(struct sink *s, size_t n)
 /* How many of `bytes` the handle takes now; all of them once it is broken. */
 static size_t send_now(struct sink *s, struct view bytes)
 {
-    if (s->handle < 0 || s->broken)
+    if (s->handle < 0 || s->err != OK)
         return bytes.len;
     int n = bytes.len == 0 ? 0 : port_send(s->handle, bytes);
     if (n >= 0)
         return (size_t)n;
-    sink_stop(s);
+    sink_stop(s, n);
     return bytes.len;
 }
 
@@ -58,7 +59,7 @@ void sink_flush(struct sink *s)
 {
     while (ring_len(&s->ring) > 0) {
         size_t n = send_now(s, ring_at(&s->ring, s->ring.head));
-        if (n == 0 || s->broken)
+        if (n == 0 || s->err != OK)
             return;
         ring_consume(&s->ring, s->ring.head + n);
     }
@@ -71,10 +72,10 @@ uint64_t sink_done(const struct sink *s)
 
 bool sink_waits(const struct sink *s)
 {
-    return s->handle >= 0 && !s->broken && ring_len(&s->ring) > 0;
+    return s->handle >= 0 && s->err == OK && ring_len(&s->ring) > 0;
 }
 
 bool sink_over(const struct sink *s)
 {
-    return s->broken || (s->fin && ring_len(&s->ring) == 0);
+    return s->err != OK || (s->fin && ring_len(&s->ring) == 0);
 }

@@ -13,7 +13,7 @@ struct sink {
     struct ring ring;
     int         handle; /* -1: bytes are dropped */
     bool        fin;    /* nothing follows what is in the ring */
-    bool        broken; /* the handle took no more; bytes are dropped */
+    int         err;    /* why the handle takes no more: bytes are dropped */
 };
 
 void sink_init(struct sink *s, struct span buf, int handle, uint64_t start);
@@ -28,14 +28,14 @@ void sink_fin(struct sink *s);
 /* The handle is writable. */
 void sink_flush(struct sink *s);
 
-/* Drop what waits and everything that comes. */
-void sink_stop(struct sink *s);
+/* Drop what waits and everything that comes; `err` tells why. */
+void sink_stop(struct sink *s, int err);
 
 /* Bytes below it are written (or dropped). */
 uint64_t sink_done(const struct sink *s);
 /* Bytes wait for the handle to become writable. */
 bool sink_waits(const struct sink *s);
-/* The handle has done its work: broken, or finished and empty. */
+/* The handle has done its work: it failed, or is finished and empty. */
 bool sink_over(const struct sink *s);
 
 #endif

@@ -28,6 +28,12 @@ static void refuse_store(struct conn *c, int err)
                     BUSY_AGAIN_MS);
         return;
     }
+    if (err == ERR_RANGE) {
+        link_refuse(&c->peer.link, cmdop_agent_v1_Code_CODE_PROTOCOL,
+                    "the machine's name cannot be kept",
+                    "give it 1 to 63 printable bytes with --name", 0);
+        return;
+    }
     log_error("store.failed", store_why(&c->relay->store));
     link_refuse(&c->peer.link, cmdop_agent_v1_Code_CODE_INTERNAL,
                 err == ERR_NO_SPACE ? "the relay's disk is full" :

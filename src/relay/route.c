@@ -135,8 +135,10 @@ static int ag_data(void *ctx, uint32_t stream, uint64_t off,
     struct ring *ring = &t->out[stream];
     if (stream != 0 && !t->ag.bulk)
         return ERR_PROTO; /* a terminal has one output */
-    if (off > ring->tail) /* skipped at the source: what is here is stale */
+    if (off > ring->tail) { /* skipped at the source: what is here is stale */
         ring_init(ring, (struct span){ ring->buf, ring->cap }, off);
+        chan_used(&t->ag, stream, off, t->out_ack[stream]);
+    }
     if (ring_write(ring, bytes) != OK)
         return ERR_PROTO;
     t->out_fin[stream] = t->out_fin[stream] || fin;

@@ -7,8 +7,8 @@ done
 relay && machine box
 
 # Two terminals side by side: a shell here, and a shell through the relay.
-drive() { at relay tmux -S "$T/driver" "$@"; }
-drive -f /dev/null new-session -d -x 80 -y 24 -s local \
+drive() { at relay env -u LC_ALL LANG=C.UTF-8 tmux -u -S "$T/driver" "$@"; }
+drive -f /dev/null new-session -d -x 80 -y 24 -s local -c "$T/box" \
     "exec env -u TMUX -u TMUX_PANE HOME='$T/box' $(command -v bash || echo sh) -l"
 drive new-session -d -x 80 -y 24 -s remote "exec '$CMDOP' connect box"
 drive display-message -p '#{pid}' >> "$T/pids"
@@ -26,6 +26,7 @@ same() {
     cmp "$T/local.screen" "$T/remote.screen"
 }
 shows() { plain local | grep -q "$1" && plain remote | grep -q "$1"; }
+row() { plain local | sed -n "$1p" | grep -q "$2" && plain remote | sed -n "$1p" | grep -q "$2"; }
 alike() { # NAME PATTERN: both show the pattern, and soon the same
     wait_for 10 shows "$2" && wait_for 5 same
     status=$?
@@ -43,17 +44,24 @@ wait_for 10 sh -c "tmux -S '$T/driver' capture-pane -p -t remote | grep -q 'box[
 fresh
 verdict $? "two shells, the same screen"
 
-seq -f 'line %g of a text that is looked at' 200 > "$T/box/text"
+seq -f 'line %g of a text – ünïcödé, 漢字' 200 > "$T/box/text"
+vim_size() { # a message that comes before the new screen is wiped away with the old one
+    type_in ":echo 'size' &columns &lines" Enter
+    sleep 0.1
+    shows "size $1 $2"
+}
 type_in "vim -n -u NONE -N --cmd 'set ruler nomore hlsearch' ~/text" Enter
 alike "vim: a text" 'line 23 of'
-type_in /9 Enter 5dd Osomething "$(printf 'new \303\244')" Escape
-alike "vim: search, delete, insert" 'something new'
+type_in /9 Enter 5dd O 'something new: äöü' Escape
+alike "vim: search, delete, insert" 'something new: äöü'
 type_in :split Enter G Escape :vsplit Enter
 alike "vim: three windows" 'line 200 of'
 resize 120 40
-alike "vim: in a larger terminal" 'line 200 of'
+wait_for 10 vim_size 120 40
+alike "vim: in a larger terminal" 'size 120 40'
 resize 60 15
-alike "vim: in a smaller terminal" 'line 200 of'
+wait_for 10 vim_size 60 15
+alike "vim: in a smaller terminal" 'size 60 15'
 resize 80 24
 type_in :qa! Enter
 alike "vim: after its end the shell's screen is back" '^fresh'
@@ -67,7 +75,7 @@ type_in htop Enter
 wait_for 10 shows 'Load average' && wait_for 5 same_layout
 verdict $? "htop: the same layout"
 resize 120 40
-wait_for 5 same_layout
+wait_for 5 row 40 F10Quit && wait_for 5 same_layout
 verdict $? "htop: in a larger terminal"
 resize 80 24
 type_in q
@@ -86,6 +94,7 @@ type_in "clear; PS1='right\\$ ' exec sh" Enter
 type_in 'seq 3' Enter
 alike "tmux: three panes" '3'
 resize 100 30
+wait_for 5 row 30 '^\[in\]'
 alike "tmux: in a larger terminal" '3'
 resize 80 24
 type_in C-b o

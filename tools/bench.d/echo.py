@@ -41,8 +41,6 @@ def latency(terms, report, size):
         for peer in ("relayed", "direct", "local"):
             if peer in us:
                 report.add("echo_p%d" % p, "us", us["ours"], us[peer], PEER_NAMES[peer], times * keys, bars.get(peer))
-        if len(us) == 2 and p == 50:
-            say("echo: no peers, so no bars")
 
 
 # ---- system calls

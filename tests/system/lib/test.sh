@@ -190,6 +190,16 @@ exec_on() { at relay "$CMDOP" connect exec "$@"; }
 
 # ---- conversations ---------------------------------------------------------------
 
+facts_in() { # FILE: lines "ok NAME" and "not ok NAME"; the others are remarks
+    while IFS= read -r line; do
+        case $line in
+        "ok "*)     verdict 0 "${line#ok }" ;;
+        "not ok "*) verdict 1 "${line#not ok }" ;;
+        *)          echo "#   $line" ;;
+        esac
+    done < "$1"
+}
+
 # Standard input is a program in Python, run at the operator's place; the modules of lib/
 # are at hand, and the facts it tells are ours.
 script() {
@@ -197,13 +207,7 @@ script() {
     at relay env PYTHONPATH=tests/system/lib PYTHONDONTWRITEBYTECODE=1 T="$T" CMDOP="$CMDOP" \
         PORT="${PORT:-}" API="${API:-}" RELAY="${RELAY:-}" AGENT="${AGENT:-}" "$PY" - > "$T/script" 2>&1
     status=$?
-    while IFS= read -r line; do
-        case $line in
-        "ok "*)     verdict 0 "${line#ok }" ;;
-        "not ok "*) verdict 1 "${line#not ok }" ;;
-        *)          echo "#   $line" ;;
-        esac
-    done < "$T/script"
+    facts_in "$T/script"
     [ $status -eq 0 ] || verdict 1 "the script came to its end"
 }
 

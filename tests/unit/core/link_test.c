@@ -97,6 +97,7 @@ struct end {
     _Alignas(16) uint8_t tls[WIRE_TLS_BYTES];
     _Alignas(16) uint8_t h2[WIRE_H2_BYTES];
     uint8_t frame[WIRE_FRAME_BYTES];
+    uint8_t out[WIRE_OUT_BYTES];
     uint8_t control[LINK_CONTROL_BYTES];
     int     hellos, judges, welcomes, refusals, beats, drains, opens;
     msg_hello   hello;
@@ -189,7 +190,8 @@ static struct link_mem mem_of(struct end *e, bool tls)
     return (struct link_mem){
         .wire = { .tls = tls ? SPAN_ARRAY(e->tls) : (struct span){ NULL, 0 },
                   .h2 = SPAN_ARRAY(e->h2),
-                  .frame = SPAN_ARRAY(e->frame) },
+                  .frame = SPAN_ARRAY(e->frame),
+                  .out = SPAN_ARRAY(e->out) },
         .control = SPAN_ARRAY(e->control),
     };
 }

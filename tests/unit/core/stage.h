@@ -72,7 +72,7 @@ static struct arena arena;
 static uint8_t *arena_memory;
 static int tick;
 
-static void op_accepted(void *ctx, const msg_accept *a)
+static inline void op_accepted(void *ctx, const msg_accept *a)
 {
     struct operator *o = ctx;
     o->accepted++;
@@ -80,14 +80,14 @@ static void op_accepted(void *ctx, const msg_accept *a)
     o->from[0] = o->next[0] = a->out_offset;
 }
 
-static void op_rejected(void *ctx, const msg_reject *r)
+static inline void op_rejected(void *ctx, const msg_reject *r)
 {
     struct operator *o = ctx;
     o->rejected++;
     o->reject = *r;
 }
 
-static int op_data(void *ctx, uint32_t stream, uint64_t off,
+static inline int op_data(void *ctx, uint32_t stream, uint64_t off,
                    struct view bytes, bool fin)
 {
     struct operator *o = ctx;
@@ -107,20 +107,20 @@ static int op_data(void *ctx, uint32_t stream, uint64_t off,
     return OK;
 }
 
-static void op_event(void *ctx, const msg_event *e)
+static inline void op_event(void *ctx, const msg_event *e)
 {
     (void)ctx;
     (void)e;
 }
 
-static void op_acked(void *ctx, uint32_t stream, uint64_t ack)
+static inline void op_acked(void *ctx, uint32_t stream, uint64_t ack)
 {
     struct operator *o = ctx;
     assert_int_equal(stream, 0);
     o->applied = ack;
 }
 
-static void op_closed(void *ctx, const msg_close *c)
+static inline void op_closed(void *ctx, const msg_close *c)
 {
     struct operator *o = ctx;
     o->closed++;
@@ -130,7 +130,7 @@ static void op_closed(void *ctx, const msg_close *c)
         o->close = *c;
 }
 
-static struct view op_peek(void *ctx, uint32_t stream, uint64_t *off,
+static inline struct view op_peek(void *ctx, uint32_t stream, uint64_t *off,
                            bool *fin)
 {
     struct operator *o = ctx;
@@ -148,14 +148,14 @@ static const struct chan_ops op_ops = { .accepted = op_accepted,
                                         .peek = op_peek };
 
 /* His link breaks: both ends notice. */
-static void op_vanishes(struct operator *o)
+static inline void op_vanishes(struct operator *o)
 {
     mux_lost(&o->near.mux);
     mux_lost(&o->far.mux);
 }
 
 /* A fresh link and a fresh channel for operator i; an old one breaks. */
-static struct operator *op_arrives(int i, uint32_t window,
+static inline struct operator *op_arrives(int i, uint32_t window,
                                    void (*on_open)(void *ctx,
                                                    const msg_open *open,
                                                    struct view params))
@@ -179,7 +179,7 @@ static struct operator *op_arrives(int i, uint32_t window,
 }
 
 /* Ask for a channel with these parameters. */
-static void op_asks(struct operator *o, cmdop_agent_v1_Kind kind,
+static inline void op_asks(struct operator *o, cmdop_agent_v1_Kind kind,
                     const pb_msgdesc_t *fields, const void *params)
 {
     static uint8_t raw[FRAME_MAX];
@@ -195,20 +195,20 @@ static void op_asks(struct operator *o, cmdop_agent_v1_Kind kind,
     half_settle(&o->near, &o->far);
 }
 
-static void op_types(struct operator *o, const char *all_of_it)
+static inline void op_types(struct operator *o, const char *all_of_it)
 {
     o->typed = view_str(all_of_it);
     chan_wake(&o->chan);
     half_settle(&o->near, &o->far);
 }
 
-static void op_sends(struct operator *o, msg_event *e)
+static inline void op_sends(struct operator *o, msg_event *e)
 {
     assert_int_equal(chan_event(&o->chan, e), OK);
     half_settle(&o->near, &o->far);
 }
 
-static void op_signals(struct operator *o, const char *name)
+static inline void op_signals(struct operator *o, const char *name)
 {
     msg_event e = { .which_what = cmdop_agent_v1_Event_signal_tag };
     strcpy(e.what.signal.name, name);
@@ -216,7 +216,7 @@ static void op_signals(struct operator *o, const char *name)
 }
 
 /* From now on he uses what comes, and what came. */
-static void op_wakes_up(struct operator *o)
+static inline void op_wakes_up(struct operator *o)
 {
     o->lazy = false;
     for (uint32_t s = 0; s < CHAN_STREAMS; s++)
@@ -226,13 +226,13 @@ static void op_wakes_up(struct operator *o)
 
 /* ---- the machine ------------------------------------------------------------------- */
 
-static void on_tick(void *ctx, uint64_t now_ms)
+static inline void on_tick(void *ctx, uint64_t now_ms)
 {
     (void)ctx;
     (void)now_ms;
 }
 
-static void stage_init(size_t bytes)
+static inline void stage_init(size_t bytes)
 {
     alarm(TEST_S);
     arena_memory = calloc(1, bytes);
@@ -242,7 +242,7 @@ static void stage_init(size_t bytes)
     tick = loop_timer_add(&loop, on_tick, NULL);
 }
 
-static void stage_free(void)
+static inline void stage_free(void)
 {
     for (int i = 0; i < OPERATORS; i++) {
         for (int s = 0; s < CHAN_STREAMS; s++)
@@ -254,7 +254,7 @@ static void stage_free(void)
 }
 
 /* One turn of the machine's loop, then everything that it led to. */
-static void stage_turn(void)
+static inline void stage_turn(void)
 {
     loop_arm(&loop, tick, port_now_ms() + 5);
     assert_int_equal(loop_turn(&loop), OK);
@@ -269,19 +269,19 @@ static void stage_turn(void)
     stage_turn()
 
 /* Turn for a while in which nothing should happen. */
-static void stage_rest(void)
+static inline void stage_rest(void)
 {
     for (int i = 0; i < 20; i++)
         stage_turn();
 }
 
-static void stage_later(uint64_t ms)
+static inline void stage_later(uint64_t ms)
 {
     clock_added_us += ms * 1000;
     stage_turn();
 }
 
-static bool op_saw(const struct operator *o, const char *text)
+static inline bool op_saw(const struct operator *o, const char *text)
 {
     return strstr((const char *)o->seen[0], text) != NULL;
 }
