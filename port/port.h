@@ -38,6 +38,8 @@ int port_log_open(const char *path);
 /* Print what went wrong, restore the terminal and abort. A failed assert
  * ends here as well. */
 _Noreturn void port_fatal(const char *what);
+/* End the program in an orderly way, from anywhere. */
+_Noreturn void port_exit(int status);
 
 /* ---- waiting ------------------------------------------------------------ */
 

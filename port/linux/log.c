@@ -69,3 +69,9 @@ void __assert_fail(const char *condition, const char *file, int line,
     text_join(&t, ": ", function, ": ", condition, NULL);
     port_fatal(buf);
 }
+
+/* see port.h */
+_Noreturn void port_exit(int status)
+{
+    exit(status);
+}

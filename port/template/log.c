@@ -25,3 +25,10 @@ void port_fatal(const char *what)
     for (;;)
         continue;
 }
+
+_Noreturn void port_exit(int status)
+{
+    (void)status;
+    for (;;)
+        ; /* stop the machine here */
+}

@@ -18,6 +18,7 @@
 #define ROWS_MAX     512
 #define TIMERS_MAX   256
 #define DIAL_MS      15000
+#define RETRY_AFTER_MAX_MS (10 * BACKOFF_MAX_MS) /* whatever a relay asks */
 /* More than this between our clock and the relay's is worth a word. */
 #define CLOCK_TOLERANCE_MS 120000
 
@@ -33,11 +34,13 @@ static void set_trouble(struct app *app, const char *event, const char *why)
 
 static void schedule(struct app *app)
 {
-    uint32_t random, wait;
+    uint32_t random, wait, asked = app->retry_after_ms;
     port_entropy((struct span){ (uint8_t *)&random, sizeof(random) });
     wait = backoff_next(&app->backoff, random);
-    if (wait < app->retry_after_ms)
-        wait = app->retry_after_ms;
+    if (asked > RETRY_AFTER_MAX_MS)
+        asked = RETRY_AFTER_MAX_MS;
+    if (wait < asked)
+        wait = asked;
     app->retry_after_ms = 0;
     loop_arm(&app->loop, app->retry, loop_now(&app->loop) + wait);
 }
@@ -251,7 +254,8 @@ int app_init(struct app *app, struct span memory, const char *version,
     app->credential = (struct link_credential){ .hello = &app->hello,
                                                 .pin = app->file.pin,
                                                 .machine =
-                                                    &app->identity.key };
+                                                    &app->identity.key,
+                                                .entropy = port_entropy };
     app->host = (struct link_host){ .key = &app->identity.key,
                                     .wall_ms = port_wall_ms,
                                     .entropy = port_entropy };

@@ -132,7 +132,8 @@ static int enrol(struct join *j, const char *version)
                                               .pin = j->to.pin,
                                               .machine = &j->identity.key,
                                               .join_key = j->to.key,
-                                              .name = j->name };
+                                              .name = j->name,
+                                              .entropy = port_entropy };
     j->status = CMD_TRANSPORT;
     (void)dial_init(&j->dial, &j->loop);
     if (dial_start(&j->dial, j->to.host, j->to.port, DIAL_MS, on_dialed, j) !=

@@ -20,6 +20,7 @@
 
 #define KEYS_AT_ONCE 4096
 #define STATE_MS     1000 /* how often the state line counts */
+#define LEAVE_MS     2000 /* for a screen that takes nothing, at the end */
 
 struct attach {
     struct client     client;
@@ -69,7 +70,11 @@ static void leave(struct attach *x, int status, const char *words)
     x->status = status;
     x->last_words = words;
     x->lost_ms = 0;
-    if (!sink_waits(&x->screen))
+    loop_want(&x->client.loop, x->keys_row, 0);
+    if (sink_waits(&x->screen)) /* for the last output, but not for ever */
+        loop_arm(&x->client.loop, x->state,
+                 loop_now(&x->client.loop) + LEAVE_MS);
+    else
         client_leave(&x->client, status);
 }
 
@@ -90,9 +95,15 @@ static void state_line(struct attach *x)
 
 static void on_state(void *ctx, uint64_t now_ms)
 {
+    struct attach *x = ctx;
     (void)now_ms;
-    state_line(ctx);
+    if (x->over)
+        client_leave(&x->client, x->status);
+    else
+        state_line(x);
 }
+
+static void detach(struct attach *x);
 
 static void settle_screen(struct attach *x)
 {
@@ -102,6 +113,8 @@ static void settle_screen(struct attach *x)
         chan_used(&x->chan, 0, x->chan.rx[0].next, x->chan.rx[0].next);
     if (x->over && !sink_waits(&x->screen))
         client_leave(&x->client, x->status);
+    else if (x->screen.err != OK && !x->over)
+        detach(x); /* nobody sees it any more */
 }
 
 static void on_screen(void *ctx, uint8_t ready)
@@ -191,7 +204,10 @@ static void on_signal(void *ctx, uint8_t ready)
             send_size(x);
             break;
         case PORT_SIG_TERM:
-            detach(x);
+            if (x->over) /* asked twice */
+                client_leave(&x->client, x->status);
+            else
+                detach(x);
             break;
         case PORT_SIG_CONT:
             if (x->raw)
@@ -348,6 +364,10 @@ static void on_closed(void *ctx, const msg_close *end)
         try_again(x);
         return;
     }
+    if (end->which_result != cmdop_agent_v1_Close_failure_tag) {
+        leave(x, CMD_OK, "[the session was left there; it goes on]\n");
+        return;
+    }
     TEXT_OF(&t, words);
     text_str(&t, "cmdop: ");
     text_safe(&t, view_str(end->result.failure.message));
@@ -428,7 +448,10 @@ static void open_session(struct attach *x)
     struct msg_blob blob = { .data = view_of(raw, (size_t)len) };
     bytes_to_str(open.target, sizeof(open.target), view_str(x->target));
     open.params = msg_blob_out(&blob);
-    chan_init(&x->chan, &ops, x, 1, WINDOW_BULK, false);
+    /* What waits from before the link was lost must fit as well. */
+    uint32_t room = ring_room(&x->screen.ring) / 2;
+    chan_init(&x->chan, &ops, x, 1, room < WINDOW_BULK ? room : WINDOW_BULK,
+              false);
     x->chan.gaps_ok = x->chan.any_start = true;
     (void)chan_open(client_mux(&x->client), &x->chan, &open);
 }

@@ -69,6 +69,7 @@ typedef struct _cmdop_agent_v1_Facts {
     bool has_shell;
 } cmdop_agent_v1_Facts;
 
+typedef PB_BYTES_ARRAY_T(32) cmdop_agent_v1_Hello_nonce_t;
 typedef struct _cmdop_agent_v1_Hello {
     cmdop_agent_v1_Role role;
     uint32_t version_min;
@@ -78,6 +79,7 @@ typedef struct _cmdop_agent_v1_Hello {
     char software[48]; /* "cmdop/0.1.0" */
     bool has_facts;
     cmdop_agent_v1_Facts facts; /* machines only */
+    cmdop_agent_v1_Hello_nonce_t nonce; /* 32 random bytes: makes the signed Challenge fresh */
 } cmdop_agent_v1_Hello;
 
 typedef struct _cmdop_agent_v1_Challenge {
@@ -368,7 +370,7 @@ extern "C" {
 
 
 /* Initializer values for message structs */
-#define cmdop_agent_v1_Hello_init_default        {_cmdop_agent_v1_Role_MIN, 0, 0, 0, {"", "", "", "", "", "", "", ""}, "", false, cmdop_agent_v1_Facts_init_default}
+#define cmdop_agent_v1_Hello_init_default        {_cmdop_agent_v1_Role_MIN, 0, 0, 0, {"", "", "", "", "", "", "", ""}, "", false, cmdop_agent_v1_Facts_init_default, {0, {0}}}
 #define cmdop_agent_v1_Facts_init_default        {"", "", "", "", "", "", "", 0, 0, "", "", 0, 0, 0, "", "", "", "", 0}
 #define cmdop_agent_v1_Challenge_init_default    {{0}, {0}, 0, 0, {0}}
 #define cmdop_agent_v1_Proof_init_default        {{0, {0}}, {0, {0}}, "", "", ""}
@@ -397,7 +399,7 @@ extern "C" {
 #define cmdop_agent_v1_Failure_init_default      {_cmdop_agent_v1_Code_MIN, "", ""}
 #define cmdop_agent_v1_MachineInfo_init_default  {"", "", "", 0, 0, "", "", "", "", "", "", 0}
 #define cmdop_agent_v1_AgentStatus_init_default  {0, "", "", "", "", "", "", 0, 0, 0, "", 0, 0, 0, 0, ""}
-#define cmdop_agent_v1_Hello_init_zero           {_cmdop_agent_v1_Role_MIN, 0, 0, 0, {"", "", "", "", "", "", "", ""}, "", false, cmdop_agent_v1_Facts_init_zero}
+#define cmdop_agent_v1_Hello_init_zero           {_cmdop_agent_v1_Role_MIN, 0, 0, 0, {"", "", "", "", "", "", "", ""}, "", false, cmdop_agent_v1_Facts_init_zero, {0, {0}}}
 #define cmdop_agent_v1_Facts_init_zero           {"", "", "", "", "", "", "", 0, 0, "", "", 0, 0, 0, "", "", "", "", 0}
 #define cmdop_agent_v1_Challenge_init_zero       {{0}, {0}, 0, 0, {0}}
 #define cmdop_agent_v1_Proof_init_zero           {{0, {0}}, {0, {0}}, "", "", ""}
@@ -453,6 +455,7 @@ extern "C" {
 #define cmdop_agent_v1_Hello_features_tag        4
 #define cmdop_agent_v1_Hello_software_tag        5
 #define cmdop_agent_v1_Hello_facts_tag           6
+#define cmdop_agent_v1_Hello_nonce_tag           7
 #define cmdop_agent_v1_Challenge_nonce_tag       1
 #define cmdop_agent_v1_Challenge_relay_key_tag   2
 #define cmdop_agent_v1_Challenge_relay_time_ms_tag 3
@@ -597,7 +600,8 @@ X(a, STATIC,   SINGULAR, UINT32,   version_min,       2) \
 X(a, STATIC,   SINGULAR, UINT32,   version_max,       3) \
 X(a, STATIC,   REPEATED, STRING,   features,          4) \
 X(a, STATIC,   SINGULAR, STRING,   software,          5) \
-X(a, STATIC,   OPTIONAL, MESSAGE,  facts,             6)
+X(a, STATIC,   OPTIONAL, MESSAGE,  facts,             6) \
+X(a, STATIC,   SINGULAR, BYTES,    nonce,             7)
 #define cmdop_agent_v1_Hello_CALLBACK NULL
 #define cmdop_agent_v1_Hello_DEFAULT NULL
 #define cmdop_agent_v1_Hello_facts_MSGTYPE cmdop_agent_v1_Facts
@@ -951,7 +955,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_AgentStatus_msg;
 #define cmdop_agent_v1_Facts_size                752
 #define cmdop_agent_v1_Failure_size              486
 #define cmdop_agent_v1_Heartbeat_size            94
-#define cmdop_agent_v1_Hello_size                1018
+#define cmdop_agent_v1_Hello_size                1052
 #define cmdop_agent_v1_MachineInfo_size          457
 #define cmdop_agent_v1_Metrics_size              92
 #define cmdop_agent_v1_Notice_size               253

@@ -108,11 +108,13 @@ static void connect_local(struct client *c)
     int handle = paths_join(path, c->paths.runtime, "agent.sock");
     if (handle == OK)
         handle = port_local_dial(path);
-    if (handle < 0)
+    if (handle == ERR_NOT_FOUND || handle == ERR_REFUSED)
         tell_down(c,
                   "no agent runs on this machine; start it with `cmdop agent "
                   "start`",
                   true);
+    else if (handle < 0)
+        tell_down(c, port_why(), true);
     else
         start(c, handle);
 }
@@ -167,7 +169,8 @@ int client_init(struct client *c, struct arena *a, const char *version,
     if (h2_prepare() != OK)
         return ERR_LIMIT;
     facts_hello(&c->hello, cmdop_agent_v1_Role_ROLE_OPERATOR, version);
-    c->credential = (struct link_credential){ .hello = &c->hello };
+    c->credential = (struct link_credential){ .hello = &c->hello,
+                                              .entropy = port_entropy };
     if (!local) {
         c->credential.pin = c->server.pin;
         c->credential.token = c->server.token;
@@ -282,6 +285,10 @@ static void ask_closed(void *ctx, const msg_close *end)
     struct ask *a = ctx;
     if (end == NULL)
         return; /* `down` tells why */
+    if (end->which_result == cmdop_agent_v1_Close_failure_tag) {
+        fail(a, end->result.failure.message, end->result.failure.remedy);
+        return;
+    }
     a->fn(a->ctx, VIEW_NONE);
     client_leave(&a->client, CMD_OK);
 }

@@ -12,8 +12,10 @@ static void put(int handle, struct view v)
     while (v.len > 0) {
         struct port_want want = { .handle = handle, .want = PORT_WRITE };
         int n = port_send(handle, v);
+        if (n == ERR_CLOSED && handle == PORT_STDOUT)
+            port_exit(CMD_PIPE); /* nobody reads on: end as a filter ends */
         if (n < 0)
-            return; /* nobody reads: nothing more can be said */
+            return; /* nothing more can be said */
         if (n == 0)
             (void)port_wait(&want, 1, PORT_FOREVER);
         v = view_from(v, (size_t)n);

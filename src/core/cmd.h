@@ -18,6 +18,7 @@ enum cmd_status {
     CMD_TIMEOUT = 124,
     CMD_CANNOT_RUN = 126,
     CMD_NO_PROGRAM = 127,
+    CMD_PIPE = 128 + 13, /* as if ended by SIGPIPE */
     CMD_TRANSPORT = 255,
 };
 

@@ -21,6 +21,11 @@ void jobs_init(struct jobs *j, struct arena *a, struct loop *loop,
     j->rings = arena_carve(a, (size_t)JOBS_MAX * JOB_RINGS * RING_BYTES, 4096);
 }
 
+static size_t ring_place(const struct job *t)
+{
+    return (size_t)(t - t->owner->slots) * JOB_RINGS * RING_BYTES;
+}
+
 /* ---- the pipes ------------------------------------------------------------------ */
 
 static void watch_out(struct job *t, uint32_t stream)
@@ -123,6 +128,8 @@ static void release(struct job *t)
     close_in(t);
     for (uint32_t i = 0; i < CHAN_STREAMS; i++)
         close_out(t, i);
+    port_memory_release((struct span){ t->owner->rings + ring_place(t),
+                                       JOB_RINGS * RING_BYTES });
     t->used = false;
     t->owner->count--;
 }
@@ -288,8 +295,7 @@ static int spawn(struct job *t, struct request *r, const msg_exec_open *p,
 static void begin(struct job *t, const msg_exec_open *p)
 {
     struct loop *loop = t->owner->loop;
-    uint8_t *rings = t->owner->rings + (size_t)(t - t->owner->slots) *
-                                           JOB_RINGS * RING_BYTES;
+    uint8_t *rings = t->owner->rings + ring_place(t);
     sink_init(&t->in, (struct span){ rings, RING_BYTES }, t->child.in, 0);
     for (uint32_t i = 0; i < CHAN_STREAMS; i++)
         ring_init(&t->out[i],

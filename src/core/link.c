@@ -101,9 +101,11 @@ static void digest_queued(const struct link *l, uint8_t out[32])
 
 static void send_hello(struct link *l)
 {
+    msg_hello hello = *l->credential->hello;
+    hello.nonce.size = sizeof(hello.nonce.bytes);
+    l->credential->entropy(SPAN_ARRAY(hello.nonce.bytes));
     enter(l, LINK_CHALLENGE);
-    int err = link_send(l, MSG_HELLO, cmdop_agent_v1_Hello_fields,
-                        l->credential->hello);
+    int err = link_send(l, MSG_HELLO, cmdop_agent_v1_Hello_fields, &hello);
     assert(err == OK);
     digest_queued(l, l->hello_digest);
 }

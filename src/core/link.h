@@ -40,6 +40,7 @@ struct link_credential {
     const char      *join_key;     /* to enrol; NULL otherwise */
     const char      *name;         /* to enrol */
     const char      *token;        /* operators at a relay */
+    void (*entropy)(struct span out);
 };
 
 /* What an acceptor answers with. */

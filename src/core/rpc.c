@@ -110,10 +110,14 @@ void rpc_answer(struct rpcs *r, struct mux *m, const msg_open *open,
     struct rpc *t = NULL;
     msg_accept accept = cmdop_agent_v1_Accept_init_zero;
     msg_close end = { .which_result = cmdop_agent_v1_Close_exit_status_tag };
-    for (uint32_t i = 0; i < r->cap && t == NULL; i++)
+    uint32_t mine = 0;
+    for (uint32_t i = 0; i < r->cap; i++) {
         if (!r->slots[i].used)
             t = &r->slots[i];
-    if (t == NULL) {
+        else
+            mine += r->slots[i].chan.mux == m;
+    }
+    if (t == NULL || mine >= RPC_PER_LINK) {
         (void)mux_reject(m, open->channel, cmdop_agent_v1_Code_CODE_LIMIT,
                          "too many questions are being answered",
                          "try again in a moment");

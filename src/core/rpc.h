@@ -31,6 +31,7 @@ struct rpc {
 
 #define RPC_RING       (16 * 1024)
 #define RPC_RECORD_MAX 2048
+#define RPC_PER_LINK   4 /* questions of one link answered at once */
 
 struct rpcs {
     struct rpc *slots;

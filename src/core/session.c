@@ -41,18 +41,27 @@ uint32_t sessions_live(const struct sessions *s)
 
 /* ---- the terminal ------------------------------------------------------------- */
 
-/* Does somebody lag so far that reading on would cost him bytes? */
+/* Does this operator lag so far that reading on would cost him bytes, and
+ * not for so long that he no longer counts? */
+static bool holds_up(struct attachment *a, uint64_t now)
+{
+    uint64_t behind = a->session->out.tail - a->chan.tx[0].next;
+    if (a->chan.state != CHAN_OPEN || behind <= LAG_MAX) {
+        a->lag_ms = 0;
+        return false;
+    }
+    if (a->lag_ms == 0)
+        a->lag_ms = now;
+    return now - a->lag_ms < STALL_MS;
+}
+
 static bool held_up(const struct session *t)
 {
     uint64_t now = loop_now(t->owner->loop);
-    for (const struct attachment *a = t->attached; a != NULL; a = a->next) {
-        if (a->chan.state != CHAN_OPEN)
-            continue;
-        bool lags = t->out.tail - a->chan.tx[0].next > LAG_MAX;
-        if (lags && now - a->moved_ms < STALL_MS)
-            return true;
-    }
-    return false;
+    bool held = false;
+    for (struct attachment *a = t->attached; a != NULL; a = a->next)
+        held = holds_up(a, now) || held;
+    return held;
 }
 
 static void watch(struct session *t)
@@ -64,15 +73,18 @@ static void watch(struct session *t)
     if (sink_waits(&t->in))
         want |= PORT_WRITE;
     loop_want(t->owner->loop, t->row, want);
-    if (held)
-        loop_arm(t->owner->loop, t->owner->stall,
-                 loop_now(t->owner->loop) + STALL_MS / 2);
+    if (!held || t->owner->stall_armed)
+        return;
+    t->owner->stall_armed = true;
+    loop_arm(t->owner->loop, t->owner->stall,
+             loop_now(t->owner->loop) + STALL_MS / 2);
 }
 
 static void on_stall(void *ctx, uint64_t now_ms)
 {
     struct sessions *s = ctx;
     (void)now_ms;
+    s->stall_armed = false;
     for (uint32_t i = 0; i < SESSIONS_MAX; i++)
         if (s->slots[i].id[0] != '\0')
             watch(&s->slots[i]);
@@ -207,9 +219,9 @@ static void attach(struct session *t, struct attachment *a)
     a->session = t;
     a->next = t->attached;
     a->applied_at = t->in.ring.head;
-    a->moved_ms = loop_now(t->owner->loop);
+    a->lag_ms = 0;
     t->attached = a;
-    t->touched_ms = a->moved_ms;
+    t->touched_ms = loop_now(t->owner->loop);
 }
 
 static void detach(struct attachment *a)
@@ -316,7 +328,6 @@ static void on_sent(void *ctx, uint32_t stream, uint64_t upto)
     struct attachment *a = ctx;
     (void)stream;
     (void)upto;
-    a->moved_ms = loop_now(a->session->owner->loop);
     watch(a->session);
 }
 

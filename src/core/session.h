@@ -31,7 +31,7 @@ struct attachment {
     struct session    *session; /* NULL: free */
     struct attachment *next;
     uint64_t           applied_at; /* sink offset after our last input */
-    uint64_t           moved_ms;   /* when we last sent something */
+    uint64_t           lag_ms;     /* lags since then; 0: it does not */
     bool               observer;
     char               operator_name[NAME_CAP];
 };
@@ -62,6 +62,7 @@ struct sessions {
     uint32_t           count;
     struct loop       *loop;
     int                stall; /* timer: look again at who lags */
+    bool               stall_armed;
     const char        *machine; /* CMDOP_MACHINE for the children */
 };
 

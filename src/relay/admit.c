@@ -191,7 +191,8 @@ static void operator_answer(void *ctx, uint32_t tag,
     } else {
         COPY(c->user, a->u.who.user_name);
         COPY(c->fleet_id, a->u.who.fleet_id);
-        COPY(c->role, store_role_str(a->u.who.role));
+        c->role = a->u.who.role;
+        c->expires_ms = a->u.who.expires_ms;
         COPY(w.user, c->user);
         COPY(w.fleet_id, c->fleet_id);
         link_welcome(&c->peer.link, &w);

@@ -83,7 +83,7 @@ static void on_over(void *ctx, const char *why)
 {
     struct conn *c = ctx;
     struct relay *r = c->relay;
-    routes_operator_lost(&r->routes, &c->peer.link.mux);
+    routes_operator_lost(&r->routes, &c->peer.link.mux, &c->routes);
     if (c->machine != NULL) {
         c->machine->conn = NULL;
         c->machine->seen_ms = port_wall_ms();
@@ -125,8 +125,37 @@ static struct conn *take(struct relay *r)
     return c;
 }
 
+/* Addresses are told apart as networks are handed out: an IPv4 host, an IPv6
+ * network of 64 bits. */
+static bool same_place(const struct port_addr *a, const struct port_addr *b)
+{
+    static const uint8_t v4[12] = { [10] = 0xFF, [11] = 0xFF };
+    bool is_v4 = memcmp(a->ip, v4, sizeof(v4)) == 0;
+    return memcmp(a->ip, b->ip, is_v4 ? 16 : 8) == 0;
+}
+
+/* Strangers of one place take a share of the connections at most. */
+static bool within_budget(const struct relay *r, const struct port_addr *from)
+{
+    uint32_t strangers = 0, share = r->conns_max / 8 + 16;
+    if (r->conns_count < share)
+        return true;
+    for (uint32_t i = 0; i < r->conns_used; i++) {
+        const struct conn *c = &r->conns[i];
+        strangers += peer_busy(&c->peer) &&
+                     c->peer.link.state != LINK_OPEN &&
+                     same_place(&c->from, from);
+    }
+    return strangers < share;
+}
+
 void conn_start(struct relay *r, int handle, const struct port_addr *from)
 {
+    if (!within_budget(r, from)) {
+        log_warn("accept.budget", "too many strangers from one address");
+        port_close(handle);
+        return;
+    }
     struct conn *c = take(r);
     uint8_t entropy[32];
     port_entropy(SPAN_ARRAY(entropy));
@@ -144,7 +173,10 @@ void conn_start(struct relay *r, int handle, const struct port_addr *from)
     r->conns_count++;
     c->from = *from;
     c->machine = NULL;
-    c->user[0] = c->fleet_id[0] = c->role[0] = '\0';
+    c->user[0] = c->fleet_id[0] = '\0';
+    c->role = STORE_VIEWER;
+    c->expires_ms = 0;
+    c->routes = 0;
     memset(&c->facts, 0, sizeof(c->facts));
 }
 

@@ -5,6 +5,8 @@
 
 #include "base/err.h"
 
+#define ROUTES_PER_CONN 128 /* an eighth of what the relay has */
+
 #define COPY(to, from) bytes_to_str((to), sizeof(to), view_str(from))
 
 static int machine_record(void *ctx, const char *of, uint32_t at,
@@ -56,7 +58,7 @@ static void stamp(const struct conn *c, msg_open *open)
     open->has_origin = true;
     *o = (msg_origin)cmdop_agent_v1_Origin_init_zero;
     COPY(o->user, c->user);
-    COPY(o->role, c->role);
+    COPY(o->role, store_role_str(c->role));
     COPY(o->fleet_id, c->fleet_id);
     COPY(o->operator_kind, "person");
 }
@@ -95,12 +97,40 @@ static void open_machine(struct conn *c, const msg_open *open,
     msg_open onward = *open;
     stamp(c, &onward);
     COPY(onward.target, m->id);
+    if (c->routes >= ROUTES_PER_CONN) {
+        reject(c, open, cmdop_agent_v1_Code_CODE_LIMIT,
+               "this sign-in has as many channels through the relay as it may",
+               "close one of them first");
+        return;
+    }
     route_open(&c->relay->routes, &c->peer.link.mux,
-               &m->conn->peer.link.mux, &onward, params);
+               &m->conn->peer.link.mux, &onward, params, &c->routes,
+               loop_now(&c->relay->loop));
+}
+
+/* What holds at the sign-in must still hold at every Open. */
+static bool may_open(struct conn *c, const msg_open *open)
+{
+    if (c->expires_ms != 0 && c->expires_ms <= port_wall_ms()) {
+        reject(c, open, cmdop_agent_v1_Code_CODE_AUTH,
+               "the sign-in has expired", "sign in again");
+        return false;
+    }
+    if (c->role == STORE_VIEWER &&
+        open->kind != cmdop_agent_v1_Kind_KIND_RPC) {
+        reject(c, open, cmdop_agent_v1_Code_CODE_DENIED,
+               "a viewer may list machines, not use them",
+               "an owner of the fleet can change the role");
+        return false;
+    }
+    return true;
 }
 
 void offer_open(struct conn *c, const msg_open *open, struct view params)
 {
+    if (c->peer.link.role == cmdop_agent_v1_Role_ROLE_OPERATOR &&
+        !may_open(c, open))
+        return;
     if (c->peer.link.role != cmdop_agent_v1_Role_ROLE_OPERATOR)
         reject(c, open, cmdop_agent_v1_Code_CODE_DENIED,
                "a machine may not open channels", "");

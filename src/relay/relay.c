@@ -83,6 +83,13 @@ static int listen_api(struct relay *r, const struct port_addr *at,
 
 /* ---- signals ------------------------------------------------------------------------- */
 
+static void on_sweep(void *ctx, uint64_t now_ms)
+{
+    struct relay *r = ctx;
+    routes_sweep(&r->routes, now_ms);
+    loop_arm(&r->loop, r->sweep, now_ms + ROUTE_ANSWER_MS / 3);
+}
+
 static void on_drained(void *ctx, uint64_t now_ms)
 {
     struct relay *r = ctx;
@@ -232,13 +239,16 @@ static void carve(struct relay *r, uint32_t conns_max)
               conns_max + API_TIMERS + TIMERS_OWN);
     ask_init(r);
     r->drain = loop_timer_add(&r->loop, on_drained, r);
+    r->sweep = loop_timer_add(&r->loop, on_sweep, r);
+    loop_arm(&r->loop, r->sweep, port_now_ms() + ROUTE_ANSWER_MS / 3);
     r->scratch = arena_span(a, PEER_SCRATCH_BYTES);
     registry_init(&r->registry, a, MACHINES_MAX);
     routes_init(&r->routes, a, ROUTES_MAX);
     rpcs_init(&r->rpcs, a, RPCS_MAX);
     api_init(&r->api, a, &r->loop, why_not_ready, r);
     r->conns = arena_carve(a, conns_max * sizeof(*r->conns), 4096);
-    r->conns_mem = arena_carve(a, conns_max * PEER_CARVE_BYTES, 4096);
+    r->conns_mem = arena_carve(a, (size_t)conns_max * PEER_CARVE_BYTES,
+                               4096);
 }
 
 static void tls_setup(struct relay *r)

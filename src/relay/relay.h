@@ -29,7 +29,9 @@ struct conn {
     uint8_t            key[32]; /* machines: the key that was proven */
     char               user[NAME_CAP];     /* operators */
     char               fleet_id[UUID_CAP];
-    char               role[16];
+    enum store_role    role;
+    int64_t            expires_ms; /* of the token; 0: never */
+    uint32_t           routes;     /* asked for by it, and not yet over */
     struct store_facts facts;   /* machines: what Hello said */
 };
 
@@ -67,6 +69,7 @@ struct relay {
     uint16_t         api_port;
     struct loop_job  store_later;
     int              store_again; /* timers */
+    int              sweep;      /* routes that wait for a machine */
     int              drain;
     bool             leaving;
     bool             done;

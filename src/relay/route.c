@@ -49,6 +49,8 @@ static void give_back_if_over(struct route *t)
         t->op_mux != NULL)
         return;
     struct routes *r = t->routes;
+    if (t->budget != NULL)
+        (*t->budget)--;
     t->live = false;
     t->next_free = r->free;
     r->free = t;
@@ -273,17 +275,38 @@ void routes_gone(struct routes *r, struct mux *op, uint32_t number,
     }
 }
 
-void routes_operator_lost(struct routes *r, struct mux *op)
+void routes_operator_lost(struct routes *r, struct mux *op,
+                          const uint32_t *budget)
 {
     for (uint32_t i = 0; i < r->cap; i++) {
         struct route *t = &r->slots[i];
+        if (t->live && t->budget == budget)
+            t->budget = NULL;
         if (t->live && t->op_mux == op)
             op_closed(t, NULL);
     }
 }
 
+void routes_sweep(struct routes *r, uint64_t now_ms)
+{
+    msg_close late = chan_failure(cmdop_agent_v1_Code_CODE_TIMEOUT,
+                                  "the machine does not answer",
+                                  "look at the agent there");
+    for (uint32_t i = 0; i < r->cap; i++) {
+        struct route *t = &r->slots[i];
+        if (!t->live || t->op_mux == NULL ||
+            now_ms - t->asked_ms < ROUTE_ANSWER_MS)
+            continue;
+        (void)mux_reject(t->op_mux, t->op_number, late.result.failure.code,
+                         late.result.failure.message,
+                         late.result.failure.remedy);
+        op_closed(t, &late);
+    }
+}
+
 void route_open(struct routes *r, struct mux *op, struct mux *ag,
-                const msg_open *open, struct view params)
+                const msg_open *open, struct view params, uint32_t *budget,
+                uint64_t now_ms)
 {
     struct msg_blob blob = { .data = params };
     msg_open onward = *open;
@@ -296,6 +319,9 @@ void route_open(struct routes *r, struct mux *op, struct mux *ag,
     }
     bool bulk = open->kind != cmdop_agent_v1_Kind_KIND_PTY;
     t->op_mux = op;
+    t->budget = budget;
+    (*budget)++;
+    t->asked_ms = now_ms;
     t->op_number = open->channel;
     t->op_window = open->window;
     chan_init(&t->op, &op_ops, t, CHAN_STREAMS, RING_BYTES, bulk);

@@ -31,7 +31,9 @@ struct route {
     bool            live;
     uint32_t        op_number;  /* until the machine accepted */
     uint32_t        op_window;
-    struct mux     *op_mux;     /* NULL: the operator is gone */
+    struct mux     *op_mux;     /* NULL: answered, or the operator is gone */
+    uint32_t       *budget;     /* of the operator's connection */
+    uint64_t        asked_ms;
     struct routes  *routes;
     struct route   *next_free;
     uint8_t        *rings;      /* storage of all three */
@@ -49,16 +51,22 @@ void routes_init(struct routes *r, struct arena *a, uint32_t cap);
 /*
  * Lead an operator's Open to a machine. `open` is stamped with its origin
  * already. Answers on the operator's link, now or when the machine has
- * answered.
+ * answered. *budget counts the operator's routes while his link lives.
  */
 void route_open(struct routes *r, struct mux *op, struct mux *ag,
-                const msg_open *open, struct view params);
+                const msg_open *open, struct view params, uint32_t *budget,
+                uint64_t now_ms);
+
+/* Give up on machines that have not answered for ROUTE_ANSWER_MS. */
+#define ROUTE_ANSWER_MS 30000
+void routes_sweep(struct routes *r, uint64_t now_ms);
 
 /* An operator takes an Open back that the machine has not answered yet. */
 void routes_gone(struct routes *r, struct mux *op, uint32_t number,
                  const msg_close *end);
 
 /* An operator's link is gone: end what it had asked for and not got yet. */
-void routes_operator_lost(struct routes *r, struct mux *op);
+void routes_operator_lost(struct routes *r, struct mux *op,
+                          const uint32_t *budget);
 
 #endif

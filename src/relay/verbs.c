@@ -20,7 +20,7 @@
 #define GRPC_LISTEN   "[::]:50051"
 #define API_LISTEN    "127.0.0.1:8000"
 #define CONNS_DEFAULT 4096
-#define CONNS_MAX     100000
+#define CONNS_MAX     32000 /* rows of port_wait, less our own */
 #define ADDRESS_CAP   300 /* "HOST:PORT" */
 #define TOKEN_RAW     32
 
@@ -187,7 +187,7 @@ static int read_cfg(struct relay_cfg *cfg, const struct options *o,
     if (o->conns != NULL &&
         (text_parse_u64(view_str(o->conns), CONNS_MAX, &conns) != OK ||
          conns == 0)) {
-        text_str(why, "--max-connections takes a number from 1 to 100000");
+        text_str(why, "--max-connections takes a number from 1 to 32000");
         return ERR_RANGE;
     }
     cfg->conns_max = (uint32_t)conns;

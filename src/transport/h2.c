@@ -518,7 +518,9 @@ void h2_wake(struct h2 *h)
     if (!h->deferred)
         return;
     h->deferred = false;
-    if (nghttp2_session_resume_data(h->session, h->stream) != 0)
+    /* Anything else means that the peer has reset the call already. */
+    if (nghttp2_session_resume_data(h->session, h->stream) ==
+        NGHTTP2_ERR_NOMEM)
         h2_fail(h, ERR_LIMIT, "no memory to go on sending");
 }
 

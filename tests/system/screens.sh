@@ -83,8 +83,9 @@ wait_for 5 shows '^fresh'
 verdict $? "htop: after its end the shell's screen is back"
 
 fresh
+echo 'set -g status-right "no clock"' > "$T/inner.conf"
 for where in local remote; do
-    drive send-keys -t $where "clear; tmux -S '$T/inner.$where' -f /dev/null new -s in 'PS1=\"in\\\$ \" sh'" Enter
+    drive send-keys -t $where "clear; tmux -S '$T/inner.$where' -f '$T/inner.conf' new -s in 'PS1=\"in\\\$ \" sh'" Enter
 done
 alike "tmux: a session" '^in[$#]'
 type_in C-b '"' "PS1='low\\$ ' exec sh" Enter

@@ -5,6 +5,7 @@ behind (it is their subreaper), so that close() can end each by its pid.
 """
 import ctypes
 import os
+import random
 import shutil
 import signal
 import socket
@@ -59,10 +60,15 @@ def others():
     return round(100 - 100 * (after[1] - before[1]) / max(1, after[0] - before[0]))
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def free_port(given=set()):
+    """Below the range from which outgoing connections get theirs, else one of
+    those might take it before its user comes."""
+    while True:
+        port = random.randrange(15000, 32000)
+        with socket.socket() as s:
+            if port not in given and s.connect_ex(("127.0.0.1", port)) != 0:
+                given.add(port)
+                return port
 
 
 def listens(port):

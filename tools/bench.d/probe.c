@@ -33,7 +33,8 @@
 #include <unistd.h>
 
 #define KEYS_S   15  /* longest wait for echoes, pauses not counted */
-#define RUN_S    300 /* longest run of anything else */
+#define RUN_S    120 /* longest run of anything else */
+#define END_MS   2000
 #define JOBS_MAX 64
 
 extern char **environ;
@@ -108,11 +109,17 @@ static void must_succeed(int status)
     }
 }
 
+/* Politely first; dropbear misses a SIGTERM that comes just before select(). */
 static void end(pid_t pid)
 {
+    struct timespec nap = { 0, 1000000 };
     int status;
     kill(pid, SIGTERM);
-    (void)waitpid(pid, &status, 0);
+    for (int ms = 0; waitpid(pid, &status, WNOHANG) == 0; ms++) {
+        if (ms == END_MS)
+            kill(pid, SIGKILL);
+        nanosleep(&nap, NULL);
+    }
     current = 0;
 }
 

@@ -157,7 +157,7 @@ relay() { # [OPTION...]; sets RELAY, PORT, API
     spawn relay "$T/relay.log" "$CMDOP" server --listen-grpc "127.0.0.1:${PORT:-0}" \
         --listen-api "127.0.0.1:${API:-0}" "$@"
     RELAY=$SPAWNED
-    wait_for 10 has "$T/relay.log" '^relay ready' || return 1
+    wait_for 10 has "$T/relay.log" '^  next ' || return 1 # the last of its lines
     PORT=$(sed -n 's/^  machines .*:\([0-9]*\)$/\1/p' "$T/relay.log")
     API=$(sed -n 's/^  health .*port \([0-9]*\),.*/\1/p' "$T/relay.log")
 }

@@ -335,7 +335,7 @@ static void an_operator_may_close_his_command(void **state)
     (void)state;
     struct operator *o = run(0, "echo READY; sleep 1000");
     UNTIL(op_saw(o, "READY"));
-    chan_close(&o->chan, &bye, true);
+    chan_close(&o->chan, &bye, CHAN_NOW);
     UNTIL(jobs.count == 0);
     assert_int_equal(o->far.mux.count, 0);
 }

@@ -305,6 +305,7 @@ static void an_open_reaches_the_peer_and_its_accept_comes_back(void **state)
     open.params = msg_blob_out(&blob);
     answer.in_offset = 5;
     answer.out_offset = 17;
+    u->chan.any_start = true;
     assert_int_equal(chan_open(&left.mux, &u->chan, &open), OK);
     assert_int_equal(u->chan.state, CHAN_OPENING);
     settle();
@@ -321,6 +322,39 @@ static void an_open_reaches_the_peer_and_its_accept_comes_back(void **state)
     assert_int_equal(u->chan.rx[0].next, 17);
     assert_int_equal(taker->chan.tx[0].next, 17);
     assert_int_equal(taker->chan.rx[0].next, 5);
+}
+
+static void a_stream_starts_above_zero_only_where_that_was_said(void **state)
+{
+    msg_accept a = { .channel = 1, .window = WINDOW };
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        setup(NULL);
+        taker = NULL;
+        users[0][0].chan.any_start = i >= 2;
+        a.in_offset = i % 2 == 0 ? (i < 4 ? 1 : UINT64_MAX) : 0;
+        a.out_offset = i % 2 == 1 ? (i < 4 ? 1 : UINT64_MAX / 2 + 1) : 0;
+        assert_int_equal(ask_for(&users[0][0]), OK);
+        assert_int_equal(
+            inject(&left, MSG_ACCEPT, cmdop_agent_v1_Accept_fields, &a),
+            i == 2 || i == 3 ? OK : ERR_PROTO);
+    }
+}
+
+/* Sums of offsets must not wrap, whatever a peer writes. */
+static void an_offset_that_no_stream_reaches_is_a_breach(void **state)
+{
+    struct msg_data d = { .channel = 1, .offset = UINT64_MAX };
+    uint8_t buf[MSG_DATA_HEAD_MAX];
+    (void)state;
+    connect_users(0);
+    users[0][0].chan.gaps_ok = true;
+    for (int i = 0; i < 2; i++) {
+        size_t n = msg_data_head(buf, &d, 0) - GRPCFRAME_HEAD;
+        assert_int_equal(
+            half_take(&left, view_of(buf + GRPCFRAME_HEAD, n)), ERR_PROTO);
+        d.offset = UINT64_MAX / 2 + 1;
+    }
 }
 
 static void each_side_counts_its_own_numbers(void **state)
@@ -635,7 +669,7 @@ static void a_close_comes_after_all_bytes(void **state)
     connect_users(0);
     say(b, 0, 5 * WINDOW, true);
     say(b, 1, 3 * WINDOW, true);
-    chan_close(&b->chan, &done, false);
+    chan_close(&b->chan, &done, CHAN_DRAIN);
     assert_int_equal(b->chan.state, CHAN_CLOSING);
     settle();
     assert_got(a, 0, 5 * WINDOW);
@@ -657,7 +691,7 @@ static void a_close_waits_for_a_slow_reader(void **state)
     a->use = false;
     say(b, 0, 2 * WINDOW, true);
     say(b, 1, 0, true);
-    chan_close(&b->chan, &done, false);
+    chan_close(&b->chan, &done, CHAN_DRAIN);
     settle();
     assert_got(a, 0, WINDOW);
     assert_int_equal(a->closed, 0);
@@ -674,9 +708,24 @@ static void a_close_at_once_leaves_bytes_behind(void **state)
     (void)state;
     connect_users(0);
     say(b, 0, 5 * WINDOW, true);
-    chan_close(&b->chan, &done, true);
+    chan_close(&b->chan, &done, CHAN_NOW);
     settle();
     assert_int_equal(a->in_next[0], 0);
+    assert_int_equal(a->closed, 1);
+    assert_int_equal(b->ended, 1);
+}
+
+/* Between the two: what the peer takes now, however much stays behind. */
+static void a_flushing_close_waits_for_no_credit(void **state)
+{
+    struct user *a = &users[0][0], *b = &users[1][0];
+    (void)state;
+    connect_users(0);
+    a->use = false;
+    say(b, 0, 5 * WINDOW, false);
+    chan_close(&b->chan, &done, CHAN_FLUSH);
+    settle();
+    assert_got(a, 0, WINDOW);
     assert_int_equal(a->closed, 1);
     assert_int_equal(b->ended, 1);
 }
@@ -687,7 +736,7 @@ static void the_opener_may_close_as_well(void **state)
     (void)state;
     connect_users(0);
     say(a, 0, 10, true);
-    chan_close(&a->chan, &done, false);
+    chan_close(&a->chan, &done, CHAN_DRAIN);
     settle();
     assert_got(b, 0, 10);
     assert_int_equal(b->closed, 1);
@@ -699,8 +748,8 @@ static void two_closes_that_cross_are_one_end(void **state)
     struct user *a = &users[0][0], *b = &users[1][0];
     (void)state;
     connect_users(0);
-    chan_close(&a->chan, &done, true);
-    chan_close(&b->chan, &done, true);
+    chan_close(&a->chan, &done, CHAN_NOW);
+    chan_close(&b->chan, &done, CHAN_NOW);
     settle();
     assert_int_equal(a->ended + a->closed, 1);
     assert_int_equal(b->ended + b->closed, 1);
@@ -709,17 +758,18 @@ static void two_closes_that_cross_are_one_end(void **state)
     assert_int_equal(left.mux.count + right.mux.count, 0);
 }
 
-static void a_close_before_the_answer_is_told(void **state)
+static void an_open_that_is_taken_back_is_told(void **state)
 {
     struct user *a = &users[0][0];
     (void)state;
     taker = NULL;
     assert_int_equal(ask_for(a), OK);
-    chan_close(&a->chan, &done, true);
+    settle();
+    chan_close(&a->chan, &done, CHAN_NOW);
     settle();
     assert_int_equal(a->ended, 1);
-    taker = &users[1][0];
-    assert_int_equal(chan_accept(&right.mux, &taker->chan, &last_open,
+    assert_int_equal(right.gone, 1);
+    assert_int_equal(chan_accept(&right.mux, &users[1][0].chan, &last_open,
                                  &answer),
                      OK); /* too late, and harmless */
     settle();
@@ -736,7 +786,7 @@ static void a_draining_close_survives_a_late_accept(void **state)
     assert_int_equal(ask_for(a), OK);
     settle();
     say(a, 0, 10, true);
-    chan_close(&a->chan, &done, false);
+    chan_close(&a->chan, &done, CHAN_DRAIN);
     assert_int_equal(chan_accept(&right.mux, &b->chan, &last_open, &answer),
                      OK);
     settle();
@@ -753,7 +803,7 @@ static void a_draining_close_survives_a_late_rejection(void **state)
     assert_int_equal(ask_for(a), OK);
     settle();
     say(a, 0, 10, true);
-    chan_close(&a->chan, &done, false);
+    chan_close(&a->chan, &done, CHAN_DRAIN);
     assert_int_equal(mux_reject(&right.mux, 1, cmdop_agent_v1_Code_CODE_DENIED,
                                 "", ""),
                      OK);
@@ -793,14 +843,14 @@ static void a_lost_link_tells_every_channel_once(void **state)
         connect_users(i);
     taker = NULL;
     assert_int_equal(ask_for(&users[0][3]), OK); /* not answered yet */
-    chan_close(&users[0][1].chan, &done, false);
+    chan_close(&users[0][1].chan, &done, CHAN_DRAIN);
     mux_lost(&left.mux);
     for (int i = 0; i < 4; i++) {
         assert_int_equal(users[0][i].lost, 1);
         assert_int_equal(users[0][i].chan.state, CHAN_FREE);
         chan_wake(&users[0][i].chan); /* all of these are harmless now */
         chan_used(&users[0][i].chan, 0, 5, 5);
-        chan_close(&users[0][i].chan, &done, true);
+        chan_close(&users[0][i].chan, &done, CHAN_NOW);
         chan_drop(&users[0][i].chan);
     }
     assert_int_equal(left.mux.count, 0);
@@ -890,7 +940,7 @@ static void credit_and_close_wait_for_a_full_queue(void **state)
     settle();
     assert_got(a, 0, 5 * WINDOW);
     fill_control(&right);
-    chan_close(&b->chan, &done, false);
+    chan_close(&b->chan, &done, CHAN_DRAIN);
     settle();
     assert_int_equal(a->closed, 1);
     assert_int_equal(b->ended, 1);
@@ -1071,6 +1121,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FACT(an_open_reaches_the_peer_and_its_accept_comes_back),
+        FACT(a_stream_starts_above_zero_only_where_that_was_said),
+        FACT(an_offset_that_no_stream_reaches_is_a_breach),
         FACT(each_side_counts_its_own_numbers),
         FACT(a_rejection_frees_the_channel_and_says_why),
         FACT(numbers_out_of_turn_are_a_breach),
@@ -1094,9 +1146,10 @@ int main(void)
         FACT(a_close_comes_after_all_bytes),
         FACT(a_close_waits_for_a_slow_reader),
         FACT(a_close_at_once_leaves_bytes_behind),
+        FACT(a_flushing_close_waits_for_no_credit),
         FACT(the_opener_may_close_as_well),
         FACT(two_closes_that_cross_are_one_end),
-        FACT(a_close_before_the_answer_is_told),
+        FACT(an_open_that_is_taken_back_is_told),
         FACT(a_draining_close_survives_a_late_accept),
         FACT(a_draining_close_survives_a_late_rejection),
         FACT(what_is_said_to_a_channel_that_is_gone_is_dropped),

@@ -21,6 +21,7 @@ struct half {
     int              err; /* of the last message that was not OK */
     const char      *why;
     int              wakes;
+    uint32_t         gone; /* number of an Open that was taken back */
     uint64_t         bytes_in;
     uint8_t          control[2 * FRAME_MAX];
     uint8_t          frame[FRAME_MAX];
@@ -43,7 +44,16 @@ static inline void half_open(void *ctx, const msg_open *open,
     h->on_open(h->ctx, open, params);
 }
 
+static inline void half_gone(void *ctx, uint32_t number,
+                             const msg_close *end)
+{
+    struct half *h = ctx;
+    (void)end;
+    h->gone = number;
+}
+
 static const struct mux_ops half_ops = { .open = half_open,
+                                         .gone = half_gone,
                                          .wake = half_wake };
 
 static inline void half_init(struct half *h, struct half *peer,

@@ -268,7 +268,7 @@ static void an_asker_that_leaves_frees_the_slot(void **state)
         askers[i].lazy = true;
         (void)ask(i, 1000);
     }
-    chan_close(&askers[0].chan, &bye, true);
+    chan_close(&askers[0].chan, &bye, CHAN_NOW);
     half_settle(&near, &far);
     assert_false(rpcs.slots[0].used);
     mux_lost(&far.mux);

@@ -475,7 +475,7 @@ static void a_detached_operator_leaves_the_shell_running(void **state)
     (void)state;
     struct operator *o = run(0, RAW "cat");
     UNTIL(op_saw(o, "READY"));
-    chan_close(&o->chan, &bye, true);
+    chan_close(&o->chan, &bye, CHAN_NOW);
     stage_rest();
     assert_int_equal(sessions_live(&sessions), 1);
     assert_int_equal(o->far.mux.count, 0);

@@ -174,7 +174,7 @@ static inline struct operator *op_arrives(int i, uint32_t window,
     o->far.on_open = on_open;
     o->far.ctx = o;
     chan_init(&o->chan, &op_ops, o, 1, window, false);
-    o->chan.gaps_ok = true;
+    o->chan.gaps_ok = o->chan.any_start = true;
     return o;
 }
 
