@@ -1,19 +1,6 @@
-# SIGTERM drains a relay: everybody is told, the store is closed whole, the exit status is 0; its
-# health page tells each state.
+# SIGTERM drains a relay: everybody is told, the store is closed whole, the exit status is 0.
 . tests/system/lib/test.sh
 relay && machine box
-
-page() { # PATH: print status and body
-    "$PY" -c 'import sys, urllib.request, urllib.error
-try:
-    r = urllib.request.urlopen(sys.argv[1], timeout=5)
-except urllib.error.HTTPError as e:
-    r = e
-print(r.status, r.headers.get_content_type(), r.read().decode().strip())' "http://127.0.0.1:$API$1"
-}
-is "/healthz" "$(page /healthz | cut -d' ' -f1,3)" '200 ok'
-is "/readyz" "$(page /readyz | cut -d' ' -f1,3-)" '200 {"ready":true}'
-is "any other page" "$(page /secrets | cut -d' ' -f1,2)" '404 application/problem+json'
 
 spawn relay "$T/long.log" "$CMDOP" connect exec box -- sh -c 'echo begun; exec sleep 20'
 LONG=$SPAWNED

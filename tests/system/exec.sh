@@ -46,6 +46,20 @@ is "its end is the command's end" "$(cat "$T/out")" 0
 run exec_on box -- head -c 3 < /dev/zero
 is "a command that stops reading ends by itself" "$STATUS $(wc -c < "$T/out")" '0 3'
 
+spawn relay "$T/left.log" "$CMDOP" connect exec box -- sh -c 'echo begun; exec sleep 41'
+wait_for 5 has "$T/left.log" begun
+end "$SPAWNED"
+fact "a command whose operator is ended ends too" wait_for 5 sh -c "! pgrep -f '^sleep 41\$'"
+
+# Eight operators at a time.
+for i in 1 2 3 4 5 6 7 8; do
+    for j in 1 2 3 4 5; do exec_on box -- echo "$i.$j" || echo failed; done > "$T/many.$i" 2>&1 &
+    echo $! > "$T/many.pid.$i"
+done
+for i in 1 2 3 4 5 6 7 8; do wait "$(cat "$T/many.pid.$i")"; done
+is "forty commands, eight at a time, each has its own answer" "$(cat "$T"/many.[1-8] | sort | tr '\n' ' ')" \
+    "$(for i in 1 2 3 4 5 6 7 8; do for j in 1 2 3 4 5; do printf '%s ' $i.$j; done; done)"
+
 # Streaming: an answer comes while the input is still open.
 mkfifo "$T/in"
 spawn relay "$T/answers.log" sh -c "'$CMDOP' connect exec box -- sed -u 's/^/got /' < '$T/in'"

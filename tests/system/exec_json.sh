@@ -28,7 +28,12 @@ is "a machine that is not there" "$(json "$T/out" '[d["exit_code"], d["outcome"]
     '[255, "refused", ["true"]] 255'
 run exec_on --json box -- head -c 3000000 /dev/zero
 fact "long output is cut, and that is said" json_is "$T/out" 'd["truncated"] and len(d["stdout"]) <= 1048576'
-end "$RELAY"
+spawn relay "$T/lost" "$CMDOP" connect exec --json box -- sh -c 'echo begun; touch "$HOME/begun"; exec sleep 42'
+wait_for 5 test -e "$T/box/begun"
+end "$RELAY" KILL
+wait $SPAWNED
+is "a relay that goes away meanwhile" "$(json "$T/lost" '[d["exit_code"], d["outcome"], d["stdout"]]') $?" '[255, "lost", "begun\n"] 0'
+fact "the command on the machine is ended then" wait_for 5 sh -c "! pgrep -f '^sleep 42\$'"
 run exec_on --json box -- true
 is "no relay" "$(json "$T/out" '[d["exit_code"], d["outcome"]]') $STATUS" '[255, "refused"] 255'
 finish

@@ -219,6 +219,7 @@ ours() { grep -q "$T" "/proc/$1/environ" 2> /dev/null; }
 clean_up() {
     status=$?
     trap - EXIT
+    trap '' PIPE # whoever read what we say may be gone
     if [ $status -ne 0 ] && [ $status -ne 77 ]; then
         for log in "$T"/*.log; do
             [ -f "$log" ] || continue
@@ -241,4 +242,5 @@ clean_up() {
 }
 trap clean_up EXIT
 trap 'exit 130' INT
+trap 'exit 141' PIPE
 trap 'exit 143' TERM HUP

