@@ -46,10 +46,10 @@ uint32_t sessions_live(const struct sessions *s)
 static bool holds_up(struct attachment *a, uint64_t now)
 {
     uint64_t behind = a->session->out.tail - a->chan.tx[0].next;
-    if (a->chan.state != CHAN_OPEN || behind <= LAG_MAX) {
-        a->lag_ms = 0;
+    if (a->chan.state != CHAN_OPEN || behind < LAG_MAX / 2)
+        a->lag_ms = 0; /* he has caught up: a gap alone is not that */
+    if (a->chan.state != CHAN_OPEN || behind <= LAG_MAX)
         return false;
-    }
     if (a->lag_ms == 0)
         a->lag_ms = now;
     return now - a->lag_ms < STALL_MS;

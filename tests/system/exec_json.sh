@@ -32,7 +32,8 @@ spawn relay "$T/lost" "$CMDOP" connect exec --json box -- sh -c 'echo begun; tou
 wait_for 5 test -e "$T/box/begun"
 end "$RELAY" KILL
 wait $SPAWNED
-is "a relay that goes away meanwhile" "$(json "$T/lost" '[d["exit_code"], d["outcome"], d["stdout"]]') $?" '[255, "lost", "begun\n"] 0'
+STATUS=$?
+is "a relay that goes away meanwhile" "$(json "$T/lost" '[d["exit_code"], d["outcome"], d["stdout"]]') $STATUS" '[255, "lost", "begun\n"] 255'
 fact "the command on the machine is ended then" wait_for 5 sh -c "! pgrep -f '^sleep 42\$'"
 run exec_on --json box -- true
 is "no relay" "$(json "$T/out" '[d["exit_code"], d["outcome"]]') $STATUS" '[255, "refused"] 255'

@@ -16,39 +16,39 @@
 static const struct {
     const char *typed, *shell, *meant;
 } table[] = {
-    { "", "", "" },
-    { "ls\r", "ls\r", "" },
-    { "~.", "", "D" },
-    { "\r~.", "\r", "D" },
-    { "\n~.", "\n", "D" },
-    { "x~.", "x~.", "" }, /* only behind a line end */
-    { "x\r~.", "x\r", "D" },
-    { "\x04", "", "D" },
-    { "abc\x04", "abc", "D" },
-    { "~\x04", "", "D" },
-    { "~?", "", "H" },
-    { "~?~?", "", "HH" }, /* still at a line's start */
-    { "~?x", "x", "H" },
-    { "~~", "~", "" },
-    { "~~.", "~.", "" }, /* the way to type it */
-    { "~~~.", "~~.", "" },
-    { "~a", "~a", "" },
-    { "~a~.", "~a~.", "" },
-    { "~\r~.", "~\r", "D" },
-    { "~/bin\r", "~/bin\r", "" },
-    { "cd ~\r", "cd ~\r", "" },
-    { "\r\r~?\r~.", "\r\r\r", "HD" },
-    { "\x1b[A~.", "\x1b[A~.", "" },
-    { "~.never", "", "D" },
-    { "\x03~.", "\x03~.", "" },
+    {"", "", ""},
+    {"ls\r", "ls\r", ""},
+    {"~.", "", "D"},
+    {"\r~.", "\r", "D"},
+    {"\n~.", "\n", "D"},
+    {"x~.", "x~.", ""}, /* only behind a line end */
+    {"x\r~.", "x\r", "D"},
+    {"\x04", "", "D"},
+    {"abc\x04", "abc", "D"},
+    {"~\x04", "", "D"},
+    {"~?", "", "H"},
+    {"~?~?", "", "HH"}, /* still at a line's start */
+    {"~?x", "x", "H"},
+    {"~~", "~", ""},
+    {"~~.", "~.", ""}, /* the way to type it */
+    {"~~~.", "~~.", ""},
+    {"~a", "~a", ""},
+    {"~a~.", "~a~.", ""},
+    {"~\r~.", "~\r", "D"},
+    {"~/bin\r", "~/bin\r", ""},
+    {"cd ~\r", "cd ~\r", ""},
+    {"\r\r~?\r~.", "\r\r\r", "HD"},
+    {"\x1b[A~.", "\x1b[A~.", ""},
+    {"~.never", "", "D"},
+    {"\x03~.", "\x03~.", ""},
 };
 
 struct run {
     struct escape e;
-    uint8_t       out[64];
-    size_t        len;
-    char          meant[8];
-    bool          gone;
+    uint8_t out[64];
+    size_t len;
+    char meant[8];
+    bool gone;
 };
 
 static void feed(struct run *r, struct view in)
@@ -56,7 +56,7 @@ static void feed(struct run *r, struct view in)
     while (in.len > 0 && !r->gone) {
         struct writer w;
         size_t before = in.len;
-        writer_init(&w, (struct span){ r->out + r->len, before + 1 });
+        writer_init(&w, (struct span){r->out + r->len, before + 1});
         enum escape_event event = escape_feed(&r->e, &in, &w);
         assert_int_equal(w.err, OK);
         assert_true(in.len < before);
@@ -79,7 +79,7 @@ static void check(const struct run *r, size_t i)
 static void run_cut(size_t i, size_t cut)
 {
     struct view in = view_str(table[i].typed);
-    struct run r = { .len = 0 };
+    struct run r = {.len = 0};
     escape_init(&r.e);
     feed(&r, view_first(in, cut));
     feed(&r, view_from(in, cut));
@@ -98,7 +98,7 @@ static void one_key_at_a_time_means_the_same(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        struct run r = { .len = 0 };
+        struct run r = {.len = 0};
         escape_init(&r.e);
         for (const char *k = table[i].typed; *k != '\0'; k++)
             feed(&r, view_of(k, 1));
@@ -108,7 +108,7 @@ static void one_key_at_a_time_means_the_same(void **state)
 
 static void a_waiting_tilde_is_kept_back(void **state)
 {
-    struct run r = { .len = 0 };
+    struct run r = {.len = 0};
     (void)state;
     escape_init(&r.e);
     feed(&r, view_str("~"));
@@ -135,8 +135,8 @@ static void every_byte_but_two_passes_inside_a_line(void **state)
 {
     (void)state;
     for (int b = 0; b < 256; b++) {
-        struct run r = { .len = 0 };
-        uint8_t in[2] = { 'x', (uint8_t)b };
+        struct run r = {.len = 0};
+        uint8_t in[2] = {'x', (uint8_t)b};
         escape_init(&r.e);
         feed(&r, VIEW_ARRAY(in));
         assert_int_equal(r.len, b == 0x04 ? 1 : 2);

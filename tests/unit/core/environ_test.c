@@ -21,9 +21,9 @@ static const struct msg_strings nothing;
 
 bool port_env(const char *name, char *out, size_t cap)
 {
-    const char *v = strcmp(name, "PATH") == 0 ? own_path :
-                    strcmp(name, "LANG") == 0 ? own_lang :
-                                                NULL;
+    const char *v = strcmp(name, "PATH") == 0   ? own_path
+                    : strcmp(name, "LANG") == 0 ? own_lang
+                                                : NULL;
     if (v == NULL || strlen(v) >= cap)
         return false;
     strcpy(out, v);
@@ -81,8 +81,8 @@ static int build(const struct environ_facts *f, const struct msg_strings *asked)
 
 static int build_asked(const char **asked, size_t count)
 {
-    static const struct environ_facts facts = { .term = "xterm" };
-    struct msg_strings s = { .list = asked, .count = count };
+    static const struct environ_facts facts = {.term = "xterm"};
+    struct msg_strings s = {.list = asked, .count = count};
     return build(&facts, &s);
 }
 
@@ -113,9 +113,8 @@ static void a_path_is_always_there(void **state)
 static void the_session_tells_its_facts(void **state)
 {
     static const struct environ_facts facts = {
-        .term = "screen", .session = "abc", .machine = "web-1", .who = "eve"
-    };
-    static const struct environ_facts empty = { .term = "", .who = "" };
+        .term = "screen", .session = "abc", .machine = "web-1", .who = "eve"};
+    static const struct environ_facts empty = {.term = "", .who = ""};
     (void)state;
     assert_int_equal(build(&facts, &nothing), OK);
     assert_int_equal(count_of("TERM=screen"), 1);
@@ -130,10 +129,21 @@ static void the_session_tells_its_facts(void **state)
 static void only_names_on_the_list_are_taken(void **state)
 {
     static const char *asked[] = {
-        "LANG=de_DE.UTF-8", "LC_ALL=C",   "TZ=UTC",     "COLORTERM=truecolor",
-        "TERM_PROGRAM=me",  "PATH=/evil", "LD_PRELOAD=/evil.so",
-        "HOME=/",           "LANGUAGE=x", "LC_",        "TZ",
-        "=x",               "",           "BASH_ENV=x", "CMDOP_OPERATOR=root",
+        "LANG=de_DE.UTF-8",
+        "LC_ALL=C",
+        "TZ=UTC",
+        "COLORTERM=truecolor",
+        "TERM_PROGRAM=me",
+        "PATH=/evil",
+        "LD_PRELOAD=/evil.so",
+        "HOME=/",
+        "LANGUAGE=x",
+        "LC_",
+        "TZ",
+        "=x",
+        "",
+        "BASH_ENV=x",
+        "CMDOP_OPERATOR=root",
         "LC_NAME=a=b",
     };
     (void)state;
@@ -151,7 +161,7 @@ static void only_names_on_the_list_are_taken(void **state)
 
 static void the_language_is_his_or_else_ours(void **state)
 {
-    static const char *asked[] = { "TZ=UTC" };
+    static const char *asked[] = {"TZ=UTC"};
     static const struct environ_facts none;
     (void)state;
     own_lang = "C.UTF-8";
@@ -164,7 +174,7 @@ static void the_language_is_his_or_else_ours(void **state)
 static void too_much_is_refused(void **state)
 {
     static char big[ARGS_MAX];
-    const char *one[] = { big };
+    const char *one[] = {big};
     const char *many[ENV_COUNT_MAX + 16];
     (void)state;
     memcpy(big, "LC_X=", 5);
@@ -179,8 +189,7 @@ static void too_much_is_refused(void **state)
 static void a_name_that_is_too_long_is_dropped(void **state)
 {
     static const char *asked[] = {
-        "LC_A_NAME_THAT_IS_MUCH_TOO_LONG_FOR_ANY_USE=1", "LC_B=2"
-    };
+        "LC_A_NAME_THAT_IS_MUCH_TOO_LONG_FOR_ANY_USE=1", "LC_B=2"};
     (void)state;
     assert_int_equal(build_asked(asked, 2), OK);
     assert_int_equal(count_of("LC_B=2"), 1);
@@ -191,19 +200,19 @@ static void a_terminal_name_is_plain(void **state)
 {
     static const struct {
         const char *term;
-        bool        ok;
+        bool ok;
     } table[] = {
-        { "xterm", true },
-        { "xterm-256color", true },
-        { "rxvt+pcre.2_x", true },
-        { "12345678901234567890123456789012", true },
-        { "123456789012345678901234567890123", false },
-        { "", false },
-        { "a b", false },
-        { "../etc", false },
-        { "x;y", false },
-        { "x\033[", false },
-        { "\xc3\xa4", false },
+        {"xterm", true},
+        {"xterm-256color", true},
+        {"rxvt+pcre.2_x", true},
+        {"12345678901234567890123456789012", true},
+        {"123456789012345678901234567890123", false},
+        {"", false},
+        {"a b", false},
+        {"../etc", false},
+        {"x;y", false},
+        {"x\033[", false},
+        {"\xc3\xa4", false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)

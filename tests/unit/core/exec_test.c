@@ -7,14 +7,13 @@
 #include "unit/core/stage.h"
 
 #define WINDOW (64 * 1024)
-#define BYTES                                                                \
-    ((size_t)JOBS_MAX * (3 * WINDOW_BULK + 8192) + 4 * 1024 * 1024)
+#define BYTES  ((size_t)JOBS_MAX * (3 * WINDOW_BULK + 8192) + 4 * 1024 * 1024)
 
 static struct jobs jobs;
 
 static void on_open(void *ctx, const msg_open *open, struct view params)
 {
-    struct operator *o = ctx;
+    struct operator* o = ctx;
     exec_open(&jobs, &o->far.mux, open, params);
 }
 
@@ -50,33 +49,32 @@ static int teardown(void **state)
     return 0;
 }
 
-static void ask_argv(struct operator *o, const char **argv, size_t argc,
+static void ask_argv(struct operator* o, const char **argv, size_t argc,
                      msg_exec_open *p)
 {
-    struct msg_strings args = { .list = argv, .count = argc };
+    struct msg_strings args = {.list = argv, .count = argc};
     p->argv = msg_strings_out(&args);
     op_asks(o, cmdop_agent_v1_Kind_KIND_EXEC, cmdop_agent_v1_ExecOpen_fields,
             p);
 }
 
-static struct operator *run_for(int i, const char *script,
-                                uint32_t timeout_ms)
+static struct operator* run_for(int i, const char *script, uint32_t timeout_ms)
 {
-    const char *argv[] = { "sh", "-c", script, NULL };
+    const char *argv[] = {"sh", "-c", script, NULL};
     msg_exec_open p = cmdop_agent_v1_ExecOpen_init_zero;
-    struct operator *o = op_arrives(i, WINDOW, on_open);
+    struct operator* o = op_arrives(i, WINDOW, on_open);
     p.timeout_ms = timeout_ms;
     ask_argv(o, argv, 3, &p);
     assert_int_equal(o->accepted, 1);
     return o;
 }
 
-static struct operator *run(int i, const char *script)
+static struct operator* run(int i, const char *script)
 {
     return run_for(i, script, 0);
 }
 
-static void assert_exit(const struct operator *o, uint32_t status)
+static void assert_exit(const struct operator* o, uint32_t status)
 {
     assert_int_equal(o->closed, 1);
     assert_int_equal(o->close.which_result,
@@ -87,7 +85,7 @@ static void assert_exit(const struct operator *o, uint32_t status)
 }
 
 /* All that will ever be typed. */
-static void feed(struct operator *o, struct view all)
+static void feed(struct operator* o, struct view all)
 {
     o->typed = all;
     o->typed_all = true;
@@ -109,7 +107,7 @@ static struct view pattern(size_t len)
 static void streams_are_apart_and_the_status_is_passed(void **state)
 {
     (void)state;
-    struct operator *o = run(0, "echo out; echo err >&2; exit 7");
+    struct operator* o = run(0, "echo out; echo err >&2; exit 7");
     UNTIL(o->closed);
     assert_string_equal(o->seen[0], "out\n");
     assert_string_equal(o->seen[1], "err\n");
@@ -120,7 +118,7 @@ static void streams_are_apart_and_the_status_is_passed(void **state)
 static void a_signal_that_ended_it_is_told(void **state)
 {
     (void)state;
-    struct operator *o = run(0, "kill -KILL $$");
+    struct operator* o = run(0, "kill -KILL $$");
     UNTIL(o->closed);
     assert_int_equal(o->close.which_result, cmdop_agent_v1_Close_signal_tag);
     assert_int_equal(o->close.result.signal, 9);
@@ -130,12 +128,12 @@ static void the_answer_names_machine_and_process(void **state)
 {
     msg_exec_accept info = cmdop_agent_v1_ExecAccept_init_zero;
     (void)state;
-    struct operator *o = run(0, "echo $$");
+    struct operator* o = run(0, "echo $$");
     UNTIL(o->closed);
-    assert_int_equal(msg_decode(view_of(o->accept.params.bytes,
-                                        o->accept.params.size),
-                                cmdop_agent_v1_ExecAccept_fields, &info),
-                     OK);
+    assert_int_equal(
+        msg_decode(view_of(o->accept.params.bytes, o->accept.params.size),
+                   cmdop_agent_v1_ExecAccept_fields, &info),
+        OK);
     assert_int_equal(info.pid, atoi((const char *)o->seen[0]));
     assert_string_equal(info.machine_id, "the-id");
     assert_true(info.hostname[0] != '\0');
@@ -143,11 +141,11 @@ static void the_answer_names_machine_and_process(void **state)
 
 static void arguments_arrive_as_they_are(void **state)
 {
-    const char *argv[] = { "printf", "%s|", "a b", "", "$HOME", "'\"\\", "*",
-                           NULL };
+    const char *argv[] = {"printf", "%s|",   "a b", "",
+                          "$HOME",  "'\"\\", "*",   NULL};
     msg_exec_open p = cmdop_agent_v1_ExecOpen_init_zero;
     (void)state;
-    struct operator *o = op_arrives(0, WINDOW, on_open);
+    struct operator* o = op_arrives(0, WINDOW, on_open);
     ask_argv(o, argv, 7, &p);
     UNTIL(o->closed);
     assert_string_equal(o->seen[0], "a b||$HOME|'\"\\|*|");
@@ -155,10 +153,10 @@ static void arguments_arrive_as_they_are(void **state)
 
 static void it_starts_where_it_was_told(void **state)
 {
-    const char *argv[] = { "pwd", NULL };
+    const char *argv[] = {"pwd", NULL};
     msg_exec_open p = cmdop_agent_v1_ExecOpen_init_zero;
     (void)state;
-    struct operator *o = op_arrives(0, WINDOW, on_open);
+    struct operator* o = op_arrives(0, WINDOW, on_open);
     strcpy(p.cwd, "/usr");
     ask_argv(o, argv, 1, &p);
     UNTIL(o->closed);
@@ -175,7 +173,7 @@ static void megabytes_come_back_unchanged(void **state)
 {
     struct view all = pattern(3 * 1024 * 1024);
     (void)state;
-    struct operator *o = run(0, "cat");
+    struct operator* o = run(0, "cat");
     feed(o, all);
     UNTIL(o->closed);
     assert_int_equal(o->next[0], all.len);
@@ -187,7 +185,7 @@ static void megabytes_come_back_unchanged(void **state)
 static void both_outputs_flow_at_once(void **state)
 {
     (void)state;
-    struct operator *o = run(0, "seq 1 100000 >&2 & seq 100001 200000; wait");
+    struct operator* o = run(0, "seq 1 100000 >&2 & seq 100001 200000; wait");
     UNTIL(o->closed);
     assert_int_equal(o->next[0], 100000 * 7);
     assert_int_equal(o->next[1], 588895);
@@ -197,12 +195,12 @@ static void both_outputs_flow_at_once(void **state)
 static void a_slow_reader_stops_only_his_own_command(void **state)
 {
     (void)state;
-    struct operator *o = op_arrives(0, WINDOW, on_open);
-    const char *argv[] = { "sh", "-c", "seq 1 300000; echo end >&2", NULL };
+    struct operator* o = op_arrives(0, WINDOW, on_open);
+    const char *argv[] = {"sh", "-c", "seq 1 300000; echo end >&2", NULL};
     msg_exec_open p = cmdop_agent_v1_ExecOpen_init_zero;
     o->lazy = true;
     ask_argv(o, argv, 3, &p);
-    struct operator *b = run(1, "seq 1 50000");
+    struct operator* b = run(1, "seq 1 50000");
     UNTIL(b->closed);
     stage_rest();
     assert_int_equal(o->next[0], WINDOW);
@@ -217,7 +215,7 @@ static void a_slow_reader_stops_only_his_own_command(void **state)
 static void input_waits_for_a_command_that_does_not_read(void **state)
 {
     (void)state;
-    struct operator *o = run(0, "sleep 0.3; wc -c");
+    struct operator* o = run(0, "sleep 0.3; wc -c");
     feed(o, pattern(2 * 1024 * 1024));
     stage_rest();
     assert_true(o->applied < 600 * 1024);
@@ -228,7 +226,7 @@ static void input_waits_for_a_command_that_does_not_read(void **state)
 static void input_nobody_reads_is_no_fault(void **state)
 {
     (void)state;
-    struct operator *o = run(0, "exec <&-; echo closed; sleep 0.1; exit 3");
+    struct operator* o = run(0, "exec <&-; echo closed; sleep 0.1; exit 3");
     feed(o, pattern(2 * 1024 * 1024));
     UNTIL(o->closed);
     assert_string_equal(o->seen[0], "closed\n");
@@ -238,7 +236,7 @@ static void input_nobody_reads_is_no_fault(void **state)
 static void the_end_of_input_is_passed_on(void **state)
 {
     (void)state;
-    struct operator *o = run(0, "cat; echo done");
+    struct operator* o = run(0, "cat; echo done");
     stage_rest();
     assert_int_equal(o->closed, 0);
     feed(o, VIEW_NONE);
@@ -251,7 +249,7 @@ static void the_end_of_input_is_passed_on(void **state)
 static void a_background_child_does_not_hold_the_end_up(void **state)
 {
     (void)state;
-    struct operator *o = run(0, "sleep 20 & echo $!; exit 5");
+    struct operator* o = run(0, "sleep 20 & echo $!; exit 5");
     UNTIL(o->closed);
     assert_exit(o, 5);
     int pid = atoi((const char *)o->seen[0]);
@@ -263,8 +261,8 @@ static void a_background_child_does_not_hold_the_end_up(void **state)
 static void all_that_was_written_before_the_end_arrives(void **state)
 {
     (void)state;
-    struct operator *o = op_arrives(0, WINDOW, on_open);
-    const char *argv[] = { "sh", "-c", "seq 1 80000; exit 2", NULL };
+    struct operator* o = op_arrives(0, WINDOW, on_open);
+    const char *argv[] = {"sh", "-c", "seq 1 80000; exit 2", NULL};
     msg_exec_open p = cmdop_agent_v1_ExecOpen_init_zero;
     o->lazy = true;
     ask_argv(o, argv, 3, &p);
@@ -280,7 +278,7 @@ static void all_that_was_written_before_the_end_arrives(void **state)
 static void a_signal_reaches_the_command(void **state)
 {
     (void)state;
-    struct operator *o =
+    struct operator* o =
         run(0, "trap 'exit 9' INT; echo READY; while :; do sleep 0.1; done");
     UNTIL(op_saw(o, "READY"));
     op_signals(o, "INT");
@@ -291,7 +289,7 @@ static void a_signal_reaches_the_command(void **state)
 static void a_command_ends_with_its_operator(void **state)
 {
     (void)state;
-    struct operator *o = run(0, "echo READY; sleep 1000");
+    struct operator* o = run(0, "echo READY; sleep 1000");
     UNTIL(op_saw(o, "READY"));
     op_vanishes(o);
     UNTIL(jobs.count == 0); /* by TERM, without waiting for KILL */
@@ -300,7 +298,7 @@ static void a_command_ends_with_its_operator(void **state)
 static void a_command_that_ignores_the_end_is_killed(void **state)
 {
     (void)state;
-    struct operator *o =
+    struct operator* o =
         run(0, "trap '' TERM; echo READY; while :; do sleep 0.1; done");
     UNTIL(op_saw(o, "READY"));
     op_vanishes(o);
@@ -313,7 +311,7 @@ static void a_command_that_ignores_the_end_is_killed(void **state)
 static void a_command_that_takes_too_long_is_ended(void **state)
 {
     (void)state;
-    struct operator *o = run_for(0, "echo before; sleep 1000", 60000);
+    struct operator* o = run_for(0, "echo before; sleep 1000", 60000);
     UNTIL(op_saw(o, "before"));
     stage_later(59000);
     stage_rest();
@@ -329,11 +327,11 @@ static void a_command_that_takes_too_long_is_ended(void **state)
 
 static void an_operator_may_close_his_command(void **state)
 {
-    static const msg_close bye = { .which_result =
-                                       cmdop_agent_v1_Close_detached_tag,
-                                   .result.detached = true };
+    static const msg_close bye = {.which_result =
+                                      cmdop_agent_v1_Close_detached_tag,
+                                  .result.detached = true};
     (void)state;
-    struct operator *o = run(0, "echo READY; sleep 1000");
+    struct operator* o = run(0, "echo READY; sleep 1000");
     UNTIL(op_saw(o, "READY"));
     chan_close(&o->chan, &bye, CHAN_NOW);
     UNTIL(jobs.count == 0);
@@ -346,23 +344,23 @@ static void what_cannot_run_is_refused_with_its_reason(void **state)
 {
     static const struct {
         const char *name;
-        msg_code    code;
+        msg_code code;
     } bad[] = {
-        { "no-such-program-anywhere", cmdop_agent_v1_Code_CODE_NO_PROGRAM },
-        { "/etc/passwd", cmdop_agent_v1_Code_CODE_CANNOT_RUN },
-        { "/usr", cmdop_agent_v1_Code_CODE_CANNOT_RUN },
-        { "", cmdop_agent_v1_Code_CODE_NO_PROGRAM },
+        {"no-such-program-anywhere", cmdop_agent_v1_Code_CODE_NO_PROGRAM},
+        {"/etc/passwd", cmdop_agent_v1_Code_CODE_CANNOT_RUN},
+        {"/usr", cmdop_agent_v1_Code_CODE_CANNOT_RUN},
+        {"", cmdop_agent_v1_Code_CODE_NO_PROGRAM},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        const char *argv[] = { bad[i].name, NULL };
+        const char *argv[] = {bad[i].name, NULL};
         msg_exec_open p = cmdop_agent_v1_ExecOpen_init_zero;
-        struct operator *o = op_arrives(0, WINDOW, on_open);
+        struct operator* o = op_arrives(0, WINDOW, on_open);
         ask_argv(o, argv, 1, &p);
         assert_int_equal(o->rejected, 1);
         assert_int_equal(o->reject.code, bad[i].code);
     }
-    struct operator *o = op_arrives(0, WINDOW, on_open);
+    struct operator* o = op_arrives(0, WINDOW, on_open);
     msg_exec_open p = cmdop_agent_v1_ExecOpen_init_zero;
     ask_argv(o, NULL, 0, &p);
     assert_int_equal(o->rejected, 1);
@@ -370,17 +368,17 @@ static void what_cannot_run_is_refused_with_its_reason(void **state)
 }
 
 /* One more command for an operator, on a channel of the test's own. */
-static void ask_on(struct operator *o, struct chan *c, const char *script)
+static void ask_on(struct operator* o, struct chan *c, const char *script)
 {
     uint8_t raw[256];
-    const char *argv[] = { "sh", "-c", script, NULL };
-    struct msg_strings args = { .list = argv, .count = 3 };
+    const char *argv[] = {"sh", "-c", script, NULL};
+    struct msg_strings args = {.list = argv, .count = 3};
     msg_exec_open p = cmdop_agent_v1_ExecOpen_init_zero;
-    msg_open open = { .kind = cmdop_agent_v1_Kind_KIND_EXEC };
+    msg_open open = {.kind = cmdop_agent_v1_Kind_KIND_EXEC};
     p.argv = msg_strings_out(&args);
-    int n = msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_ExecOpen_fields,
-                             &p);
-    struct msg_blob blob = { .data = view_of(raw, (size_t)n) };
+    int n =
+        msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_ExecOpen_fields, &p);
+    struct msg_blob blob = {.data = view_of(raw, (size_t)n)};
     open.params = msg_blob_out(&blob);
     assert_int_equal(chan_open(&o->near.mux, c, &open), OK);
     half_settle(&o->near, &o->far);
@@ -392,16 +390,16 @@ static void the_machine_runs_only_so_many(void **state)
     /* Each of the operators runs several: the channels are the test's. */
     static struct chan chans[JOBS_MAX];
     for (int i = 0; i < JOBS_MAX; i++) {
-        struct operator *o = &op[i % 4];
+        struct operator* o = & op[i % 4];
         if (i < 4)
             (void)op_arrives(i, WINDOW, on_open);
         chan_init(&chans[i], &op_ops, o, 1, WINDOW, true);
         ask_on(o, &chans[i], "exec sleep 1000");
     }
     assert_int_equal(jobs.count, JOBS_MAX);
-    const char *argv[] = { "true", NULL };
+    const char *argv[] = {"true", NULL};
     msg_exec_open p = cmdop_agent_v1_ExecOpen_init_zero;
-    struct operator *late = op_arrives(4, WINDOW, on_open);
+    struct operator* late = op_arrives(4, WINDOW, on_open);
     ask_argv(late, argv, 1, &p);
     assert_int_equal(late->reject.code, cmdop_agent_v1_Code_CODE_LIMIT);
 }

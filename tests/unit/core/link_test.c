@@ -29,8 +29,8 @@
 
 struct pipe {
     uint8_t buf[PIPE_CAP];
-    size_t  len;
-    bool    closed;
+    size_t len;
+    bool closed;
 };
 
 static struct pipe pipes[2]; /* end i reads pipes[i] */
@@ -84,27 +84,27 @@ static void entropy(struct span out)
         out.ptr[i] = random_next++;
 }
 
-static const struct link_host host = { &relay_key, wall, entropy };
-static const uint8_t seed[32] = { 1, 2, 3 };
-static const br_ec_private_key leaf_key = { BR_EC_secp256r1,
-                                            (unsigned char *)leaf_x, 32 };
+static const struct link_host host = {&relay_key, wall, entropy};
+static const uint8_t seed[32] = {1, 2, 3};
+static const br_ec_private_key leaf_key = {BR_EC_secp256r1,
+                                           (unsigned char *)leaf_x, 32};
 
 /* ---- an end: a link with an owner ------------------------------------------------- */
 
 struct end {
     struct link link;
-    int         at; /* which pipe it reads */
+    int at; /* which pipe it reads */
     _Alignas(16) uint8_t tls[WIRE_TLS_BYTES];
     _Alignas(16) uint8_t h2[WIRE_H2_BYTES];
     uint8_t frame[WIRE_FRAME_BYTES];
     uint8_t out[WIRE_OUT_BYTES];
     uint8_t control[LINK_CONTROL_BYTES];
-    int     hellos, judges, welcomes, refusals, beats, drains, opens;
-    msg_hello   hello;
-    msg_proof   proof;
+    int hellos, judges, welcomes, refusals, beats, drains, opens;
+    msg_hello hello;
+    msg_proof proof;
     msg_welcome welcome;
-    msg_refuse  refuse;
-    bool        lets_in; /* in judge, at once */
+    msg_refuse refuse;
+    bool lets_in; /* in judge, at once */
 };
 
 static struct end dialer, taker;
@@ -174,24 +174,24 @@ static void on_wake(void *ctx)
 
 /* As agents, tools and relays have them: what does not concern a role is not
  * there. */
-static const struct link_ops dialer_ops = { .welcomed = on_welcomed,
-                                            .refused = on_refused,
-                                            .drain = on_drain,
-                                            .open = on_open,
-                                            .wake = on_wake };
-static const struct link_ops taker_ops = { .hello = on_hello,
-                                           .judge = on_judge,
-                                           .heartbeat = on_heartbeat,
+static const struct link_ops dialer_ops = {.welcomed = on_welcomed,
+                                           .refused = on_refused,
+                                           .drain = on_drain,
                                            .open = on_open,
-                                           .wake = on_wake };
+                                           .wake = on_wake};
+static const struct link_ops taker_ops = {.hello = on_hello,
+                                          .judge = on_judge,
+                                          .heartbeat = on_heartbeat,
+                                          .open = on_open,
+                                          .wake = on_wake};
 
 static struct link_mem mem_of(struct end *e, bool tls)
 {
     return (struct link_mem){
-        .wire = { .tls = tls ? SPAN_ARRAY(e->tls) : (struct span){ NULL, 0 },
-                  .h2 = SPAN_ARRAY(e->h2),
-                  .frame = SPAN_ARRAY(e->frame),
-                  .out = SPAN_ARRAY(e->out) },
+        .wire = {.tls = tls ? SPAN_ARRAY(e->tls) : (struct span){NULL, 0},
+                 .h2 = SPAN_ARRAY(e->h2),
+                 .frame = SPAN_ARRAY(e->frame),
+                 .out = SPAN_ARRAY(e->out)},
         .control = SPAN_ARRAY(e->control),
     };
 }
@@ -207,8 +207,8 @@ static void reset_end(struct end *e, int at)
 
 static void start_dialer(bool tls)
 {
-    const struct tls_client_cfg cfg = { .server_name = "relay.test",
-                                        .entropy = VIEW_ARRAY(seed) };
+    const struct tls_client_cfg cfg = {.server_name = "relay.test",
+                                       .entropy = VIEW_ARRAY(seed)};
     struct link_mem mem = mem_of(&dialer, tls);
     assert_int_equal(link_dialed(&dialer.link, 0, &mem, tls ? &cfg : NULL,
                                  "relay.test", &credential, &dialer_ops,
@@ -218,10 +218,10 @@ static void start_dialer(bool tls)
 
 static void start_taker(bool tls)
 {
-    const struct tls_server_cfg cfg = { .cert_der = VIEW_ARRAY(leaf_cert),
-                                        .key = &leaf_key,
-                                        .issuer_ec = true,
-                                        .entropy = VIEW_ARRAY(seed) };
+    const struct tls_server_cfg cfg = {.cert_der = VIEW_ARRAY(leaf_cert),
+                                       .key = &leaf_key,
+                                       .issuer_ec = true,
+                                       .entropy = VIEW_ARRAY(seed)};
     struct link_mem mem = mem_of(&taker, tls);
     assert_int_equal(link_accepted(&taker.link, 1, &mem, tls ? &cfg : NULL,
                                    &host, 16, &taker_ops, &taker),
@@ -251,15 +251,15 @@ static bool turn_end(struct end *e)
 
 static struct {
     struct wire wire;
-    int         at;
+    int at;
     _Alignas(16) uint8_t tls[WIRE_TLS_BYTES];
     _Alignas(16) uint8_t h2[WIRE_H2_BYTES];
     uint8_t frame[WIRE_FRAME_BYTES];
     uint8_t out[64 * 1024]; /* to be said */
-    size_t  out_len;
+    size_t out_len;
     uint8_t heard[KINDS][4096]; /* the last frame of each kind */
-    size_t  heard_len[KINDS];
-    int     count[KINDS];
+    size_t heard_len[KINDS];
+    int count[KINDS];
 } stranger;
 
 static void stranger_opened(void *ctx)
@@ -290,20 +290,19 @@ static size_t stranger_pull(void *ctx, struct span out)
     return n;
 }
 
-static const struct wire_ops stranger_ops = { stranger_opened,
-                                              stranger_message,
-                                              stranger_pull };
+static const struct wire_ops stranger_ops = {stranger_opened, stranger_message,
+                                             stranger_pull};
 
 static void start_stranger(int at)
 {
-    struct wire_mem mem = { .h2 = SPAN_ARRAY(stranger.h2),
-                            .frame = SPAN_ARRAY(stranger.frame) };
+    struct wire_mem mem = {.h2 = SPAN_ARRAY(stranger.h2),
+                           .frame = SPAN_ARRAY(stranger.frame)};
     wire_free(&stranger.wire);
     memset(&stranger, 0, sizeof(stranger));
     stranger.at = at;
     int err = at == 0 ? wire_client(&stranger.wire, 0, &mem, NULL, "x",
-                                    &stranger_ops, NULL) :
-                        wire_server(&stranger.wire, 1, &mem, NULL,
+                                    &stranger_ops, NULL)
+                      : wire_server(&stranger.wire, 1, &mem, NULL,
                                     &stranger_ops, NULL);
     assert_int_equal(err, OK);
 }
@@ -335,8 +334,8 @@ static void run(void)
 /* A frame of the stranger's own making. */
 static void utter_raw(struct view frame)
 {
-    struct span room = { stranger.out + stranger.out_len,
-                         sizeof(stranger.out) - stranger.out_len };
+    struct span room = {stranger.out + stranger.out_len,
+                        sizeof(stranger.out) - stranger.out_len};
     assert_true(frame.len + GRPCFRAME_HEAD <= room.len);
     grpcframe_head(room.ptr, (uint32_t)frame.len);
     memcpy(room.ptr + GRPCFRAME_HEAD, frame.ptr, frame.len);
@@ -389,7 +388,7 @@ static void fill_hello(cmdop_agent_v1_Role role)
 
 static int setup(void **state)
 {
-    static uint8_t seeds[3][SIGN_SEED_LEN] = { { 1 }, { 2 }, { 3 } };
+    static uint8_t seeds[3][SIGN_SEED_LEN] = {{1}, {2}, {3}};
     (void)state;
     assert_int_equal(h2_prepare(), OK);
     sign_keypair_from_seed(seeds[0], &relay_key);
@@ -397,10 +396,10 @@ static int setup(void **state)
     sign_keypair_from_seed(seeds[2], &other_key);
     random_next = 0;
     fill_hello(cmdop_agent_v1_Role_ROLE_MACHINE);
-    credential = (struct link_credential){ .hello = &hello,
-                                           .entropy = entropy,
-                                           .pin = relay_key.pub,
-                                           .machine = &machine_key };
+    credential = (struct link_credential){.hello = &hello,
+                                          .entropy = entropy,
+                                          .pin = relay_key.pub,
+                                          .machine = &machine_key};
     begin();
     return 0;
 }
@@ -523,11 +522,11 @@ static void sign_challenge(msg_challenge *c, const struct sign_key *key)
 {
     uint8_t digest[32];
     hash_once(heard(MSG_HELLO), digest);
-    struct proof_relay p = { .hello = VIEW_ARRAY(digest),
-                             .nonce = VIEW_ARRAY(c->nonce),
-                             .relay_key = VIEW_ARRAY(c->relay_key),
-                             .relay_time_ms = c->relay_time_ms,
-                             .version = c->version };
+    struct proof_relay p = {.hello = VIEW_ARRAY(digest),
+                            .nonce = VIEW_ARRAY(c->nonce),
+                            .relay_key = VIEW_ARRAY(c->relay_key),
+                            .relay_time_ms = c->relay_time_ms,
+                            .version = c->version};
     proof_relay_sign(&p, key, c->signature);
 }
 
@@ -611,8 +610,8 @@ static void a_challenge_of_another_connection_is_not_answered(void **state)
                        cmdop_agent_v1_Challenge_fields, &c);
     assert_true(n > 0);
     /* Hand it to the link as if the TLS connection had carried it. */
-    assert_int_equal(dialer.link.wire.ops->message(
-                         dialer.link.wire.ctx, view_of(frame, (size_t)n)),
+    assert_int_equal(dialer.link.wire.ops->message(dialer.link.wire.ctx,
+                                                   view_of(frame, (size_t)n)),
                      ERR_PIN);
 }
 
@@ -651,7 +650,7 @@ static void stranger_says_hello(void)
 /* The Frame that carried our Hello, as the taker saw it. */
 static struct view hello_frame(uint8_t *buf, size_t cap)
 {
-    int n = msg_encode((struct span){ buf, cap }, MSG_HELLO,
+    int n = msg_encode((struct span){buf, cap}, MSG_HELLO,
                        cmdop_agent_v1_Hello_fields, &hello);
     assert_true(n > 0);
     return view_of(buf, (size_t)n);
@@ -665,11 +664,11 @@ static msg_proof make_proof(const struct sign_key *key)
     strcpy(proof.name, "web-1");
     hash_once(hello_frame(said, sizeof(said)), mine);
     hash_once(heard(MSG_CHALLENGE), theirs);
-    struct proof_machine p = { .hello = VIEW_ARRAY(mine),
-                               .challenge = VIEW_ARRAY(theirs),
-                               .machine_key = VIEW_ARRAY(key->pub),
-                               .join_key = view_str(proof.join_key),
-                               .name = view_str(proof.name) };
+    struct proof_machine p = {.hello = VIEW_ARRAY(mine),
+                              .challenge = VIEW_ARRAY(theirs),
+                              .machine_key = VIEW_ARRAY(key->pub),
+                              .join_key = view_str(proof.join_key),
+                              .name = view_str(proof.name)};
     proof.machine_key.size = proof.signature.size = 32;
     memcpy(proof.machine_key.bytes, key->pub, 32);
     proof.signature.size = SIGN_LEN;
@@ -744,10 +743,8 @@ static void a_proof_of_an_earlier_connection_is_refused(void **state)
 
 static void a_hello_without_a_common_version_is_refused(void **state)
 {
-    static const uint32_t bad[][2] = { { 0, 0 },
-                                       { PROTO_VERSION_MAX + 1,
-                                         PROTO_VERSION_MAX + 9 },
-                                       { 2, 1 } };
+    static const uint32_t bad[][2] = {
+        {0, 0}, {PROTO_VERSION_MAX + 1, PROTO_VERSION_MAX + 9}, {2, 1}};
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         hello.version_min = bad[i][0];
@@ -799,27 +796,27 @@ static void a_refusal_is_told_with_its_remedy(void **state)
 /* ---- every state, every kind, both roles -------------------------------------------- */
 
 #define BIT(kind) (UINT64_C(1) << (kind))
-#define CHANNEL_KINDS                                                        \
-    (BIT(MSG_OPEN) | BIT(MSG_ACCEPT) | BIT(MSG_REJECT) | BIT(MSG_DATA) |     \
+#define CHANNEL_KINDS                                                    \
+    (BIT(MSG_OPEN) | BIT(MSG_ACCEPT) | BIT(MSG_REJECT) | BIT(MSG_DATA) | \
      BIT(MSG_CREDIT) | BIT(MSG_EVENT) | BIT(MSG_CLOSE))
 /* Numbers that nobody uses yet: a newer peer may, once the link is open. */
-#define NEW_KINDS                                                            \
+#define NEW_KINDS \
     (~UINT64_C(0) & ~(BIT(MSG_HEARTBEAT + 1) - 1) & ~CHANNEL_KINDS)
 #define OPEN_KINDS (BIT(MSG_PING) | BIT(MSG_PONG) | CHANNEL_KINDS | NEW_KINDS)
 
 /* What may come, written down a second time from docs/PROTOCOL.md. */
 static const struct {
     enum link_state state;
-    bool            initiator;
-    uint64_t        kinds;
+    bool initiator;
+    uint64_t kinds;
 } may_come[] = {
-    { LINK_CHALLENGE, true, BIT(MSG_CHALLENGE) | BIT(MSG_REFUSE) },
-    { LINK_WELCOME, true, BIT(MSG_WELCOME) | BIT(MSG_REFUSE) },
-    { LINK_OPEN, true, OPEN_KINDS | BIT(MSG_DRAIN) | BIT(MSG_REFUSE) },
-    { LINK_HELLO, false, BIT(MSG_HELLO) },
-    { LINK_PROOF, false, BIT(MSG_PROOF) },
-    { LINK_JUDGE, false, 0 },
-    { LINK_OPEN, false, OPEN_KINDS | BIT(MSG_HEARTBEAT) },
+    {LINK_CHALLENGE, true, BIT(MSG_CHALLENGE) | BIT(MSG_REFUSE)},
+    {LINK_WELCOME, true, BIT(MSG_WELCOME) | BIT(MSG_REFUSE)},
+    {LINK_OPEN, true, OPEN_KINDS | BIT(MSG_DRAIN) | BIT(MSG_REFUSE)},
+    {LINK_HELLO, false, BIT(MSG_HELLO)},
+    {LINK_PROOF, false, BIT(MSG_PROOF)},
+    {LINK_JUDGE, false, 0},
+    {LINK_OPEN, false, OPEN_KINDS | BIT(MSG_HEARTBEAT)},
 };
 
 static void bring_dialer_to(enum link_state state)
@@ -850,7 +847,7 @@ static void bring_taker_to(enum link_state state)
 /* A Frame of this kind with an empty message inside. */
 static void utter_empty(int kind)
 {
-    uint8_t frame[3] = { (uint8_t)(kind << 3 | 2), 0, 0 };
+    uint8_t frame[3] = {(uint8_t)(kind << 3 | 2), 0, 0};
     if (kind < 16) {
         utter_raw(view_of(frame, 2));
         return;
@@ -928,14 +925,14 @@ static void a_frame_that_is_none_ends_the_link(void **state)
 {
     static const struct {
         uint8_t bytes[8];
-        size_t  len;
+        size_t len;
     } bad[] = {
-        { { 0 }, 0 },                         /* nothing */
-        { { 0x32, 0, 0x3a, 0 }, 4 },          /* two fields */
-        { { 0x30, 0 }, 2 },                   /* a number, not a message */
-        { { 0x32, 5, 0 }, 3 },                /* shorter than it says */
-        { { 0x02, 0 }, 2 },                   /* field 0 */
-        { { 0xff, 0xff, 0xff, 0xff, 0xff }, 5 },
+        {{0}, 0},                /* nothing */
+        {{0x32, 0, 0x3a, 0}, 4}, /* two fields */
+        {{0x30, 0}, 2},          /* a number, not a message */
+        {{0x32, 5, 0}, 3},       /* shorter than it says */
+        {{0x02, 0}, 2},          /* field 0 */
+        {{0xff, 0xff, 0xff, 0xff, 0xff}, 5},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -948,11 +945,10 @@ static void a_frame_that_is_none_ends_the_link(void **state)
 
 static void a_message_that_does_not_parse_ends_the_link(void **state)
 {
-    static const int kinds[] = { MSG_PING, MSG_HEARTBEAT, MSG_OPEN,
-                                 MSG_DATA };
+    static const int kinds[] = {MSG_PING, MSG_HEARTBEAT, MSG_OPEN, MSG_DATA};
     (void)state;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        uint8_t frame[4] = { (uint8_t)((kinds[i] & 15) << 3 | 2), 0, 0, 0 };
+        uint8_t frame[4] = {(uint8_t)((kinds[i] & 15) << 3 | 2), 0, 0, 0};
         size_t n = 1;
         if (kinds[i] >= 16) {
             frame[0] |= 0x80;
@@ -971,7 +967,7 @@ static void a_message_that_does_not_parse_ends_the_link(void **state)
 
 static void a_ping_is_answered_with_its_token(void **state)
 {
-    msg_ping ping = { UINT64_C(0x123456789abcdef0) };
+    msg_ping ping = {UINT64_C(0x123456789abcdef0)};
     (void)state;
     bring_taker_to(LINK_OPEN);
     utter(MSG_PING, cmdop_agent_v1_Ping_fields, &ping);
@@ -983,19 +979,19 @@ static void a_ping_is_answered_with_its_token(void **state)
 static void heartbeat_drain_and_opens_reach_their_owners(void **state)
 {
     msg_heartbeat beat = cmdop_agent_v1_Heartbeat_init_zero;
-    msg_drain drain = { .reason = "soon" };
-    msg_open open = { .channel = 2 };
+    msg_drain drain = {.reason = "soon"};
+    msg_open open = {.channel = 2};
     (void)state;
     meet(true);
     assert_int_equal(link_send(&dialer.link, MSG_HEARTBEAT,
                                cmdop_agent_v1_Heartbeat_fields, &beat),
                      OK);
-    assert_int_equal(link_send(&taker.link, MSG_DRAIN,
-                               cmdop_agent_v1_Drain_fields, &drain),
-                     OK);
-    assert_int_equal(link_send(&taker.link, MSG_OPEN,
-                               cmdop_agent_v1_Open_fields, &open),
-                     OK);
+    assert_int_equal(
+        link_send(&taker.link, MSG_DRAIN, cmdop_agent_v1_Drain_fields, &drain),
+        OK);
+    assert_int_equal(
+        link_send(&taker.link, MSG_OPEN, cmdop_agent_v1_Open_fields, &open),
+        OK);
     taker.link.heard = false;
     run();
     assert_int_equal(taker.beats, 1);
@@ -1020,7 +1016,7 @@ static void an_orderly_end_has_no_reason(void **state)
 
 static void what_comes_after_the_end_is_dropped(void **state)
 {
-    msg_open open = { .channel = 1 };
+    msg_open open = {.channel = 1};
     (void)state;
     bring_taker_to(LINK_OPEN);
     link_end(&taker.link);

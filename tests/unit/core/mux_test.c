@@ -15,10 +15,10 @@
 
 #include "unit/core/pair.h"
 
-#define USERS   6
-#define IN_CAP  (512 * 1024)
-#define WINDOW  1000
-#define CHANS   4 /* of one link, at most */
+#define USERS  6
+#define IN_CAP (512 * 1024)
+#define WINDOW 1000
+#define CHANS  4 /* of one link, at most */
 
 /* ---- an owner of one channel ----------------------------------------------------- */
 
@@ -28,25 +28,25 @@ struct user {
     struct chan chan;
     /* what it sends: bytes from `held` on, of `len` in all */
     struct view out[CHAN_STREAMS];
-    uint64_t    held[CHAN_STREAMS];
-    bool        fin[CHAN_STREAMS];
+    uint64_t held[CHAN_STREAMS];
+    bool fin[CHAN_STREAMS];
     /* what it got */
-    uint8_t  in[CHAN_STREAMS][IN_CAP];
+    uint8_t in[CHAN_STREAMS][IN_CAP];
     uint64_t in_from[CHAN_STREAMS]; /* offset of in[0] */
     uint64_t in_next[CHAN_STREAMS];
-    bool     in_fin[CHAN_STREAMS];
+    bool in_fin[CHAN_STREAMS];
     uint64_t gaps;
     uint64_t acked[CHAN_STREAMS];
-    int      accepted, rejected, closed, lost, ended, events;
+    int accepted, rejected, closed, lost, ended, events;
     msg_accept accept;
     msg_reject reject;
-    msg_close  close;
-    enum when  drop_when; /* free the channel inside this callback */
-    bool       use;       /* uses bytes at once */
-    int        verdict;   /* what data() returns */
+    msg_close close;
+    enum when drop_when; /* free the channel inside this callback */
+    bool use;            /* uses bytes at once */
+    int verdict;         /* what data() returns */
 };
 
-static struct half left, right; /* left made the connection */
+static struct half left, right;     /* left made the connection */
 static struct user users[2][USERS]; /* [0] left's, [1] right's */
 static msg_open last_open;
 static uint8_t last_params[FRAME_MAX];
@@ -77,8 +77,8 @@ static void on_rejected(void *ctx, const msg_reject *r)
     u->reject = *r;
 }
 
-static int on_data(void *ctx, uint32_t stream, uint64_t off,
-                   struct view bytes, bool fin)
+static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
+                   bool fin)
 {
     struct user *u = ctx;
     assert_true(stream < CHAN_STREAMS && !u->in_fin[stream]);
@@ -125,8 +125,7 @@ static void on_closed(void *ctx, const msg_close *c)
         u->close = *c;
 }
 
-static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off,
-                           bool *fin)
+static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
 {
     struct user *u = ctx;
     if (*off < u->held[stream])
@@ -173,8 +172,7 @@ static void right_open(void *ctx, const msg_open *open, struct view params)
         memcpy(last_params, params.ptr, params.len);
     if (taker == NULL)
         return; /* the test answers later */
-    assert_int_equal(chan_accept(&right.mux, &taker->chan, open, &answer),
-                     OK);
+    assert_int_equal(chan_accept(&right.mux, &taker->chan, open, &answer), OK);
 }
 
 static void init_user(struct user *u, uint32_t streams, bool bulk)
@@ -263,24 +261,24 @@ static int inject_data(struct half *to, uint32_t channel, uint32_t stream,
                        uint64_t offset, size_t len, bool fin)
 {
     static uint8_t buf[MSG_DATA_HEAD_MAX + IN_CAP];
-    struct msg_data d = { channel, stream, offset, fin };
+    struct msg_data d = {channel, stream, offset, fin};
     size_t n = msg_data_head(buf, &d, len);
     if (len > 0)
         memcpy(buf + n, pattern() + offset, len);
-    return half_take(to, view_of(buf + GRPCFRAME_HEAD,
-                                 n + len - GRPCFRAME_HEAD));
+    return half_take(to,
+                     view_of(buf + GRPCFRAME_HEAD, n + len - GRPCFRAME_HEAD));
 }
 
 static int inject_open(struct half *to, uint32_t channel)
 {
-    msg_open m = { .channel = channel, .window = WINDOW };
+    msg_open m = {.channel = channel, .window = WINDOW};
     return inject(to, MSG_OPEN, cmdop_agent_v1_Open_fields, &m);
 }
 
 static int inject_credit(struct half *to, uint32_t channel, uint32_t stream,
                          uint64_t ack, uint64_t limit)
 {
-    msg_credit m = { channel, stream, ack, limit };
+    msg_credit m = {channel, stream, ack, limit};
     return inject(to, MSG_CREDIT, cmdop_agent_v1_Credit_fields, &m);
 }
 
@@ -296,7 +294,7 @@ static int inject_close(struct half *to, uint32_t channel)
 static void an_open_reaches_the_peer_and_its_accept_comes_back(void **state)
 {
     static const uint8_t params[] = "three small words";
-    struct msg_blob blob = { .data = VIEW_ARRAY(params) };
+    struct msg_blob blob = {.data = VIEW_ARRAY(params)};
     msg_open open = cmdop_agent_v1_Open_init_zero;
     struct user *u = &users[0][0];
     (void)state;
@@ -326,7 +324,7 @@ static void an_open_reaches_the_peer_and_its_accept_comes_back(void **state)
 
 static void a_stream_starts_above_zero_only_where_that_was_said(void **state)
 {
-    msg_accept a = { .channel = 1, .window = WINDOW };
+    msg_accept a = {.channel = 1, .window = WINDOW};
     (void)state;
     for (int i = 0; i < 6; i++) {
         setup(NULL);
@@ -344,15 +342,15 @@ static void a_stream_starts_above_zero_only_where_that_was_said(void **state)
 /* Sums of offsets must not wrap, whatever a peer writes. */
 static void an_offset_that_no_stream_reaches_is_a_breach(void **state)
 {
-    struct msg_data d = { .channel = 1, .offset = UINT64_MAX };
+    struct msg_data d = {.channel = 1, .offset = UINT64_MAX};
     uint8_t buf[MSG_DATA_HEAD_MAX];
     (void)state;
     connect_users(0);
     users[0][0].chan.gaps_ok = true;
     for (int i = 0; i < 2; i++) {
         size_t n = msg_data_head(buf, &d, 0) - GRPCFRAME_HEAD;
-        assert_int_equal(
-            half_take(&left, view_of(buf + GRPCFRAME_HEAD, n)), ERR_PROTO);
+        assert_int_equal(half_take(&left, view_of(buf + GRPCFRAME_HEAD, n)),
+                         ERR_PROTO);
         d.offset = UINT64_MAX / 2 + 1;
     }
 }
@@ -380,8 +378,7 @@ static void a_rejection_frees_the_channel_and_says_why(void **state)
     assert_int_equal(ask_for(u), OK);
     settle();
     assert_int_equal(mux_reject(&right.mux, last_open.channel,
-                                cmdop_agent_v1_Code_CODE_OFFLINE, "no",
-                                "wait"),
+                                cmdop_agent_v1_Code_CODE_OFFLINE, "no", "wait"),
                      OK);
     settle();
     assert_int_equal(u->rejected, 1);
@@ -426,16 +423,14 @@ static void too_many_channels_are_refused_on_both_sides(void **state)
 
 static void an_answer_out_of_order_is_a_breach(void **state)
 {
-    msg_accept a = { .channel = 1, .window = WINDOW };
-    msg_reject r = { .channel = 1 };
+    msg_accept a = {.channel = 1, .window = WINDOW};
+    msg_reject r = {.channel = 1};
     (void)state;
     connect_users(0);
-    assert_int_equal(inject(&left, MSG_ACCEPT, cmdop_agent_v1_Accept_fields,
-                            &a),
-                     ERR_PROTO);
-    assert_int_equal(inject(&left, MSG_REJECT, cmdop_agent_v1_Reject_fields,
-                            &r),
-                     ERR_PROTO);
+    assert_int_equal(
+        inject(&left, MSG_ACCEPT, cmdop_agent_v1_Accept_fields, &a), ERR_PROTO);
+    assert_int_equal(
+        inject(&left, MSG_REJECT, cmdop_agent_v1_Reject_fields, &r), ERR_PROTO);
     taker = NULL;
     assert_int_equal(ask_for(&users[0][1]), OK);
     assert_int_equal(inject_data(&left, 3, 0, 0, 1, false), ERR_PROTO);
@@ -519,8 +514,7 @@ static void a_peer_that_sends_more_to_the_opener_is_found_out(void **state)
     users[0][0].use = false;
     assert_int_equal(inject_data(&left, 1, 1, 0, WINDOW, false), OK);
     assert_int_equal(inject_data(&left, 1, 1, WINDOW, 1, false), ERR_PROTO);
-    assert_int_equal(inject_data(&left, 1, 0, 0, WINDOW + 1, false),
-                     ERR_PROTO);
+    assert_int_equal(inject_data(&left, 1, 0, 0, WINDOW + 1, false), ERR_PROTO);
 }
 
 static void a_lowered_limit_takes_nothing_back(void **state)
@@ -769,9 +763,9 @@ static void an_open_that_is_taken_back_is_told(void **state)
     settle();
     assert_int_equal(a->ended, 1);
     assert_int_equal(right.gone, 1);
-    assert_int_equal(chan_accept(&right.mux, &users[1][0].chan, &last_open,
-                                 &answer),
-                     OK); /* too late, and harmless */
+    assert_int_equal(
+        chan_accept(&right.mux, &users[1][0].chan, &last_open, &answer),
+        OK); /* too late, and harmless */
     settle();
     assert_int_equal(a->accepted, 0);
     assert_int_equal(left.err, OK);
@@ -804,9 +798,8 @@ static void a_draining_close_survives_a_late_rejection(void **state)
     settle();
     say(a, 0, 10, true);
     chan_close(&a->chan, &done, CHAN_DRAIN);
-    assert_int_equal(mux_reject(&right.mux, 1, cmdop_agent_v1_Code_CODE_DENIED,
-                                "", ""),
-                     OK);
+    assert_int_equal(
+        mux_reject(&right.mux, 1, cmdop_agent_v1_Code_CODE_DENIED, "", ""), OK);
     settle();
     assert_int_equal(a->rejected, 1);
     assert_int_equal(left.mux.count, 0);
@@ -814,9 +807,9 @@ static void a_draining_close_survives_a_late_rejection(void **state)
 
 static void what_is_said_to_a_channel_that_is_gone_is_dropped(void **state)
 {
-    msg_accept a = { .channel = 1 };
-    msg_reject r = { .channel = 1 };
-    msg_event e = { .channel = 1 };
+    msg_accept a = {.channel = 1};
+    msg_reject r = {.channel = 1};
+    msg_event e = {.channel = 1};
     (void)state;
     connect_users(0);
     chan_drop(&users[1][0].chan);
@@ -824,14 +817,11 @@ static void what_is_said_to_a_channel_that_is_gone_is_dropped(void **state)
     assert_int_equal(inject_data(&right, 99, 0, 5, 10, true), OK);
     assert_int_equal(inject_credit(&right, 1, 0, 50, 60), OK);
     assert_int_equal(inject_close(&right, 1), OK);
-    assert_int_equal(inject(&right, MSG_ACCEPT, cmdop_agent_v1_Accept_fields,
-                            &a),
-                     OK);
-    assert_int_equal(inject(&right, MSG_REJECT, cmdop_agent_v1_Reject_fields,
-                            &r),
-                     OK);
-    assert_int_equal(inject(&right, MSG_EVENT, cmdop_agent_v1_Event_fields,
-                            &e),
+    assert_int_equal(
+        inject(&right, MSG_ACCEPT, cmdop_agent_v1_Accept_fields, &a), OK);
+    assert_int_equal(
+        inject(&right, MSG_REJECT, cmdop_agent_v1_Reject_fields, &r), OK);
+    assert_int_equal(inject(&right, MSG_EVENT, cmdop_agent_v1_Event_fields, &e),
                      OK);
     assert_int_equal(users[1][0].closed, 0);
 }
@@ -898,9 +888,8 @@ static void a_channel_may_be_freed_in_any_callback(void **state)
 
 static void fill_control(struct half *h)
 {
-    msg_ping ping = { 1 };
-    while (mux_send(&h->mux, MSG_PING, cmdop_agent_v1_Ping_fields, &ping) ==
-           OK)
+    msg_ping ping = {1};
+    while (mux_send(&h->mux, MSG_PING, cmdop_agent_v1_Ping_fields, &ping) == OK)
         continue;
 }
 
@@ -915,9 +904,9 @@ static void a_full_control_queue_is_said_and_costs_nothing(void **state)
     assert_int_equal(a->chan.state, CHAN_FREE);
     assert_int_equal(left.mux.count, 1);
     assert_int_equal(chan_event(&users[0][1].chan, &e), ERR_FULL);
-    assert_int_equal(mux_reject(&left.mux, 2, cmdop_agent_v1_Code_CODE_LIMIT,
-                                "", ""),
-                     ERR_FULL);
+    assert_int_equal(
+        mux_reject(&left.mux, 2, cmdop_agent_v1_Code_CODE_LIMIT, "", ""),
+        ERR_FULL);
     settle();
     assert_int_equal(ask_for(a), OK);
     assert_int_equal(a->chan.number, 3); /* no number was lost */
@@ -952,7 +941,7 @@ static size_t pull_pieces(size_t piece, uint8_t *out, size_t cap)
     size_t n = 0, got;
     do {
         size_t room = cap - n < piece ? cap - n : piece;
-        got = mux_pull(&left.mux, (struct span){ out + n, room });
+        got = mux_pull(&left.mux, (struct span){out + n, room});
         n += got;
     } while (got > 0);
     return n;
@@ -961,7 +950,7 @@ static size_t pull_pieces(size_t piece, uint8_t *out, size_t cap)
 static void a_message_longer_than_the_room_is_cut_and_stays_whole(void **state)
 {
     static uint8_t params[ARGS_MAX], whole[65536], cut[65536];
-    struct msg_blob blob = { .data = VIEW_ARRAY(params) };
+    struct msg_blob blob = {.data = VIEW_ARRAY(params)};
     msg_open open = cmdop_agent_v1_Open_init_zero;
     (void)state;
     memset(params, 'p', sizeof(params));
@@ -990,11 +979,11 @@ static void data_never_cuts_into_a_message(void **state)
     connect_users(0);
     say(a, 0, WINDOW, true);
     for (int i = 0; i < 20; i++) {
-        msg_ping ping = { (uint64_t)i << 40 };
-        assert_int_equal(mux_send(&left.mux, 30, cmdop_agent_v1_Ping_fields,
-                                  &ping),
-                         OK); /* a kind that nobody knows */
-        n = mux_pull(&left.mux, (struct span){ buf, 7 });
+        msg_ping ping = {(uint64_t)i << 40};
+        assert_int_equal(
+            mux_send(&left.mux, 30, cmdop_agent_v1_Ping_fields, &ping),
+            OK); /* a kind that nobody knows */
+        n = mux_pull(&left.mux, (struct span){buf, 7});
         assert_int_equal(n, 7);
         half_feed(&right, view_of(buf, n));
         n = mux_pull(&left.mux, SPAN_ARRAY(buf));
@@ -1015,7 +1004,7 @@ static uint32_t next_frame(int *kind)
     struct view frame, body, in;
     struct msg_data d;
     struct grpcframe g;
-    size_t n = mux_pull(&left.mux, (struct span){ buf, 600 });
+    size_t n = mux_pull(&left.mux, (struct span){buf, 600});
     assert_true(n > 0);
     in = view_of(buf, n);
     grpcframe_init(&g, SPAN_ARRAY(left.frame));
@@ -1029,7 +1018,7 @@ static uint32_t next_frame(int *kind)
 
 static void the_most_urgent_goes_first_and_equals_take_turns(void **state)
 {
-    msg_ping ping = { 1 };
+    msg_ping ping = {1};
     int kind;
     (void)state;
     for (int i = 0; i < 4; i++) {
@@ -1050,9 +1039,8 @@ static void the_most_urgent_goes_first_and_equals_take_turns(void **state)
     assert_true(first + second == 5 + 7 && first != second);
     say(&users[0][1], 0, 19000, false);
     assert_int_equal(next_frame(&kind), 3); /* a key overtakes them */
-    assert_int_equal(mux_send(&left.mux, MSG_PING, cmdop_agent_v1_Ping_fields,
-                              &ping),
-                     OK);
+    assert_int_equal(
+        mux_send(&left.mux, MSG_PING, cmdop_agent_v1_Ping_fields, &ping), OK);
     assert_int_equal(next_frame(&kind), 0);
     assert_int_equal(kind, MSG_PING);
 }
@@ -1084,7 +1072,7 @@ static void a_silent_mux_has_nothing_to_send(void **state)
     say(&users[0][0], 0, 10, false);
     assert_true(left.wakes > wakes);
     assert_true(mux_has_output(&left.mux));
-    assert_int_equal(mux_pull(&left.mux, (struct span){ buf, 100 }), 0);
+    assert_int_equal(mux_pull(&left.mux, (struct span){buf, 100}), 0);
     assert_true(mux_pull(&left.mux, SPAN_ARRAY(buf)) > 0);
 }
 
@@ -1092,14 +1080,13 @@ static void a_silent_mux_has_nothing_to_send(void **state)
 
 static void what_does_not_parse_is_a_breach_in_every_kind(void **state)
 {
-    static const uint8_t junk[] = { 0x08 }; /* a tag without its value */
+    static const uint8_t junk[] = {0x08}; /* a tag without its value */
     const char *why = "";
     (void)state;
     connect_users(0);
     for (int kind = MSG_OPEN; kind <= MSG_CLOSE; kind++) {
         why = "";
-        assert_int_equal(mux_message(&right.mux, kind, VIEW_ARRAY(junk),
-                                     &why),
+        assert_int_equal(mux_message(&right.mux, kind, VIEW_ARRAY(junk), &why),
                          ERR_PROTO);
         assert_true(why[0] != '\0');
     }
@@ -1107,12 +1094,11 @@ static void what_does_not_parse_is_a_breach_in_every_kind(void **state)
 
 static void a_kind_of_a_newer_peer_is_passed_over(void **state)
 {
-    static const uint8_t junk[] = { 0xff, 0xff };
+    static const uint8_t junk[] = {0xff, 0xff};
     const char *why = "";
     (void)state;
     assert_int_equal(mux_message(&right.mux, 23, VIEW_ARRAY(junk), &why), OK);
-    assert_int_equal(mux_message(&right.mux, 5000, VIEW_ARRAY(junk), &why),
-                     OK);
+    assert_int_equal(mux_message(&right.mux, 5000, VIEW_ARRAY(junk), &why), OK);
 }
 
 #define FACT(f) cmocka_unit_test_setup(f, setup)

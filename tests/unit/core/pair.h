@@ -15,16 +15,16 @@
 #include "limits.h"
 
 struct half {
-    struct mux       mux;
-    struct half     *peer;
+    struct mux mux;
+    struct half *peer;
     struct grpcframe in;
-    int              err; /* of the last message that was not OK */
-    const char      *why;
-    int              wakes;
-    uint32_t         gone; /* number of an Open that was taken back */
-    uint64_t         bytes_in;
-    uint8_t          control[2 * FRAME_MAX];
-    uint8_t          frame[FRAME_MAX];
+    int err; /* of the last message that was not OK */
+    const char *why;
+    int wakes;
+    uint32_t gone; /* number of an Open that was taken back */
+    uint64_t bytes_in;
+    uint8_t control[2 * FRAME_MAX];
+    uint8_t frame[FRAME_MAX];
     void (*on_open)(void *ctx, const msg_open *open, struct view params);
     void *ctx;
 };
@@ -44,26 +44,24 @@ static inline void half_open(void *ctx, const msg_open *open,
     h->on_open(h->ctx, open, params);
 }
 
-static inline void half_gone(void *ctx, uint32_t number,
-                             const msg_close *end)
+static inline void half_gone(void *ctx, uint32_t number, const msg_close *end)
 {
     struct half *h = ctx;
     (void)end;
     h->gone = number;
 }
 
-static const struct mux_ops half_ops = { .open = half_open,
-                                         .gone = half_gone,
-                                         .wake = half_wake };
+static const struct mux_ops half_ops = {
+    .open = half_open, .gone = half_gone, .wake = half_wake};
 
-static inline void half_init(struct half *h, struct half *peer,
-                             bool initiator, uint32_t count_max)
+static inline void half_init(struct half *h, struct half *peer, bool initiator,
+                             uint32_t count_max)
 {
     memset(h, 0, offsetof(struct half, control));
     h->peer = peer;
     grpcframe_init(&h->in, SPAN_ARRAY(h->frame));
-    mux_init(&h->mux, SPAN_ARRAY(h->control), initiator, count_max,
-             &half_ops, h);
+    mux_init(&h->mux, SPAN_ARRAY(h->control), initiator, count_max, &half_ops,
+             h);
 }
 
 /* One message as it stands on the wire, without its gRPC prefix. */
@@ -100,7 +98,7 @@ static inline size_t half_move(struct half *from, size_t max)
     static uint8_t buf[64 * 1024];
     if (max > sizeof(buf))
         max = sizeof(buf);
-    size_t n = mux_pull(&from->mux, (struct span){ buf, max });
+    size_t n = mux_pull(&from->mux, (struct span){buf, max});
     if (n > 0)
         half_feed(from->peer, view_of(buf, n));
     return n;

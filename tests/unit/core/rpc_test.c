@@ -18,12 +18,12 @@
 
 struct asker {
     struct chan chan;
-    uint8_t     got[256 * 1024];
-    size_t      len;
-    bool        lazy, fin;
-    int         accepted, rejected, closed;
-    msg_reject  reject;
-    msg_close   close;
+    uint8_t got[256 * 1024];
+    size_t len;
+    bool lazy, fin;
+    int accepted, rejected, closed;
+    msg_reject reject;
+    msg_close close;
 };
 
 static struct half near, far;
@@ -49,8 +49,8 @@ static void on_rejected(void *ctx, const msg_reject *r)
     k->reject = *r;
 }
 
-static int on_data(void *ctx, uint32_t stream, uint64_t off,
-                   struct view bytes, bool fin)
+static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
+                   bool fin)
 {
     struct asker *k = ctx;
     assert_int_equal(stream, 0);
@@ -79,8 +79,7 @@ static void on_closed(void *ctx, const msg_close *c)
         k->close = *c;
 }
 
-static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off,
-                           bool *fin)
+static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
 {
     (void)ctx;
     (void)stream;
@@ -89,12 +88,12 @@ static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off,
     return VIEW_NONE;
 }
 
-static const struct chan_ops ops = { .accepted = on_accepted,
-                                     .rejected = on_rejected,
-                                     .data = on_data,
-                                     .event = on_event,
-                                     .closed = on_closed,
-                                     .peek = on_peek };
+static const struct chan_ops ops = {.accepted = on_accepted,
+                                    .rejected = on_rejected,
+                                    .data = on_data,
+                                    .event = on_event,
+                                    .closed = on_closed,
+                                    .peek = on_peek};
 
 /* Record i is its number, over and over. */
 static int record(void *ctx, const char *of, uint32_t at, struct span out)
@@ -143,11 +142,11 @@ static struct asker *ask(int i, uint32_t window)
 {
     struct asker *k = &askers[i];
     uint8_t raw[64];
-    msg_rpc_open p = { .method = "machines.list" };
-    msg_open open = { .kind = cmdop_agent_v1_Kind_KIND_RPC };
+    msg_rpc_open p = {.method = "machines.list"};
+    msg_open open = {.kind = cmdop_agent_v1_Kind_KIND_RPC};
     int n =
         msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_RpcOpen_fields, &p);
-    struct msg_blob blob = { .data = view_of(raw, (size_t)n) };
+    struct msg_blob blob = {.data = view_of(raw, (size_t)n)};
     open.params = msg_blob_out(&blob);
     chan_init(&k->chan, &ops, k, 1, window, false);
     assert_int_equal(chan_open(&near.mux, &k->chan, &open), OK);
@@ -259,8 +258,8 @@ static void too_many_questions_are_refused(void **state)
 
 static void an_asker_that_leaves_frees_the_slot(void **state)
 {
-    static const msg_close bye = { .which_result =
-                                       cmdop_agent_v1_Close_detached_tag };
+    static const msg_close bye = {.which_result =
+                                      cmdop_agent_v1_Close_detached_tag};
     (void)state;
     records = 400;
     record_len = 500;
@@ -279,7 +278,7 @@ static void an_asker_that_leaves_frees_the_slot(void **state)
 static void bytes_towards_an_answer_are_dropped(void **state)
 {
     uint8_t frame[64];
-    struct msg_data d = { .channel = 1 };
+    struct msg_data d = {.channel = 1};
     (void)state;
     records = 400;
     record_len = 500;
@@ -287,9 +286,9 @@ static void bytes_towards_an_answer_are_dropped(void **state)
     (void)ask(0, 1000);
     size_t n = msg_data_head(frame, &d, 1);
     frame[n++] = 'x';
-    assert_int_equal(half_take(&far, view_of(frame + GRPCFRAME_HEAD,
-                                             n - GRPCFRAME_HEAD)),
-                     OK); /* it is closing from its first moment */
+    assert_int_equal(
+        half_take(&far, view_of(frame + GRPCFRAME_HEAD, n - GRPCFRAME_HEAD)),
+        OK); /* it is closing from its first moment */
     assert_int_equal(far.err, OK);
 }
 

@@ -7,16 +7,16 @@
 #include "unit/core/stage.h"
 
 #define WINDOW (256 * 1024)
-#define BYTES  ((size_t)SESSIONS_MAX * (SESSION_RING + 512 * 1024) +         \
-               4 * 1024 * 1024)
+#define BYTES \
+    ((size_t)SESSIONS_MAX * (SESSION_RING + 512 * 1024) + 4 * 1024 * 1024)
 /* A terminal that passes bytes as they are, and says when it is ready. */
-#define RAW    "stty raw -echo -opost; printf READY; "
+#define RAW "stty raw -echo -opost; printf READY; "
 
 static struct sessions sessions;
 
 static void on_open(void *ctx, const msg_open *open, struct view params)
 {
-    struct operator *o = ctx;
+    struct operator* o = ctx;
     session_open(&sessions, &o->far.mux, open, params);
 }
 
@@ -63,17 +63,17 @@ struct wish {
     const char *name;
     const char *term;
     const char *env;
-    bool        last, observe, resume;
-    uint64_t    offset;
-    uint32_t    rows, cols;
+    bool last, observe, resume;
+    uint64_t offset;
+    uint32_t rows, cols;
 };
 
-static void ask(struct operator *o, const struct wish *w)
+static void ask(struct operator* o, const struct wish *w)
 {
-    const char *argv[] = { "sh", "-c", w->script, NULL };
-    const char *env[] = { w->env, NULL };
-    struct msg_strings args = { .list = argv, .count = 3 };
-    struct msg_strings vars = { .list = env, .count = 1 };
+    const char *argv[] = {"sh", "-c", w->script, NULL};
+    const char *env[] = {w->env, NULL};
+    struct msg_strings args = {.list = argv, .count = 3};
+    struct msg_strings vars = {.list = env, .count = 1};
     msg_pty_open p = cmdop_agent_v1_PtyOpen_init_zero;
     if (w->script != NULL)
         p.argv = msg_strings_out(&args);
@@ -90,46 +90,44 @@ static void ask(struct operator *o, const struct wish *w)
     p.out_offset = w->offset;
     p.rows = w->rows;
     p.cols = w->cols;
-    op_asks(o, cmdop_agent_v1_Kind_KIND_PTY, cmdop_agent_v1_PtyOpen_fields,
-            &p);
+    op_asks(o, cmdop_agent_v1_Kind_KIND_PTY, cmdop_agent_v1_PtyOpen_fields, &p);
 }
 
-static struct operator *arrive(int i, const struct wish *w)
+static struct operator* arrive(int i, const struct wish *w)
 {
-    struct operator *o = op_arrives(i, WINDOW, on_open);
+    struct operator* o = op_arrives(i, WINDOW, on_open);
     ask(o, w);
     return o;
 }
 
-static struct operator *run(int i, const char *script)
+static struct operator* run(int i, const char *script)
 {
-    struct operator *o = arrive(i, &(struct wish){ .script = script });
+    struct operator* o = arrive(i, &(struct wish){.script = script});
     assert_int_equal(o->accepted, 1);
     return o;
 }
 
-static msg_pty_accept info_of(const struct operator *o)
+static msg_pty_accept info_of(const struct operator* o)
 {
     msg_pty_accept p = cmdop_agent_v1_PtyAccept_init_zero;
-    assert_int_equal(msg_decode(view_of(o->accept.params.bytes,
-                                        o->accept.params.size),
-                                cmdop_agent_v1_PtyAccept_fields, &p),
-                     OK);
+    assert_int_equal(
+        msg_decode(view_of(o->accept.params.bytes, o->accept.params.size),
+                   cmdop_agent_v1_PtyAccept_fields, &p),
+        OK);
     return p;
 }
 
 /* Operator i joins the session that `first` made. */
-static struct operator *join(int i, const struct operator *first,
-                             bool observe)
+static struct operator* join(int i, const struct operator* first, bool observe)
 {
     msg_pty_accept p = info_of(first);
-    struct operator *o = arrive(
-        i, &(struct wish){ .session = p.session_id, .observe = observe });
+    struct operator* o =
+        arrive(i, &(struct wish){.session = p.session_id, .observe = observe});
     assert_int_equal(o->accepted, 1);
     return o;
 }
 
-static void assert_exit(const struct operator *o, uint32_t status)
+static void assert_exit(const struct operator* o, uint32_t status)
 {
     assert_int_equal(o->closed, 1);
     assert_int_equal(o->close.which_result,
@@ -142,7 +140,7 @@ static void assert_exit(const struct operator *o, uint32_t status)
 static void output_and_exit_status_arrive(void **state)
 {
     (void)state;
-    struct operator *o = run(0, "printf one; exit 3");
+    struct operator* o = run(0, "printf one; exit 3");
     UNTIL(o->closed);
     assert_string_equal(o->seen[0], "one");
     assert_true(o->ended[0]);
@@ -153,7 +151,7 @@ static void output_and_exit_status_arrive(void **state)
 static void a_signal_that_ended_it_is_told(void **state)
 {
     (void)state;
-    struct operator *o = run(0, "kill -TERM $$");
+    struct operator* o = run(0, "kill -TERM $$");
     UNTIL(o->closed);
     assert_int_equal(o->close.which_result, cmdop_agent_v1_Close_signal_tag);
     assert_int_equal(o->close.result.signal, 15);
@@ -162,7 +160,7 @@ static void a_signal_that_ended_it_is_told(void **state)
 static void what_is_typed_reaches_the_shell(void **state)
 {
     (void)state;
-    struct operator *o = run(0, RAW "head -c 5; exit 0");
+    struct operator* o = run(0, RAW "head -c 5; exit 0");
     UNTIL(op_saw(o, "READY"));
     op_types(o, "hello and more");
     UNTIL(o->closed);
@@ -172,32 +170,32 @@ static void what_is_typed_reaches_the_shell(void **state)
 static void the_child_knows_who_started_it(void **state)
 {
     (void)state;
-    struct operator *o = arrive(
-        0, &(struct wish){ .script = "echo $TERM/$CMDOP_MACHINE/"
-                                     "$CMDOP_OPERATOR/$LC_X/$LD_X; "
-                                     "echo $CMDOP_SESSION",
-                           .term = "screen-256color",
-                           .env = "LC_X=yes" });
+    struct operator* o =
+        arrive(0, &(struct wish){.script = "echo $TERM/$CMDOP_MACHINE/"
+                                           "$CMDOP_OPERATOR/$LC_X/$LD_X; "
+                                           "echo $CMDOP_SESSION",
+                                 .term = "screen-256color",
+                                 .env = "LC_X=yes"});
     UNTIL(o->closed);
     assert_true(op_saw(o, "screen-256color/web-1/ada/yes/\r\n"));
     assert_true(op_saw(o, info_of(o).session_id));
-    o = arrive(0, &(struct wish){ .script = "echo $TERM/$LD_X/",
-                                  .term = "x;rm -rf",
-                                  .env = "LD_X=no" });
+    o = arrive(0, &(struct wish){.script = "echo $TERM/$LD_X/",
+                                 .term = "x;rm -rf",
+                                 .env = "LD_X=no"});
     UNTIL(o->closed);
     assert_string_equal(o->seen[0], "xterm//\r\n");
 }
 
 static void the_window_size_is_set_and_follows(void **state)
 {
-    msg_event e = { .which_what = cmdop_agent_v1_Event_resize_tag,
-                    .what.resize = { 50, 132 } };
+    msg_event e = {.which_what = cmdop_agent_v1_Event_resize_tag,
+                   .what.resize = {50, 132}};
     (void)state;
-    struct operator *o = arrive(
-        0, &(struct wish){ .script = RAW "stty size; head -c 1 >/dev/null; "
-                                         "stty size",
-                           .rows = 30,
-                           .cols = 90 });
+    struct operator* o = arrive(
+        0, &(struct wish){.script = RAW "stty size; head -c 1 >/dev/null; "
+                                        "stty size",
+                          .rows = 30,
+                          .cols = 90});
     UNTIL(op_saw(o, "30 90\n"));
     op_sends(o, &e);
     e.what.resize.rows = 0; /* nonsense is not passed on */
@@ -212,7 +210,7 @@ static void the_window_size_is_set_and_follows(void **state)
 static void a_signal_reaches_the_program(void **state)
 {
     (void)state;
-    struct operator *o =
+    struct operator* o =
         run(0, "trap 'echo got; exit 9' INT; echo READY; while :; do sleep "
                "0.1; done");
     UNTIL(op_saw(o, "READY"));
@@ -228,7 +226,7 @@ static void a_paste_waits_until_the_shell_reads(void **state)
     static char paste[100001];
     (void)state;
     memset(paste, 'p', sizeof(paste) - 1);
-    struct operator *o = run(0, RAW "head -c 1 >/dev/null; printf GO; "
+    struct operator* o = run(0, RAW "head -c 1 >/dev/null; printf GO; "
                                     "head -c 99999 | wc -c");
     UNTIL(op_saw(o, "READY"));
     op_types(o, paste);
@@ -244,7 +242,7 @@ static void typing_into_a_deaf_shell_is_bounded(void **state)
     static char paste[100001];
     (void)state;
     memset(paste, 'p', sizeof(paste) - 1);
-    struct operator *o = run(0, RAW "sleep 1000");
+    struct operator* o = run(0, RAW "sleep 1000");
     UNTIL(op_saw(o, "READY"));
     op_types(o, paste);
     stage_rest();
@@ -259,7 +257,7 @@ static void typing_into_a_deaf_shell_is_bounded(void **state)
 static void a_background_child_does_not_hold_the_end_up(void **state)
 {
     (void)state;
-    struct operator *o =
+    struct operator* o =
         run(0, "trap '' HUP; sleep 20 & echo $!; printf last; exit 5");
     UNTIL(o->closed);
     assert_exit(o, 5);
@@ -273,7 +271,7 @@ static void all_that_was_written_before_the_end_arrives(void **state)
 {
     (void)state;
     for (int i = 0; i < 10; i++) {
-        struct operator *o = run(0, RAW "seq 1 3000");
+        struct operator* o = run(0, RAW "seq 1 3000");
         UNTIL(o->closed);
         assert_true(op_saw(o, "\n3000\n"));
     }
@@ -282,7 +280,7 @@ static void all_that_was_written_before_the_end_arrives(void **state)
 static void a_shell_ends_with_nobody_there(void **state)
 {
     (void)state;
-    struct operator *o = run(0, RAW "head -c 1; exit 0");
+    struct operator* o = run(0, RAW "head -c 1; exit 0");
     UNTIL(op_saw(o, "READY"));
     op_types(o, "x");
     op_vanishes(o);
@@ -292,8 +290,8 @@ static void a_shell_ends_with_nobody_there(void **state)
 static void a_hang_up_ends_every_shell(void **state)
 {
     (void)state;
-    struct operator *o = run(0, RAW "sleep 1000");
-    struct operator *p = run(1, RAW "sleep 1000");
+    struct operator* o = run(0, RAW "sleep 1000");
+    struct operator* p = run(1, RAW "sleep 1000");
     UNTIL(op_saw(o, "READY") && op_saw(p, "READY"));
     sessions_hangup(&sessions);
     UNTIL(o->closed && p->closed);
@@ -306,10 +304,10 @@ static void a_hang_up_ends_every_shell(void **state)
 static void all_operators_see_the_same_output(void **state)
 {
     (void)state;
-    struct operator *a = run(0, RAW "head -c 1; seq 1 20000; head -c 1");
+    struct operator* a = run(0, RAW "head -c 1; seq 1 20000; head -c 1");
     UNTIL(op_saw(a, "READY"));
-    struct operator *b = join(1, a, false);
-    struct operator *c = join(2, a, true);
+    struct operator* b = join(1, a, false);
+    struct operator* c = join(2, a, true);
     assert_int_equal(info_of(c).operators, 3);
     assert_false(info_of(c).created);
     op_types(a, "x");
@@ -325,13 +323,13 @@ static void input_of_several_operators_keeps_its_order(void **state)
     char expected[64] = "READY";
     static char typed[2][64];
     (void)state;
-    struct operator *a = run(0, RAW "cat");
+    struct operator* a = run(0, RAW "cat");
     UNTIL(op_saw(a, "READY"));
-    struct operator *b = join(1, a, false);
+    struct operator* b = join(1, a, false);
     memset(typed, 0, sizeof(typed));
     for (int i = 0; i < 40; i++) {
-        struct operator *o = i % 3 == 0 ? a : b;
-        char key[2] = { (char)('A' + i % 26), '\0' };
+        struct operator* o = i % 3 == 0 ? a : b;
+        char key[2] = {(char)('A' + i % 26), '\0'};
         strcat(typed[o == b], key);
         strcat(expected, key);
         op_types(o, typed[o == b]);
@@ -344,9 +342,9 @@ static void input_of_several_operators_keeps_its_order(void **state)
 static void an_observer_does_not_type(void **state)
 {
     (void)state;
-    struct operator *a = run(0, RAW "cat");
+    struct operator* a = run(0, RAW "cat");
     UNTIL(op_saw(a, "READY"));
-    struct operator *b = join(1, a, true);
+    struct operator* b = join(1, a, true);
     op_signals(b, "KILL"); /* nor does he send signals */
     op_types(b, "rm -rf /\n");
     stage_rest();
@@ -361,15 +359,15 @@ static void an_observer_does_not_type(void **state)
 
 static void an_observer_does_not_set_the_size(void **state)
 {
-    msg_event e = { .which_what = cmdop_agent_v1_Event_resize_tag,
-                    .what.resize = { 5, 5 } };
+    msg_event e = {.which_what = cmdop_agent_v1_Event_resize_tag,
+                   .what.resize = {5, 5}};
     (void)state;
-    struct operator *a = arrive(
-        0, &(struct wish){ .script = RAW "head -c 1 >/dev/null; stty size",
-                           .rows = 30,
-                           .cols = 90 });
+    struct operator* a = arrive(
+        0, &(struct wish){.script = RAW "head -c 1 >/dev/null; stty size",
+                          .rows = 30,
+                          .cols = 90});
     UNTIL(op_saw(a, "READY"));
-    struct operator *b = join(1, a, true);
+    struct operator* b = join(1, a, true);
     op_sends(b, &e);
     op_types(a, "x");
     UNTIL(a->closed);
@@ -379,13 +377,12 @@ static void an_observer_does_not_set_the_size(void **state)
 static void only_so_many_may_type(void **state)
 {
     (void)state;
-    struct operator *a = run(0, RAW "cat");
+    struct operator* a = run(0, RAW "cat");
     UNTIL(op_saw(a, "READY"));
     for (int i = 1; i < 16; i++)
         join(i, a, false);
     msg_pty_accept p = info_of(a);
-    struct operator *late =
-        arrive(16, &(struct wish){ .session = p.session_id });
+    struct operator* late = arrive(16, &(struct wish){.session = p.session_id});
     assert_int_equal(late->rejected, 1);
     assert_int_equal(late->reject.code, cmdop_agent_v1_Code_CODE_LIMIT);
     join(17, a, true); /* who only looks is welcome */
@@ -398,7 +395,7 @@ static void only_so_many_may_type(void **state)
 static void a_session_outlives_its_operator(void **state)
 {
     (void)state;
-    struct operator *o = run(0, RAW "head -c 1; printf two; head -c 1; "
+    struct operator* o = run(0, RAW "head -c 1; printf two; head -c 1; "
                                     "printf three; sleep 1000");
     UNTIL(op_saw(o, "READY"));
     op_types(o, "xx");
@@ -410,15 +407,14 @@ static void a_session_outlives_its_operator(void **state)
     assert_int_equal(o->lost, 1);
     stage_rest();
     assert_int_equal(sessions_live(&sessions), 1);
-    o = arrive(0, &(struct wish){ .session = p.session_id,
-                                  .resume = true,
-                                  .offset = 7 });
+    o = arrive(0, &(struct wish){
+                      .session = p.session_id, .resume = true, .offset = 7});
     UNTIL(o->next[0] == had);
     assert_int_equal(o->accept.out_offset, 7);
     assert_int_equal(info_of(o).gap, 0);
     assert_false(info_of(o).created);
     assert_string_equal(o->seen[0], "woxthree");
-    o = arrive(1, &(struct wish){ .session = p.session_id });
+    o = arrive(1, &(struct wish){.session = p.session_id});
     UNTIL(o->next[0] == had); /* without an offset: all that is held */
     assert_string_equal(o->seen[0], "READYxtwoxthree");
 }
@@ -426,12 +422,12 @@ static void a_session_outlives_its_operator(void **state)
 static void an_offset_of_the_future_is_the_present(void **state)
 {
     (void)state;
-    struct operator *o = run(0, RAW "cat");
+    struct operator* o = run(0, RAW "cat");
     UNTIL(op_saw(o, "READY"));
     msg_pty_accept p = info_of(o);
-    struct operator *b = arrive(1, &(struct wish){ .session = p.session_id,
-                                                   .resume = true,
-                                                   .offset = 1000000 });
+    struct operator* b = arrive(1, &(struct wish){.session = p.session_id,
+                                                  .resume = true,
+                                                  .offset = 1000000});
     assert_int_equal(b->accept.out_offset, 5);
     op_types(o, "x");
     UNTIL(b->next[0] == 6);
@@ -441,39 +437,39 @@ static void an_offset_of_the_future_is_the_present(void **state)
 static void a_session_is_found_by_name_or_by_its_youth(void **state)
 {
     (void)state;
-    struct operator *a = arrive(0, &(struct wish){ .script = RAW "cat",
-                                                   .name = "build" });
+    struct operator* a =
+        arrive(0, &(struct wish){.script = RAW "cat", .name = "build"});
     UNTIL(op_saw(a, "READY"));
     stage_later(10);
-    struct operator *b = run(1, RAW "cat");
+    struct operator* b = run(1, RAW "cat");
     UNTIL(op_saw(b, "READY"));
-    struct operator *c = arrive(2, &(struct wish){ .session = "build" });
+    struct operator* c = arrive(2, &(struct wish){.session = "build"});
     assert_string_equal(info_of(c).session_id, info_of(a).session_id);
     op_vanishes(c);
     stage_later(10);
     op_types(b, "x");
-    c = arrive(2, &(struct wish){ .last = true });
+    c = arrive(2, &(struct wish){.last = true});
     assert_string_equal(info_of(c).session_id, info_of(b).session_id);
-    c = arrive(2, &(struct wish){ .session = "no-such" });
+    c = arrive(2, &(struct wish){.session = "no-such"});
     assert_int_equal(c->reject.code, cmdop_agent_v1_Code_CODE_NOT_FOUND);
 }
 
 static void the_last_of_none_is_a_new_one(void **state)
 {
     (void)state;
-    struct operator *o = arrive(0, &(struct wish){ .script = RAW "cat",
-                                                   .last = true });
+    struct operator* o =
+        arrive(0, &(struct wish){.script = RAW "cat", .last = true});
     UNTIL(op_saw(o, "READY"));
     assert_true(info_of(o).created);
 }
 
 static void a_detached_operator_leaves_the_shell_running(void **state)
 {
-    static const msg_close bye = { .which_result =
-                                       cmdop_agent_v1_Close_detached_tag,
-                                   .result.detached = true };
+    static const msg_close bye = {.which_result =
+                                      cmdop_agent_v1_Close_detached_tag,
+                                  .result.detached = true};
     (void)state;
-    struct operator *o = run(0, RAW "cat");
+    struct operator* o = run(0, RAW "cat");
     UNTIL(op_saw(o, "READY"));
     chan_close(&o->chan, &bye, CHAN_NOW);
     stage_rest();
@@ -501,7 +497,7 @@ static const char *flood(void)
     return text;
 }
 
-static void assert_flood(const struct operator *o)
+static void assert_flood(const struct operator* o)
 {
     size_t from = (size_t)o->from[0];
     assert_int_equal(o->next[0], FLOOD_LEN);
@@ -511,7 +507,7 @@ static void assert_flood(const struct operator *o)
 static void every_byte_passes_a_ring_of_one_third_its_size(void **state)
 {
     (void)state;
-    struct operator *o = run(0, FLOOD "head -c 1");
+    struct operator* o = run(0, FLOOD "head -c 1");
     UNTIL(o->next[0] == FLOOD_LEN);
     assert_int_equal(o->from[0], 0);
     assert_int_equal(o->gap, 0);
@@ -521,14 +517,13 @@ static void every_byte_passes_a_ring_of_one_third_its_size(void **state)
 static void what_nobody_read_is_counted(void **state)
 {
     (void)state;
-    struct operator *o = run(0, FLOOD "sleep 1000");
+    struct operator* o = run(0, FLOOD "sleep 1000");
     msg_pty_accept p = info_of(o);
     op_vanishes(o);
     struct session *t = &sessions.slots[0];
     UNTIL(t->out.tail == FLOOD_LEN);
-    o = arrive(0, &(struct wish){ .session = p.session_id,
-                                  .resume = true,
-                                  .offset = 3 });
+    o = arrive(0, &(struct wish){
+                      .session = p.session_id, .resume = true, .offset = 3});
     UNTIL(o->next[0] == FLOOD_LEN);
     assert_flood(o);
     assert_int_equal(info_of(o).gap, o->from[0] - 3);
@@ -540,9 +535,9 @@ static void what_nobody_read_is_counted(void **state)
 static void a_slow_operator_loses_nothing(void **state)
 {
     (void)state;
-    struct operator *o = op_arrives(0, WINDOW, on_open);
+    struct operator* o = op_arrives(0, WINDOW, on_open);
     o->lazy = true;
-    ask(o, &(struct wish){ .script = FLOOD "head -c 1" });
+    ask(o, &(struct wish){.script = FLOOD "head -c 1"});
     struct session *t = &sessions.slots[0];
     UNTIL(t->out.tail > SESSION_RING / 2 + WINDOW);
     stage_rest();
@@ -560,10 +555,10 @@ static void a_slow_operator_loses_nothing(void **state)
 static void a_stalled_operator_finds_a_counted_gap(void **state)
 {
     (void)state;
-    struct operator *o = op_arrives(0, WINDOW, on_open);
+    struct operator* o = op_arrives(0, WINDOW, on_open);
     o->lazy = true;
-    ask(o, &(struct wish){ .script = FLOOD "head -c 1" });
-    struct operator *b = join(1, o, false);
+    ask(o, &(struct wish){.script = FLOOD "head -c 1"});
+    struct operator* b = join(1, o, false);
     struct session *t = &sessions.slots[0];
     UNTIL(t->out.tail > SESSION_RING / 2 + WINDOW);
     stage_rest();
@@ -584,14 +579,13 @@ static void a_stalled_operator_finds_a_counted_gap(void **state)
 
 static void a_program_that_is_not_there_is_refused(void **state)
 {
-    const char *argv[] = { "/no/such/program", NULL };
-    struct msg_strings args = { .list = argv, .count = 1 };
+    const char *argv[] = {"/no/such/program", NULL};
+    struct msg_strings args = {.list = argv, .count = 1};
     msg_pty_open p = cmdop_agent_v1_PtyOpen_init_zero;
     (void)state;
     p.argv = msg_strings_out(&args);
-    struct operator *o = op_arrives(0, WINDOW, on_open);
-    op_asks(o, cmdop_agent_v1_Kind_KIND_PTY, cmdop_agent_v1_PtyOpen_fields,
-            &p);
+    struct operator* o = op_arrives(0, WINDOW, on_open);
+    op_asks(o, cmdop_agent_v1_Kind_KIND_PTY, cmdop_agent_v1_PtyOpen_fields, &p);
     assert_int_equal(o->reject.code, cmdop_agent_v1_Code_CODE_NO_PROGRAM);
     assert_true(o->reject.remedy[0] != '\0');
     assert_int_equal(sessions_live(&sessions), 0);
@@ -599,11 +593,10 @@ static void a_program_that_is_not_there_is_refused(void **state)
 
 static void a_request_that_does_not_parse_is_refused(void **state)
 {
-    msg_ping junk = { UINT64_MAX }; /* field 1 is a text */
+    msg_ping junk = {UINT64_MAX}; /* field 1 is a text */
     (void)state;
-    struct operator *o = op_arrives(0, WINDOW, on_open);
-    op_asks(o, cmdop_agent_v1_Kind_KIND_PTY, cmdop_agent_v1_Ping_fields,
-            &junk);
+    struct operator* o = op_arrives(0, WINDOW, on_open);
+    op_asks(o, cmdop_agent_v1_Kind_KIND_PTY, cmdop_agent_v1_Ping_fields, &junk);
     assert_int_equal(o->reject.code, cmdop_agent_v1_Code_CODE_PROTOCOL);
     assert_int_equal(o->far.err, OK);
 }
@@ -614,7 +607,7 @@ static void the_machine_runs_only_so_many(void **state)
     for (uint32_t i = 0; i < SESSIONS_MAX; i++)
         op_vanishes(run(0, RAW "sleep 1000"));
     assert_int_equal(sessions_live(&sessions), SESSIONS_MAX);
-    struct operator *o = arrive(0, &(struct wish){ .script = "true" });
+    struct operator* o = arrive(0, &(struct wish){.script = "true"});
     assert_int_equal(o->reject.code, cmdop_agent_v1_Code_CODE_LIMIT);
     (void)port_child_signal(sessions.slots[7].child.pid, "KILL");
     UNTIL(sessions_live(&sessions) == SESSIONS_MAX - 1);

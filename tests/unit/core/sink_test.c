@@ -21,11 +21,11 @@
 #define START  UINT64_C(0x1fffffff8)
 
 static struct {
-    char   took[256];
+    char took[256];
     size_t len;
     size_t room; /* what it takes from now on */
-    int    err;  /* or this */
-    int    calls;
+    int err;     /* or this */
+    int calls;
 } handle;
 
 static uint8_t buf[CAP];

@@ -47,23 +47,24 @@ int64_t port_wall_ms(void)
 
 /* ---- an operator ------------------------------------------------------------------ */
 
-struct operator {
+struct operator
+{
     struct half near; /* his end of the link */
     struct half far;  /* the machine's end of it */
     struct chan chan;
-    bool        lazy; /* does not say that he used what came */
-    struct view typed;     /* all he ever typed */
-    bool        typed_all; /* and nothing follows */
-    uint64_t    applied;   /* of it, at the machine */
-    uint8_t    *seen[CHAN_STREAMS]; /* SEEN_CAP; bytes from from[] on */
-    uint64_t    from[CHAN_STREAMS];
-    uint64_t    next[CHAN_STREAMS];
-    bool        ended[CHAN_STREAMS];
-    uint64_t    gap;
-    int         accepted, rejected, closed, lost;
-    msg_accept  accept;
-    msg_reject  reject;
-    msg_close   close;
+    bool lazy;                   /* does not say that he used what came */
+    struct view typed;           /* all he ever typed */
+    bool typed_all;              /* and nothing follows */
+    uint64_t applied;            /* of it, at the machine */
+    uint8_t *seen[CHAN_STREAMS]; /* SEEN_CAP; bytes from from[] on */
+    uint64_t from[CHAN_STREAMS];
+    uint64_t next[CHAN_STREAMS];
+    bool ended[CHAN_STREAMS];
+    uint64_t gap;
+    int accepted, rejected, closed, lost;
+    msg_accept accept;
+    msg_reject reject;
+    msg_close close;
 };
 
 static struct operator op[OPERATORS];
@@ -74,7 +75,7 @@ static int tick;
 
 static inline void op_accepted(void *ctx, const msg_accept *a)
 {
-    struct operator *o = ctx;
+    struct operator* o = ctx;
     o->accepted++;
     o->accept = *a;
     o->from[0] = o->next[0] = a->out_offset;
@@ -82,15 +83,15 @@ static inline void op_accepted(void *ctx, const msg_accept *a)
 
 static inline void op_rejected(void *ctx, const msg_reject *r)
 {
-    struct operator *o = ctx;
+    struct operator* o = ctx;
     o->rejected++;
     o->reject = *r;
 }
 
 static inline int op_data(void *ctx, uint32_t stream, uint64_t off,
-                   struct view bytes, bool fin)
+                          struct view bytes, bool fin)
 {
-    struct operator *o = ctx;
+    struct operator* o = ctx;
     if (off > o->next[stream]) {
         o->gap += off - o->next[stream];
         o->from[stream] = off;
@@ -115,14 +116,14 @@ static inline void op_event(void *ctx, const msg_event *e)
 
 static inline void op_acked(void *ctx, uint32_t stream, uint64_t ack)
 {
-    struct operator *o = ctx;
+    struct operator* o = ctx;
     assert_int_equal(stream, 0);
     o->applied = ack;
 }
 
 static inline void op_closed(void *ctx, const msg_close *c)
 {
-    struct operator *o = ctx;
+    struct operator* o = ctx;
     o->closed++;
     if (c == NULL)
         o->lost++;
@@ -131,37 +132,37 @@ static inline void op_closed(void *ctx, const msg_close *c)
 }
 
 static inline struct view op_peek(void *ctx, uint32_t stream, uint64_t *off,
-                           bool *fin)
+                                  bool *fin)
 {
-    struct operator *o = ctx;
+    struct operator* o = ctx;
     (void)stream;
     *fin = o->typed_all;
     return view_from(o->typed, (size_t)*off);
 }
 
-static const struct chan_ops op_ops = { .accepted = op_accepted,
-                                        .rejected = op_rejected,
-                                        .data = op_data,
-                                        .event = op_event,
-                                        .acked = op_acked,
-                                        .closed = op_closed,
-                                        .peek = op_peek };
+static const struct chan_ops op_ops = {.accepted = op_accepted,
+                                       .rejected = op_rejected,
+                                       .data = op_data,
+                                       .event = op_event,
+                                       .acked = op_acked,
+                                       .closed = op_closed,
+                                       .peek = op_peek};
 
 /* His link breaks: both ends notice. */
-static inline void op_vanishes(struct operator *o)
+static inline void op_vanishes(struct operator* o)
 {
     mux_lost(&o->near.mux);
     mux_lost(&o->far.mux);
 }
 
 /* A fresh link and a fresh channel for operator i; an old one breaks. */
-static inline struct operator *op_arrives(int i, uint32_t window,
-                                   void (*on_open)(void *ctx,
-                                                   const msg_open *open,
-                                                   struct view params))
+static inline struct operator*
+    op_arrives(int i, uint32_t window,
+               void (*on_open)(void *ctx, const msg_open *open,
+                               struct view params))
 {
-    struct operator *o = &op[i];
-    uint8_t *seen[CHAN_STREAMS] = { o->seen[0], o->seen[1] };
+    struct operator* o = & op[i];
+    uint8_t *seen[CHAN_STREAMS] = {o->seen[0], o->seen[1]};
     if (o->near.peer != NULL)
         op_vanishes(o);
     memset(o, 0, sizeof(*o));
@@ -179,14 +180,14 @@ static inline struct operator *op_arrives(int i, uint32_t window,
 }
 
 /* Ask for a channel with these parameters. */
-static inline void op_asks(struct operator *o, cmdop_agent_v1_Kind kind,
-                    const pb_msgdesc_t *fields, const void *params)
+static inline void op_asks(struct operator* o, cmdop_agent_v1_Kind kind,
+                           const pb_msgdesc_t *fields, const void *params)
 {
     static uint8_t raw[FRAME_MAX];
     msg_open open = cmdop_agent_v1_Open_init_zero;
     int n = msg_encode_plain(SPAN_ARRAY(raw), fields, params);
     assert_true(n >= 0);
-    struct msg_blob blob = { .data = view_of(raw, (size_t)n) };
+    struct msg_blob blob = {.data = view_of(raw, (size_t)n)};
     open.kind = kind;
     open.has_origin = true;
     strcpy(open.origin.user, "ada");
@@ -195,28 +196,28 @@ static inline void op_asks(struct operator *o, cmdop_agent_v1_Kind kind,
     half_settle(&o->near, &o->far);
 }
 
-static inline void op_types(struct operator *o, const char *all_of_it)
+static inline void op_types(struct operator* o, const char *all_of_it)
 {
     o->typed = view_str(all_of_it);
     chan_wake(&o->chan);
     half_settle(&o->near, &o->far);
 }
 
-static inline void op_sends(struct operator *o, msg_event *e)
+static inline void op_sends(struct operator* o, msg_event *e)
 {
     assert_int_equal(chan_event(&o->chan, e), OK);
     half_settle(&o->near, &o->far);
 }
 
-static inline void op_signals(struct operator *o, const char *name)
+static inline void op_signals(struct operator* o, const char *name)
 {
-    msg_event e = { .which_what = cmdop_agent_v1_Event_signal_tag };
+    msg_event e = {.which_what = cmdop_agent_v1_Event_signal_tag};
     strcpy(e.what.signal.name, name);
     op_sends(o, &e);
 }
 
 /* From now on he uses what comes, and what came. */
-static inline void op_wakes_up(struct operator *o)
+static inline void op_wakes_up(struct operator* o)
 {
     o->lazy = false;
     for (uint32_t s = 0; s < CHAN_STREAMS; s++)
@@ -237,7 +238,7 @@ static inline void stage_init(size_t bytes)
     alarm(TEST_S);
     arena_memory = calloc(1, bytes);
     assert_non_null(arena_memory);
-    arena_init(&arena, (struct span){ arena_memory, bytes });
+    arena_init(&arena, (struct span){arena_memory, bytes});
     loop_init(&loop, &arena, 512, 256);
     tick = loop_timer_add(&loop, on_tick, NULL);
 }
@@ -264,8 +265,8 @@ static inline void stage_turn(void)
 }
 
 /* Turn until the fact is there; the alarm ends a wait in vain. */
-#define UNTIL(fact)                                                          \
-    while (!(fact))                                                          \
+#define UNTIL(fact) \
+    while (!(fact)) \
     stage_turn()
 
 /* Turn for a while in which nothing should happen. */
@@ -281,7 +282,7 @@ static inline void stage_later(uint64_t ms)
     stage_turn();
 }
 
-static inline bool op_saw(const struct operator *o, const char *text)
+static inline bool op_saw(const struct operator* o, const char *text)
 {
     return strstr((const char *)o->seen[0], text) != NULL;
 }

@@ -19,17 +19,17 @@ static _Alignas(64) uint8_t memory[CAP * sizeof(struct machine) + 64];
 static const struct {
     const char *id, *fleet, *name, *hostname;
 } machines[] = {
-    { "11111111-0000-4000-8000-000000000001", "f1", "web-1", "web1.example" },
-    { "22222222-0000-4000-8000-000000000002", "f1", "web-2", "web2.example" },
-    { "22233333-0000-4000-8000-000000000003", "f1", "db", "macbook.local" },
-    { "44444444-0000-4000-8000-000000000004", "f1", "twin", "twin-a" },
-    { "55555555-0000-4000-8000-000000000005", "f1", "twin", "twin-b" },
-    { "66666666-0000-4000-8000-000000000006", "f1", "web1.example", "odd" },
-    { "77777777-0000-4000-8000-000000000007", "f2", "web-1", "web1.example" },
-    { "88888888-0000-4000-8000-000000000008", "f2", "secret", "secret" },
-    { "99999999-0000-4000-8000-000000000009", "f1", "a", "b" },
-    { "aaaaaaaa-0000-4000-8000-00000000000a", "f1", "prod", "prod.local" },
-    { "bbbbbbbb-0000-4000-8000-00000000000b", "f1", "prod-2", "x.local" },
+    {"11111111-0000-4000-8000-000000000001", "f1", "web-1", "web1.example"},
+    {"22222222-0000-4000-8000-000000000002", "f1", "web-2", "web2.example"},
+    {"22233333-0000-4000-8000-000000000003", "f1", "db", "macbook.local"},
+    {"44444444-0000-4000-8000-000000000004", "f1", "twin", "twin-a"},
+    {"55555555-0000-4000-8000-000000000005", "f1", "twin", "twin-b"},
+    {"66666666-0000-4000-8000-000000000006", "f1", "web1.example", "odd"},
+    {"77777777-0000-4000-8000-000000000007", "f2", "web-1", "web1.example"},
+    {"88888888-0000-4000-8000-000000000008", "f2", "secret", "secret"},
+    {"99999999-0000-4000-8000-000000000009", "f1", "a", "b"},
+    {"aaaaaaaa-0000-4000-8000-00000000000a", "f1", "prod", "prod.local"},
+    {"bbbbbbbb-0000-4000-8000-00000000000b", "f1", "prod-2", "x.local"},
 };
 
 #define COUNT (sizeof(machines) / sizeof(machines[0]))
@@ -39,41 +39,41 @@ enum { NONE = -1, MANY = -2 };
 
 static const struct {
     const char *fleet, *typed;
-    int         found;
+    int found;
 } typed[] = {
-    { "f1", "11111111-0000-4000-8000-000000000001", 0 },
-    { "f2", "11111111-0000-4000-8000-000000000001", NONE },
-    { "f1", "web-1", 0 },
-    { "f2", "web-1", 6 },
-    { "f1", "web2.example", 1 },
-    { "f1", "web2.example.local", 1 },
-    { "f1", "macbook", 2 },
-    { "f1", "macbook.local", 2 },
-    { "f1", "twin", MANY },
-    { "f1", "twin-b", 4 },
-    { "f1", "web1.example", MANY }, /* one's name, the other's host name */
-    { "f2", "web1.example", 6 },
-    { "f1", "secret", NONE },
-    { "f1", "web", MANY },
-    { "f1", "web-", MANY },
-    { "f1", "web2", 1 },
-    { "f1", "mac", 2 },
-    { "f1", "222", MANY },
-    { "f1", "22222", 1 },
-    { "f1", "2223", 2 },
-    { "f1", "db", 2 },
-    { "f1", "d", NONE }, /* one letter is no prefix */
-    { "f1", "a", 8 },    /* but it may be a whole name */
-    { "f1", "b", 8 },
-    { "f1", "prod", 9 }, /* whole goes before prefix */
-    { "f1", "pro", MANY },
-    { "f1", ".local", NONE },
-    { "f1", "", NONE },
-    { "f1", "web-1 ", NONE },
-    { "f1", "WEB-1", NONE },
-    { "f1", "nothing-like-it", NONE },
-    { "", "web-1", NONE },
-    { "f3", "web-1", NONE },
+    {"f1", "11111111-0000-4000-8000-000000000001", 0},
+    {"f2", "11111111-0000-4000-8000-000000000001", NONE},
+    {"f1", "web-1", 0},
+    {"f2", "web-1", 6},
+    {"f1", "web2.example", 1},
+    {"f1", "web2.example.local", 1},
+    {"f1", "macbook", 2},
+    {"f1", "macbook.local", 2},
+    {"f1", "twin", MANY},
+    {"f1", "twin-b", 4},
+    {"f1", "web1.example", MANY}, /* one's name, the other's host name */
+    {"f2", "web1.example", 6},
+    {"f1", "secret", NONE},
+    {"f1", "web", MANY},
+    {"f1", "web-", MANY},
+    {"f1", "web2", 1},
+    {"f1", "mac", 2},
+    {"f1", "222", MANY},
+    {"f1", "22222", 1},
+    {"f1", "2223", 2},
+    {"f1", "db", 2},
+    {"f1", "d", NONE}, /* one letter is no prefix */
+    {"f1", "a", 8},    /* but it may be a whole name */
+    {"f1", "b", 8},
+    {"f1", "prod", 9}, /* whole goes before prefix */
+    {"f1", "pro", MANY},
+    {"f1", ".local", NONE},
+    {"f1", "", NONE},
+    {"f1", "web-1 ", NONE},
+    {"f1", "WEB-1", NONE},
+    {"f1", "nothing-like-it", NONE},
+    {"", "web-1", NONE},
+    {"f3", "web-1", NONE},
 };
 
 static int setup(void **state)
@@ -97,8 +97,8 @@ static void fill(void)
     }
 }
 
-static int resolve(const char *fleet, const char *target,
-                   struct machine **out, char *buf, size_t cap)
+static int resolve(const char *fleet, const char *target, struct machine **out,
+                   char *buf, size_t cap)
 {
     struct text names;
     text_init(&names, buf, cap);
@@ -112,11 +112,11 @@ static void what_is_typed_finds_whom_the_table_says(void **state)
     fill();
     for (size_t i = 0; i < sizeof(typed) / sizeof(typed[0]); i++) {
         struct machine *m = NULL;
-        int err = resolve(typed[i].fleet, typed[i].typed, &m, names,
-                          sizeof(names));
-        int expected = typed[i].found == MANY ? ERR_LIMIT :
-                       typed[i].found == NONE ? ERR_NOT_FOUND :
-                                                OK;
+        int err =
+            resolve(typed[i].fleet, typed[i].typed, &m, names, sizeof(names));
+        int expected = typed[i].found == MANY   ? ERR_LIMIT
+                       : typed[i].found == NONE ? ERR_NOT_FOUND
+                                                : OK;
         if (err != expected)
             print_message("typed: %s\n", typed[i].typed);
         assert_int_equal(err, expected);
@@ -152,8 +152,7 @@ static void many_candidates_are_cut_short(void **state)
         strcpy(m->fleet_id, "f");
         strcpy(m->name, "same");
     }
-    assert_int_equal(resolve("f", "same", &m, names, sizeof(names)),
-                     ERR_LIMIT);
+    assert_int_equal(resolve("f", "same", &m, names, sizeof(names)), ERR_LIMIT);
     assert_non_null(strstr(names, "(00000007)"));
     assert_null(strstr(names, "(00000008)"));
     assert_int_equal(resolve("f", "same", &m, small, sizeof(small)),
