@@ -82,7 +82,7 @@ int port_wait(struct port_want *table, size_t n, uint64_t until_ms);
  */
 enum port_signal {
     PORT_SIG_NONE = 0,
-    PORT_SIG_TERM,   /* leave in an orderly way (TERM, INT, HUP) */
+    PORT_SIG_TERM,   /* leave in an orderly way (TERM, INT, HUP, QUIT) */
     PORT_SIG_RELOAD, /* read the configuration again, reopen the log (USR1) */
     PORT_SIG_CHILD,  /* a child ended; call port_child_reap */
     PORT_SIG_RESIZE, /* the terminal of this program changed its size */

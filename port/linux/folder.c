@@ -107,7 +107,7 @@ int port_keep_lock(const char *path, int *pid)
         return OK; /* fd stays open as long as the process lives */
     }
     err = errno == EAGAIN || errno == EACCES ? why_say(ERR_BUSY, path, "locked")
-                               : why_errno(path);
+                                             : why_errno(path);
     if (pid != NULL)
         *pid = read_pid(fd);
     close(fd);
@@ -119,8 +119,8 @@ int port_keep_holder(const char *path, int *pid)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int err = fd < 0 || fcntl(fd, F_OFD_GETLK, &whole) != 0 ? why_errno(path)
-                                                            : OK;
+    int err =
+        fd < 0 || fcntl(fd, F_OFD_GETLK, &whole) != 0 ? why_errno(path) : OK;
     if (err == OK && whole.l_type == F_UNLCK)
         err = why_say(ERR_NOT_FOUND, path, "nobody holds it");
     if (err == OK)

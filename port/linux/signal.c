@@ -20,7 +20,8 @@ static const struct {
     enum port_signal event;
 } events[] = {
     {SIGTERM, PORT_SIG_TERM},  {SIGINT, PORT_SIG_TERM},
-    {SIGHUP, PORT_SIG_TERM},   {SIGUSR1, PORT_SIG_RELOAD},
+    {SIGHUP, PORT_SIG_TERM},   {SIGQUIT, PORT_SIG_TERM},
+    {SIGUSR1, PORT_SIG_RELOAD},
     {SIGCHLD, PORT_SIG_CHILD}, {SIGWINCH, PORT_SIG_RESIZE},
     {SIGCONT, PORT_SIG_CONT},
 };

@@ -1,7 +1,8 @@
 /*
  * Levelled lines to one sink, logfmt: time, level, event and what the caller
  * adds. Base is pure, so the sink and the clock are given once by main.
- * A message goes through text_safe: whoever said it, a line stays one line.
+ * Many lines of one event in a short time are cut off, and counted in the
+ * next one (dropped=n). A message goes through text_safe: whoever said it, a line stays one line.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

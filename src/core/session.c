@@ -13,6 +13,7 @@
 #define LAST_ROUNDS     64   /* after the shell's end: all of its buffer */
 #define LAG_MAX         (SESSION_RING - LAST_ROUNDS * READ_MAX)
 #define STALL_MS        5000
+#define STALL_BYTES     4096 /* in STALL_MS: slower is not moving */
 #define ATTACHMENTS_MAX (SESSIONS_MAX * 4)
 #define OPERATORS_MAX   16 /* who may type into one session */
 /* Every operator's window of input fits, whatever the shell does. */
@@ -42,17 +43,24 @@ uint32_t sessions_live(const struct sessions *s)
 /* ---- the terminal ------------------------------------------------------------- */
 
 /* Does this operator lag so far that reading on would cost him bytes, and
- * not for so long that he no longer counts? */
+ * does he still move? Who stalled counts again when he has caught up: a gap
+ * alone is not that. */
 static bool holds_up(struct attachment *a, uint64_t now)
 {
-    uint64_t behind = a->session->out.tail - a->chan.tx[0].next;
-    if (a->chan.state != CHAN_OPEN || behind < LAG_MAX / 2)
-        a->lag_ms = 0; /* he has caught up: a gap alone is not that */
-    if (a->chan.state != CHAN_OPEN || behind <= LAG_MAX)
+    uint64_t at = a->chan.tx[0].next;
+    uint64_t behind = a->session->out.tail - at;
+    if (a->chan.state != CHAN_OPEN || behind < LAG_MAX / 2) {
+        a->lag_ms = 0;
+        a->stalled = false;
+    }
+    if (a->chan.state != CHAN_OPEN || behind <= LAG_MAX || a->stalled)
         return false;
-    if (a->lag_ms == 0)
+    if (a->lag_ms == 0 || at - a->lag_at >= STALL_BYTES) {
         a->lag_ms = now;
-    return now - a->lag_ms < STALL_MS;
+        a->lag_at = at;
+    }
+    a->stalled = now - a->lag_ms >= STALL_MS;
+    return !a->stalled;
 }
 
 static bool held_up(const struct session *t)
@@ -220,6 +228,7 @@ static void attach(struct session *t, struct attachment *a)
     a->next = t->attached;
     a->applied_at = t->in.ring.head;
     a->lag_ms = 0;
+    a->stalled = false;
     t->attached = a;
     t->touched_ms = loop_now(t->owner->loop);
 }

@@ -8,8 +8,8 @@
  *     PTY <--write-- sink <------------- input of A, B, in order of arrival
  *
  * Reading pauses while an operator lags by nearly the whole ring, so that a
- * fast producer loses no bytes; an operator that takes nothing for STALL_MS
- * no longer holds the others up and finds a counted gap instead.
+ * fast producer loses no bytes; an operator that takes next to nothing for
+ * STALL_MS no longer holds the others up and finds a counted gap instead.
  */
 #ifndef CORE_SESSION_H
 #define CORE_SESSION_H
@@ -32,6 +32,8 @@ struct attachment {
     struct attachment *next;
     uint64_t           applied_at; /* sink offset after our last input */
     uint64_t           lag_ms;     /* lags since then; 0: it does not */
+    uint64_t           lag_at;     /* how far it was then */
+    bool               stalled;    /* took too little for too long */
     bool               observer;
     char               operator_name[NAME_CAP];
 };

@@ -324,7 +324,8 @@ void route_open(struct routes *r, struct mux *op, struct mux *ag,
     t->asked_ms = now_ms;
     t->op_number = open->channel;
     t->op_window = open->window;
-    chan_init(&t->op, &op_ops, t, CHAN_STREAMS, RING_BYTES, bulk);
+    /* A terminal has one output; what runs on pipes has two. */
+    chan_init(&t->op, &op_ops, t, bulk ? CHAN_STREAMS : 1, RING_BYTES, bulk);
     chan_init(&t->ag, &ag_ops, t, 1, RING_BYTES, bulk);
     t->ag.gaps_ok = t->ag.any_start = !bulk;
     onward.params = msg_blob_out(&blob);

@@ -16,6 +16,7 @@
  * row that was removed is not called again, not even later in the same turn.
  * Rows and timers are small numbers and are reused, lowest first; an owner
  * forgets a number when it removes it.
+ * One loop per process: port_wait keeps one table in mind.
  */
 #ifndef TRANSPORT_LOOP_H
 #define TRANSPORT_LOOP_H

@@ -88,10 +88,14 @@ for where in local remote; do
     drive send-keys -t $where "clear; tmux -S '$T/inner.$where' -f '$T/inner.conf' new -s in 'PS1=\"in\\\$ \" sh'" Enter
 done
 alike "tmux: a session" '^in[$#]'
-type_in C-b '"' "PS1='low\\$ ' exec sh" Enter
+type_in C-b '"'
+wait_for 5 shows '^box[$#]'
+type_in "PS1='low\\$ ' exec sh" Enter
 wait_for 5 shows 'low[$#]'
 type_in C-b %
+wait_for 5 shows '.box[$#]'
 type_in "clear; PS1='right\\$ ' exec sh" Enter
+wait_for 5 shows 'right[$#]'
 type_in 'seq 3' Enter
 alike "tmux: three panes" '3'
 resize 100 30

@@ -1,6 +1,7 @@
 // An operator on grpc-js: signs in at our relay, runs a command on a machine, lists the machines.
 // Environment: PORT, CA and CERT (PEM files), CREDENTIALS (credentials.json), HOST.
 'use strict';
+const crypto = require('crypto');
 const fs = require('fs');
 const grpc = require('@grpc/grpc-js');
 const { Reader } = require('protobufjs');
@@ -47,7 +48,8 @@ class Link {
   }
 
   async signIn(token) {
-    const hello = this.send({ hello: { role: 'ROLE_OPERATOR', versionMin: 1, versionMax: 1, software: 'foreign/js' } });
+    const hello = this.send({ hello: { role: 'ROLE_OPERATOR', versionMin: 1, versionMax: 1, software: 'foreign/js',
+      nonce: crypto.randomBytes(32) } });
     const c = (await this.next()).challenge;
     this.challenge = c;
     this.proven = m.verify(m.relayBytes({ hello: m.sha256(hello), nonce: c.nonce, relayKey: c.relayKey,

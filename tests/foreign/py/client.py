@@ -70,7 +70,8 @@ class Link:
         return kind, getattr(f, kind)
 
     def sign_in(self, token):
-        hello = self.send(hello=pb.Hello(role=pb.ROLE_OPERATOR, version_min=1, version_max=1, software="foreign/py"))
+        hello = self.send(hello=pb.Hello(role=pb.ROLE_OPERATOR, version_min=1, version_max=1, software="foreign/py",
+                                       nonce=os.urandom(32)))
         kind, self.challenge = self.next()
         assert kind == "challenge", kind
         self.signed = relay_bytes(hashlib.sha256(hello).digest(), self.challenge, BINDING)

@@ -14,7 +14,7 @@
 #include "unit/core/pair.h"
 
 #define SLOTS 3
-#define ASKER 6 /* more than there are slots */
+#define ASKER 8 /* more than there are slots */
 
 struct asker {
     struct chan chan;
@@ -256,6 +256,26 @@ static void too_many_questions_are_refused(void **state)
     assert_records(ask(SLOTS + 1, 1000)); /* its slot serves again */
 }
 
+/* However many slots there are, one link does not get them all. */
+static void one_link_gets_only_so_many_answers(void **state)
+{
+    static uint8_t more[8 * (RPC_RING + 4096)];
+    struct arena a;
+    (void)state;
+    arena_init(&a, SPAN_ARRAY(more));
+    rpcs_init(&rpcs, &a, 8);
+    records = 400;
+    record_len = 500;
+    for (int i = 0; i <= RPC_PER_LINK; i++) {
+        askers[i].lazy = true;
+        (void)ask(i, 1000);
+    }
+    assert_int_equal(askers[RPC_PER_LINK - 1].accepted, 1);
+    assert_int_equal(askers[RPC_PER_LINK].rejected, 1);
+    assert_int_equal(askers[RPC_PER_LINK].reject.code,
+                     cmdop_agent_v1_Code_CODE_LIMIT);
+}
+
 static void an_asker_that_leaves_frees_the_slot(void **state)
 {
     static const msg_close bye = {.which_result =
@@ -269,7 +289,10 @@ static void an_asker_that_leaves_frees_the_slot(void **state)
     }
     chan_close(&askers[0].chan, &bye, CHAN_NOW);
     half_settle(&near, &far);
-    assert_false(rpcs.slots[0].used);
+    size_t used = 0;
+    for (int i = 0; i < SLOTS; i++)
+        used += rpcs.slots[i].used;
+    assert_int_equal(used, SLOTS - 1);
     mux_lost(&far.mux);
     for (int i = 0; i < SLOTS; i++)
         assert_false(rpcs.slots[i].used);
@@ -313,6 +336,7 @@ int main(void)
         FACT(numbers_that_are_not_for_him_are_left_out),
         FACT(records_are_made_when_there_is_room),
         FACT(too_many_questions_are_refused),
+        FACT(one_link_gets_only_so_many_answers),
         FACT(an_asker_that_leaves_frees_the_slot),
         FACT(bytes_towards_an_answer_are_dropped),
         FACT(a_method_that_does_not_parse_has_no_name),

@@ -550,6 +550,26 @@ static void a_slow_operator_loses_nothing(void **state)
     assert_flood(o);
 }
 
+/* Nor does one who takes a little at a time, however long that lasts. */
+static void a_steady_slow_operator_loses_nothing(void **state)
+{
+    (void)state;
+    struct operator *o = op_arrives(0, WINDOW, on_open);
+    o->lazy = true;
+    ask(o, &(struct wish){.script = FLOOD "head -c 1"});
+    struct session *t = &sessions.slots[0];
+    UNTIL(t->out.tail > SESSION_RING / 2 + WINDOW);
+    for (int s = 0; s < 60 && o->next[0] < FLOOD_LEN; s++) {
+        uint64_t used = o->next[0];
+        for (uint64_t at = 0; at != t->out.tail; stage_turn())
+            at = t->out.tail; /* the shell says all it may now */
+        assert_int_equal(o->gap, 0);
+        chan_used(&o->chan, 0, used, used);
+        stage_later(1000);
+    }
+    assert_flood(o);
+}
+
 /* But not for ever: after five seconds he finds a gap, and the others do
  * not wait for him any more. */
 static void a_stalled_operator_finds_a_counted_gap(void **state)
@@ -646,6 +666,7 @@ int main(void)
         FACT(every_byte_passes_a_ring_of_one_third_its_size),
         FACT(what_nobody_read_is_counted),
         FACT(a_slow_operator_loses_nothing),
+        FACT(a_steady_slow_operator_loses_nothing),
         FACT(a_stalled_operator_finds_a_counted_gap),
         FACT(a_program_that_is_not_there_is_refused),
         FACT(a_request_that_does_not_parse_is_refused),
