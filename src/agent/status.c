@@ -25,7 +25,7 @@ static void on_record(void *ctx, struct view record)
         s->answered = true;
 }
 
-static int lock_holder(const char *state)
+int status_holder(const char *state)
 {
     char path[PATH_CAP];
     int pid = 0;
@@ -41,7 +41,7 @@ int status_ask(const char *version, struct status *s, struct text *why)
     int err = paths_find(&paths, why);
     if (err != OK)
         return err;
-    s->pid = lock_holder(paths.state);
+    s->pid = status_holder(paths.state);
     if (s->pid != 0)
         (void)client_ask(version, NULL, true, "agent.status", on_record, s,
                          true);

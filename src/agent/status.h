@@ -11,6 +11,9 @@ struct status {
     msg_agent_status agent;
 };
 
+/* The pid of the agent that holds this state folder; 0: none. */
+int status_holder(const char *state_dir);
+
 /* Look and ask; an agent that does not run is no error. */
 int status_ask(const char *version, struct status *s, struct text *why);
 

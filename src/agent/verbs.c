@@ -122,23 +122,26 @@ static void nap(uint64_t ms)
     (void)port_wait(&none, 1, port_now_ms() + ms);
 }
 
-static int stop(const struct cmd_env *env, bool must_run)
+/* The lock tells better than the pid: a process that nobody buries has let
+ * go of it. */
+static int stop(bool must_run)
 {
-    struct status s;
+    struct paths paths;
     char buf[512];
     struct text why;
     TEXT_OF(&why, buf);
-    if (status_ask(env->version, &s, &why) != OK)
+    if (paths_find(&paths, &why) != OK)
         return fail(buf);
-    if (s.pid == 0)
+    int pid = status_holder(paths.state);
+    if (pid == 0)
         return must_run ? fail("no agent runs with this state folder") :
                           CMD_OK;
-    if (port_process_end(s.pid) != OK)
+    if (port_process_end(pid) != OK)
         return fail(port_why());
     uint64_t until = port_now_ms() + STOP_MS;
-    while (port_process_alive(s.pid) && port_now_ms() < until)
+    while (status_holder(paths.state) == pid && port_now_ms() < until)
         nap(POLL_MS);
-    return port_process_alive(s.pid) ?
+    return status_holder(paths.state) == pid ?
                fail("the agent was told to stop and still runs; look at "
                     "`cmdop agent logs`") :
                CMD_OK;
@@ -150,7 +153,8 @@ static int run_stop(const struct cmd_env *env, int argc, char **argv)
     int status = cmd_options(&stop_cmd, &argc, argv, &rest, NULL, 0);
     if (status >= 0)
         return status;
-    return stop(env, true);
+    (void)env;
+    return stop(true);
 }
 
 static int run_restart(const struct cmd_env *env, int argc, char **argv)
@@ -159,7 +163,7 @@ static int run_restart(const struct cmd_env *env, int argc, char **argv)
     int status = cmd_options(&restart_cmd, &argc, argv, &rest, NULL, 0);
     if (status >= 0)
         return status;
-    status = stop(env, false);
+    status = stop(false);
     return status == CMD_OK ? start(env, false, false) : status;
 }
 

@@ -5,7 +5,8 @@
 
 #define LINE_CAP   1024
 #define EVENTS_MAX 32    /* kinds that are counted at a time */
-#define LINES_MAX  20    /* of one kind in a window */
+#define LINES_WARN 10    /* of one kind in a window, */
+#define LINES_INFO 50    /* below a warning */
 #define WINDOW_MS  10000
 
 static struct {
@@ -50,7 +51,8 @@ static struct tally *tally_of(const char *event)
 }
 
 /* May this line be written? *dropped is how many of its kind were not. */
-static bool admit(const char *event, int64_t now_ms, uint32_t *dropped)
+static bool admit(const char *event, uint32_t lines_max, int64_t now_ms,
+                  uint32_t *dropped)
 {
     struct tally *t = tally_of(event);
     *dropped = 0;
@@ -59,7 +61,7 @@ static bool admit(const char *event, int64_t now_ms, uint32_t *dropped)
         t->since_ms = now_ms;
         t->lines = t->dropped = 0;
     }
-    if (t->lines >= LINES_MAX) {
+    if (t->lines >= lines_max) {
         t->dropped++;
         return false;
     }
@@ -72,11 +74,12 @@ void log_line(enum log_level level, const char *event, const char *message)
     static const char *const names[] = { "error", "warn", "info", "debug" };
     char buf[LINE_CAP];
     struct text t;
-    uint32_t dropped;
+    uint32_t dropped = 0;
     if (state.sink == NULL || level > state.level)
         return;
     int64_t now_ms = state.clock();
-    if (!admit(event, now_ms, &dropped))
+    uint32_t lines_max = level <= LOG_WARN ? LINES_WARN : LINES_INFO;
+    if (level < LOG_DEBUG && !admit(event, lines_max, now_ms, &dropped))
         return;
     TEXT_OF(&t, buf);
     text_str(&t, "time=");

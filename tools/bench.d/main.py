@@ -26,7 +26,7 @@ GROUPS = {
 }
 OPTIONS = ("--quick", "--patient", "--strict", "--no-peers", "--list")
 QUIET_PCT = 15
-PATIENCE_S = 600
+PATIENCE_S = 180
 
 
 def on_signal(number, frame):

@@ -49,7 +49,7 @@ class Report:
     def add(self, name, unit, ours, peer=None, peer_name=None, n=None, bar=None, **more):
         """`ours` and `peer` hold one value per round; a bar is "ours <= 36"
         or "ratio >= 2", where the ratio is ours/peer."""
-        line = {"name": name, "unit": unit, "ours": brief(median(ours)), "peer": None, "peer_name": peer_name,
+        line = {"name": name, "unit": unit, "ours": brief(median(ours)), "peer": None, "peer_name": peer_name if peer else None,
                 "ratio": None, "n": n or len(ours), "bar": bar, "met": None}
         if len(ours) > 1:
             line["ours_range"] = spread(ours)

@@ -132,6 +132,7 @@ at() { # PLACE COMMAND...
 spawn() { # PLACE LOG COMMAND...: in the background; its pid in SPAWNED
     place "$1"
     home=$T/$1 log=$2
+    : > "$log"
     shift 2
     (
         exec > "$log" 2>&1 < /dev/null
