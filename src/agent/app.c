@@ -28,7 +28,7 @@ static void dial_again(void *ctx, uint64_t now_ms);
 
 static void set_trouble(struct app *app, const char *event, const char *why)
 {
-    bytes_to_str(app->trouble, sizeof(app->trouble), view_str(why));
+    STR_COPY(app->trouble, why);
     log_warn(event, app->trouble);
 }
 
@@ -86,8 +86,7 @@ static void on_welcomed(void *ctx, const msg_welcome *w)
     app->trouble[0] = '\0';
     backoff_reset(&app->backoff);
     if (w->name[0] != '\0')
-        bytes_to_str(app->file.name, sizeof(app->file.name),
-                     view_str(w->name));
+        STR_COPY(app->file.name, w->name);
     log_info("relay.online", app->file.host);
     note_clock(app);
     beat(app, loop_now(&app->loop));

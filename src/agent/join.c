@@ -39,11 +39,11 @@ static void on_welcomed(void *ctx, const msg_welcome *w)
     struct agentfile f = { .port = j->to.port };
     char buf[512];
     struct text why, t;
-    bytes_to_str(f.host, sizeof(f.host), view_str(j->to.host));
+    STR_COPY(f.host, j->to.host);
     memcpy(f.pin, j->to.pin, sizeof(f.pin));
-    bytes_to_str(f.machine_id, sizeof(f.machine_id), view_str(w->machine_id));
-    bytes_to_str(f.fleet_id, sizeof(f.fleet_id), view_str(w->fleet_id));
-    bytes_to_str(f.name, sizeof(f.name), view_str(w->name));
+    STR_COPY(f.machine_id, w->machine_id);
+    STR_COPY(f.fleet_id, w->fleet_id);
+    STR_COPY(f.name, w->name);
     text_init(&t, f.joined_at, sizeof(f.joined_at));
     text_time(&t, port_wall_ms());
     TEXT_OF(&why, buf);
@@ -206,7 +206,7 @@ static int run(const struct cmd_env *env, int argc, char **argv)
     if (name == NULL && !port_env("CMDOP_MACHINE_NAME", j.name, NAME_CAP))
         port_hostname(j.name, sizeof(j.name));
     else if (name != NULL)
-        bytes_to_str(j.name, sizeof(j.name), view_str(name));
+        STR_COPY(j.name, name);
     err = paths_find(&j.paths, &why);
     if (err == OK)
         err = identity_load_or_make(j.paths.state, j.paths.config,

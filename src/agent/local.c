@@ -20,10 +20,9 @@ static void local_judge(void *ctx, const msg_proof *proof)
     struct local *l = ctx;
     msg_welcome w = cmdop_agent_v1_Welcome_init_zero;
     (void)proof;
-    bytes_to_str(w.user, sizeof(w.user), view_str(port_username()));
-    bytes_to_str(w.machine_id, sizeof(w.machine_id),
-                 view_str(l->app->file.machine_id));
-    bytes_to_str(w.name, sizeof(w.name), view_str(l->app->file.name));
+    STR_COPY(w.user, port_username());
+    STR_COPY(w.machine_id, l->app->file.machine_id);
+    STR_COPY(w.name, l->app->file.name);
     link_welcome(&l->peer.link, &w);
 }
 
@@ -50,8 +49,7 @@ static void local_open(void *ctx, const msg_open *open, struct view params)
     }
     stamped.has_origin = true;
     stamped.origin = (msg_origin)cmdop_agent_v1_Origin_init_zero;
-    bytes_to_str(stamped.origin.user, sizeof(stamped.origin.user),
-                 view_str(port_username()));
+    STR_COPY(stamped.origin.user, port_username());
     offer_channel(l->app, &l->peer.link.mux, &stamped, params);
 }
 

@@ -11,16 +11,13 @@ static int status_record(void *ctx, const char *of, uint32_t at,
     if (at > 0)
         return 0;
     s.pid = (uint32_t)port_pid();
-    bytes_to_str(s.version, sizeof(s.version), view_str(app->version));
-    bytes_to_str(s.machine_id, sizeof(s.machine_id),
-                 view_str(app->file.machine_id));
-    bytes_to_str(s.name, sizeof(s.name), view_str(app->file.name));
+    STR_COPY(s.version, app->version);
+    STR_COPY(s.machine_id, app->file.machine_id);
+    STR_COPY(s.name, app->file.name);
     port_hostname(s.hostname, sizeof(s.hostname));
-    bytes_to_str(s.fleet_id, sizeof(s.fleet_id),
-                 view_str(app->file.fleet_id));
-    bytes_to_str(s.trouble, sizeof(s.trouble), view_str(app->trouble));
-    bytes_to_str(s.fingerprint, sizeof(s.fingerprint),
-                 view_str(app->identity.fingerprint));
+    STR_COPY(s.fleet_id, app->file.fleet_id);
+    STR_COPY(s.trouble, app->trouble);
+    STR_COPY(s.fingerprint, app->identity.fingerprint);
     TEXT_OF(&t, s.relay);
     text_join(&t, app->file.host, ":", NULL);
     text_u64(&t, app->file.port);

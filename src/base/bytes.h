@@ -47,6 +47,9 @@ int bytes_copy(struct span out, struct view in);
 
 /* Copy as a C string, cut to cap - 1 bytes; returns the length copied. */
 size_t bytes_to_str(char *out, size_t cap, struct view in);
+/* A C string into a char array, cut to its size. */
+#define STR_COPY(array, str)                                                 \
+    bytes_to_str((array), sizeof(array), view_str(str))
 
 /*
  * Reader: each call takes its bytes off the front and returns OK, or ERR_MORE

@@ -265,7 +265,7 @@ static void on_accepted(void *ctx, const msg_accept *accept)
     msg_pty_accept p = cmdop_agent_v1_PtyAccept_init_zero;
     (void)msg_decode(view_of(accept->params.bytes, accept->params.size),
                      cmdop_agent_v1_PtyAccept_fields, &p);
-    bytes_to_str(x->session, sizeof(x->session), view_str(p.session_id));
+    STR_COPY(x->session, p.session_id);
     x->open = true;
     x->out_next = accept->out_offset;
     x->in_start = x->keys.head - accept->in_offset;
@@ -434,8 +434,8 @@ static void open_session(struct attach *x)
     put_env(&env, "COLORTERM", color, sizeof(color));
     (void)port_term_size(PORT_STDIN, &rows, &cols);
     if (port_env("TERM", term, sizeof(term)))
-        bytes_to_str(p.term, sizeof(p.term), view_str(term));
-    bytes_to_str(p.session_id, sizeof(p.session_id), view_str(x->session));
+        STR_COPY(p.term, term);
+    STR_COPY(p.session_id, x->session);
     p.last = !x->is_new;
     p.rows = rows;
     p.cols = cols;
@@ -446,7 +446,7 @@ static void open_session(struct attach *x)
     int len =
         msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_PtyOpen_fields, &p);
     struct msg_blob blob = { .data = view_of(raw, (size_t)len) };
-    bytes_to_str(open.target, sizeof(open.target), view_str(x->target));
+    STR_COPY(open.target, x->target);
     open.params = msg_blob_out(&blob);
     /* What waits from before the link was lost must fit as well. */
     uint32_t room = ring_room(&x->screen.ring) / 2;
@@ -553,7 +553,7 @@ int attach_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
     if (argc > 2)
         return cmd_usage(cmd, "one machine, please: ", argv[2]);
     if (session != NULL)
-        bytes_to_str(x.session, sizeof(x.session), view_str(session));
+        STR_COPY(x.session, session);
     x.target = argc == 2 ? argv[1] : "";
     return run(&x, env, &where);
 }

@@ -375,7 +375,7 @@ static void on_up(void *ctx)
         return;
     }
     struct msg_blob blob = { .data = view_of(raw, (size_t)len) };
-    bytes_to_str(open.target, sizeof(open.target), view_str(x->target));
+    STR_COPY(open.target, x->target);
     open.params = msg_blob_out(&blob);
     chan_init(&x->chan, &ops, x, 1, WINDOW_BULK, true);
     if (chan_open(client_mux(&x->client), &x->chan, &open) != OK)

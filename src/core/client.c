@@ -68,7 +68,7 @@ static const struct link_ops link_ops = {
 static void tell_down(struct client *c, const char *why, bool fatal)
 {
     c->up = false;
-    bytes_to_str(c->why, sizeof(c->why), view_str(why));
+    STR_COPY(c->why, why);
     c->ops->down(c->ctx, c->why, fatal);
 }
 
@@ -160,7 +160,7 @@ int client_init(struct client *c, struct arena *a, const char *version,
     c->ops = ops;
     c->ctx = ctx;
     c->local = local;
-    bytes_to_str(c->host, sizeof(c->host), view_str("localhost"));
+    STR_COPY(c->host, "localhost");
     int err = paths_find(&c->paths, why);
     if (err == OK && !local)
         err = choose_server(c, server, why);
@@ -318,7 +318,7 @@ static void ask_up(void *ctx)
     uint8_t raw[128];
     msg_open open = { .kind = cmdop_agent_v1_Kind_KIND_RPC };
     msg_rpc_open p = cmdop_agent_v1_RpcOpen_init_zero;
-    bytes_to_str(p.method, sizeof(p.method), view_str(a->method));
+    STR_COPY(p.method, a->method);
     int len =
         msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_RpcOpen_fields, &p);
     struct msg_blob blob = { .data = view_of(raw, (size_t)len) };

@@ -320,8 +320,7 @@ static void accept_job(struct job *t, struct mux *m, const msg_open *open)
 {
     msg_accept accept = cmdop_agent_v1_Accept_init_zero;
     msg_exec_accept info = { .pid = (uint32_t)t->child.pid };
-    bytes_to_str(info.machine_id, sizeof(info.machine_id),
-                 view_str(t->owner->machine_id));
+    STR_COPY(info.machine_id, t->owner->machine_id);
     port_hostname(info.hostname, sizeof(info.hostname));
     accept.params.size = (pb_size_t)msg_encode_plain(
         SPAN_ARRAY(accept.params.bytes), cmdop_agent_v1_ExecAccept_fields,

@@ -7,8 +7,6 @@
 #include "limits.h"
 #include "port/port.h"
 
-#define COPY(to, from) bytes_to_str((to), sizeof(to), view_str(from))
-
 void facts_hello(msg_hello *out, cmdop_agent_v1_Role role,
                  const char *version)
 {
@@ -28,17 +26,17 @@ void facts_machine(msg_hello *out)
     port_facts(&p);
     out->has_facts = true;
     port_hostname(f->hostname, sizeof(f->hostname));
-    COPY(f->os, p.os);
-    COPY(f->os_version, p.os_version);
-    COPY(f->kernel_version, p.kernel_version);
-    COPY(f->architecture, p.architecture);
-    COPY(f->cpu_model, p.cpu_model);
-    COPY(f->device_type, p.device_type);
-    COPY(f->device_model, p.device_model);
-    COPY(f->agent_version, out->software);
-    COPY(f->username, port_username());
-    COPY(f->home_dir, port_home());
-    COPY(f->shell, port_shell());
+    STR_COPY(f->os, p.os);
+    STR_COPY(f->os_version, p.os_version);
+    STR_COPY(f->kernel_version, p.kernel_version);
+    STR_COPY(f->architecture, p.architecture);
+    STR_COPY(f->cpu_model, p.cpu_model);
+    STR_COPY(f->device_type, p.device_type);
+    STR_COPY(f->device_model, p.device_model);
+    STR_COPY(f->agent_version, out->software);
+    STR_COPY(f->username, port_username());
+    STR_COPY(f->home_dir, port_home());
+    STR_COPY(f->shell, port_shell());
     f->uid = port_uid();
     f->is_root = f->uid == 0;
     f->cpu_count = p.cpu_count;

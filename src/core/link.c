@@ -63,14 +63,14 @@ static void enter(struct link *l, enum link_state to)
 void link_fail(struct link *l, int err, const char *why)
 {
     if (l->why[0] == '\0')
-        bytes_to_str(l->why, sizeof(l->why), view_str(why));
+        STR_COPY(l->why, why);
     wire_fail(&l->wire, err);
 }
 
 static int broken(struct link *l, const char *why)
 {
     if (l->why[0] == '\0')
-        bytes_to_str(l->why, sizeof(l->why), view_str(why));
+        STR_COPY(l->why, why);
     return ERR_PROTO;
 }
 
@@ -149,15 +149,13 @@ static void fill_proof(struct link *l, msg_proof *proof)
 {
     const struct link_credential *cred = l->credential;
     if (cred->token != NULL)
-        bytes_to_str(proof->token, sizeof(proof->token),
-                     view_str(cred->token));
+        STR_COPY(proof->token, cred->token);
     if (cred->machine == NULL)
         return;
     if (cred->join_key != NULL)
-        bytes_to_str(proof->join_key, sizeof(proof->join_key),
-                     view_str(cred->join_key));
+        STR_COPY(proof->join_key, cred->join_key);
     if (cred->name != NULL)
-        bytes_to_str(proof->name, sizeof(proof->name), view_str(cred->name));
+        STR_COPY(proof->name, cred->name);
     struct view key = VIEW_ARRAY(cred->machine->pub);
     struct proof_machine p = machine_proof(l, proof, key);
     proof->machine_key.size = (pb_size_t)key.len;
@@ -314,10 +312,10 @@ void link_refuse(struct link *l, msg_code code, const char *message,
                  const char *remedy, uint32_t retry_after_ms)
 {
     msg_refuse r = { .code = code, .retry_after_ms = retry_after_ms };
-    bytes_to_str(r.message, sizeof(r.message), view_str(message));
-    bytes_to_str(r.remedy, sizeof(r.remedy), view_str(remedy));
+    STR_COPY(r.message, message);
+    STR_COPY(r.remedy, remedy);
     if (l->why[0] == '\0')
-        bytes_to_str(l->why, sizeof(l->why), view_str(message));
+        STR_COPY(l->why, message);
     if (link_send(l, MSG_REFUSE, cmdop_agent_v1_Refuse_fields, &r) != OK)
         link_fail(l, ERR_FULL, "no room for the refusal");
     else

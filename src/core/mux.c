@@ -177,8 +177,8 @@ int mux_reject(struct mux *m, uint32_t number, msg_code code,
                const char *message, const char *remedy)
 {
     msg_reject r = { .channel = number, .code = code };
-    bytes_to_str(r.message, sizeof(r.message), view_str(message));
-    bytes_to_str(r.remedy, sizeof(r.remedy), view_str(remedy));
+    STR_COPY(r.message, message);
+    STR_COPY(r.remedy, remedy);
     return mux_send(m, MSG_REJECT, cmdop_agent_v1_Reject_fields, &r);
 }
 
@@ -223,10 +223,8 @@ msg_close chan_failure(msg_code code, const char *message, const char *remedy)
 {
     msg_close end = { .which_result = cmdop_agent_v1_Close_failure_tag };
     end.result.failure.code = code;
-    bytes_to_str(end.result.failure.message,
-                 sizeof(end.result.failure.message), view_str(message));
-    bytes_to_str(end.result.failure.remedy,
-                 sizeof(end.result.failure.remedy), view_str(remedy));
+    STR_COPY(end.result.failure.message, message);
+    STR_COPY(end.result.failure.remedy, remedy);
     return end;
 }
 

@@ -128,7 +128,7 @@ void rpc_answer(struct rpcs *r, struct mux *m, const msg_open *open,
     t->ctx = ctx;
     t->at = 0;
     t->complete = false;
-    bytes_to_str(t->of, sizeof(t->of), view_str(of));
+    STR_COPY(t->of, of);
     chan_init(&t->chan, &ops, t, 1, 0, false);
     if (chan_accept(m, &t->chan, open, &accept) != OK)
         return;

@@ -443,7 +443,7 @@ static int make(struct sessions *s, struct request *r, const msg_pty_open *p,
     if (err != OK)
         return err;
     size_t idx = (size_t)(t - s->slots);
-    bytes_to_str(t->name, sizeof(t->name), view_str(p->name));
+    STR_COPY(t->name, p->name);
     ring_init(&t->out,
               (struct span){ s->rings + idx * SESSION_RING, SESSION_RING },
               0);
@@ -489,8 +489,7 @@ static void join(struct session *t, struct attachment *a, struct mux *m,
         &info);
     chan_init(&a->chan, &ops, a, 1, INPUT_WINDOW, false);
     a->observer = p->observe;
-    bytes_to_str(a->operator_name, sizeof(a->operator_name),
-                 view_str(open->origin.user));
+    STR_COPY(a->operator_name, open->origin.user);
     attach(t, a);
     if (chan_accept(m, &a->chan, open, &accept) != OK) {
         (void)mux_reject(m, open->channel,

@@ -11,8 +11,6 @@
 #define BUSY_AGAIN_MS  1000
 #define FAULT_AGAIN_MS 5000
 
-#define COPY(to, from) bytes_to_str((to), sizeof(to), view_str(from))
-
 static void refuse_auth(struct conn *c, const char *message,
                         const char *remedy)
 {
@@ -62,13 +60,13 @@ static void displace(struct machine *m, struct conn *by)
 static void update_row(struct machine *m, const struct conn *c,
                        const struct store_machine *s)
 {
-    COPY(m->fleet_id, s->fleet_id);
-    COPY(m->name, s->name);
-    COPY(m->hostname, c->facts.hostname);
-    COPY(m->os, c->facts.os);
-    COPY(m->os_version, c->facts.os_version);
-    COPY(m->architecture, c->facts.architecture);
-    COPY(m->agent_version, c->facts.agent_version);
+    STR_COPY(m->fleet_id, s->fleet_id);
+    STR_COPY(m->name, s->name);
+    STR_COPY(m->hostname, c->facts.hostname);
+    STR_COPY(m->os, c->facts.os);
+    STR_COPY(m->os_version, c->facts.os_version);
+    STR_COPY(m->architecture, c->facts.architecture);
+    STR_COPY(m->agent_version, c->facts.agent_version);
     memcpy(m->public_key, c->key, sizeof(m->public_key));
     if (m->created_ms == 0)
         m->created_ms = s->created_ms;
@@ -89,10 +87,10 @@ static void let_machine_in(struct conn *c, const struct store_machine *s)
     update_row(m, c, s);
     m->conn = c;
     c->machine = m;
-    COPY(c->fleet_id, m->fleet_id);
-    COPY(w.machine_id, m->id);
-    COPY(w.fleet_id, m->fleet_id);
-    COPY(w.name, m->name);
+    STR_COPY(c->fleet_id, m->fleet_id);
+    STR_COPY(w.machine_id, m->id);
+    STR_COPY(w.fleet_id, m->fleet_id);
+    STR_COPY(w.name, m->name);
     link_welcome(&c->peer.link, &w);
     ask_seen(c->relay, m);
     log_info("machine.online", m->name);
@@ -162,7 +160,7 @@ static void judge_machine(struct conn *c, const msg_proof *proof)
         q.op = STORE_ENROL;
         hash_once(view_str(proof->join_key), q.u.enrol.join_hash);
         memcpy(q.u.enrol.public_key, c->key, sizeof(c->key));
-        COPY(q.u.enrol.name,
+        STR_COPY(q.u.enrol.name,
              proof->name[0] != '\0' ? proof->name : c->facts.hostname);
         q.u.enrol.facts = c->facts;
         port_entropy(SPAN_ARRAY(q.u.enrol.random));
@@ -189,12 +187,12 @@ static void operator_answer(void *ctx, uint32_t tag,
                                                   "this sign-in",
                     "sign in again");
     } else {
-        COPY(c->user, a->u.who.user_name);
-        COPY(c->fleet_id, a->u.who.fleet_id);
+        STR_COPY(c->user, a->u.who.user_name);
+        STR_COPY(c->fleet_id, a->u.who.fleet_id);
         c->role = a->u.who.role;
         c->expires_ms = a->u.who.expires_ms;
-        COPY(w.user, c->user);
-        COPY(w.fleet_id, c->fleet_id);
+        STR_COPY(w.user, c->user);
+        STR_COPY(w.fleet_id, c->fleet_id);
         link_welcome(&c->peer.link, &w);
     }
     peer_wake(&c->peer);

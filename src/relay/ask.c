@@ -49,19 +49,17 @@ static void seen_answer(void *ctx, uint32_t tag, const struct store_answer *a)
         log_warn("store.seen", store_why(&r->store));
 }
 
-#define COPY(to, from) bytes_to_str((to), sizeof(to), view_str(from))
-
 void ask_seen(struct relay *r, const struct machine *m)
 {
     struct store_ask q = { .op = STORE_MACHINE_SEEN,
                            .ctx = r,
                            .answer = seen_answer };
-    COPY(q.u.machine_seen.fleet_id, m->fleet_id);
-    COPY(q.u.machine_seen.machine_id, m->id);
-    COPY(q.u.machine_seen.facts.hostname, m->hostname);
-    COPY(q.u.machine_seen.facts.os, m->os);
-    COPY(q.u.machine_seen.facts.os_version, m->os_version);
-    COPY(q.u.machine_seen.facts.architecture, m->architecture);
-    COPY(q.u.machine_seen.facts.agent_version, m->agent_version);
+    STR_COPY(q.u.machine_seen.fleet_id, m->fleet_id);
+    STR_COPY(q.u.machine_seen.machine_id, m->id);
+    STR_COPY(q.u.machine_seen.facts.hostname, m->hostname);
+    STR_COPY(q.u.machine_seen.facts.os, m->os);
+    STR_COPY(q.u.machine_seen.facts.os_version, m->os_version);
+    STR_COPY(q.u.machine_seen.facts.architecture, m->architecture);
+    STR_COPY(q.u.machine_seen.facts.agent_version, m->agent_version);
     (void)ask(r, &q); /* a full queue forgets a time-stamp, no more */
 }

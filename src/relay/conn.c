@@ -11,19 +11,17 @@
 
 #define CHANNELS_MAX 256 /* per connection */
 
-#define COPY(to, from) bytes_to_str((to), sizeof(to), view_str(from))
-
 static void on_hello(void *ctx, const msg_hello *hello)
 {
     struct conn *c = ctx;
     const cmdop_agent_v1_Facts *f = &hello->facts;
     if (!hello->has_facts)
         return;
-    COPY(c->facts.hostname, f->hostname);
-    COPY(c->facts.os, f->os);
-    COPY(c->facts.os_version, f->os_version);
-    COPY(c->facts.architecture, f->architecture);
-    COPY(c->facts.agent_version, f->agent_version);
+    STR_COPY(c->facts.hostname, f->hostname);
+    STR_COPY(c->facts.os, f->os);
+    STR_COPY(c->facts.os_version, f->os_version);
+    STR_COPY(c->facts.architecture, f->architecture);
+    STR_COPY(c->facts.agent_version, f->agent_version);
 }
 
 static void on_heartbeat(void *ctx, const msg_heartbeat *beat)
@@ -183,7 +181,7 @@ void conn_start(struct relay *r, int handle, const struct port_addr *from)
 void conns_drain(struct relay *r, uint32_t reconnect_ms)
 {
     msg_drain d = cmdop_agent_v1_Drain_init_zero;
-    COPY(d.reason, "the relay stops");
+    STR_COPY(d.reason, "the relay stops");
     for (uint32_t i = 0; i < r->conns_used; i++) {
         struct conn *c = &r->conns[i];
         if (!peer_busy(&c->peer))

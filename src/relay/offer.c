@@ -7,8 +7,6 @@
 
 #define ROUTES_PER_CONN 128 /* an eighth of what the relay has */
 
-#define COPY(to, from) bytes_to_str((to), sizeof(to), view_str(from))
-
 static int machine_record(void *ctx, const char *of, uint32_t at,
                           struct span out)
 {
@@ -19,14 +17,14 @@ static int machine_record(void *ctx, const char *of, uint32_t at,
     const struct machine *m = &r->registry.machines[at];
     if (strcmp(m->fleet_id, of) != 0)
         return ERR_NOT_FOUND;
-    COPY(info.id, m->id);
-    COPY(info.name, m->name);
-    COPY(info.hostname, m->hostname);
-    COPY(info.os, m->os);
-    COPY(info.os_version, m->os_version);
-    COPY(info.architecture, m->architecture);
-    COPY(info.agent_version, m->agent_version);
-    COPY(info.fleet_id, m->fleet_id);
+    STR_COPY(info.id, m->id);
+    STR_COPY(info.name, m->name);
+    STR_COPY(info.hostname, m->hostname);
+    STR_COPY(info.os, m->os);
+    STR_COPY(info.os_version, m->os_version);
+    STR_COPY(info.architecture, m->architecture);
+    STR_COPY(info.agent_version, m->agent_version);
+    STR_COPY(info.fleet_id, m->fleet_id);
     sign_fingerprint(m->public_key, info.fingerprint);
     info.online = m->conn != NULL;
     info.last_seen_ms = m->seen_ms;
@@ -57,10 +55,10 @@ static void stamp(const struct conn *c, msg_open *open)
     msg_origin *o = &open->origin;
     open->has_origin = true;
     *o = (msg_origin)cmdop_agent_v1_Origin_init_zero;
-    COPY(o->user, c->user);
-    COPY(o->role, store_role_str(c->role));
-    COPY(o->fleet_id, c->fleet_id);
-    COPY(o->operator_kind, "person");
+    STR_COPY(o->user, c->user);
+    STR_COPY(o->role, store_role_str(c->role));
+    STR_COPY(o->fleet_id, c->fleet_id);
+    STR_COPY(o->operator_kind, "person");
 }
 
 static void open_machine(struct conn *c, const msg_open *open,
@@ -96,7 +94,7 @@ static void open_machine(struct conn *c, const msg_open *open,
     }
     msg_open onward = *open;
     stamp(c, &onward);
-    COPY(onward.target, m->id);
+    STR_COPY(onward.target, m->id);
     if (c->routes >= ROUTES_PER_CONN) {
         reject(c, open, cmdop_agent_v1_Code_CODE_LIMIT,
                "this sign-in has as many channels through the relay as it may",

@@ -13,12 +13,12 @@ int place_find(struct place *p, const char *state_dir, struct text *why)
     if (err != OK)
         return err;
     const char *folder = state_dir != NULL ? state_dir : paths.server;
-    if (bytes_to_str(p->folder, sizeof(p->folder), view_str(folder)) + 1 >=
+    if (STR_COPY(p->folder, folder) + 1 >=
         sizeof(p->folder)) {
         text_str(why, "the state folder's path is too long");
         return ERR_RANGE;
     }
-    bytes_to_str(p->config, sizeof(p->config), view_str(paths.config));
+    STR_COPY(p->config, paths.config);
     return OK;
 }
 
@@ -53,6 +53,6 @@ int place_load_address(const struct place *p, char host[256], uint16_t *port,
 struct store_actor place_actor(void)
 {
     struct store_actor a = { .kind = "cli" };
-    bytes_to_str(a.name, sizeof(a.name), view_str(port_username()));
+    STR_COPY(a.name, port_username());
     return a;
 }

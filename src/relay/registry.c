@@ -32,7 +32,7 @@ struct machine *registry_put(struct registry *r, const char *id)
         return NULL;
     m = &r->machines[r->count++];
     memset(m, 0, sizeof(*m));
-    bytes_to_str(m->id, sizeof(m->id), view_str(id));
+    STR_COPY(m->id, id);
     return m;
 }
 

@@ -174,15 +174,13 @@ static bool machine_row(void *ctx, uint32_t tag, const union store_row *row)
     (void)tag;
     if (m == NULL)
         return false;
-#define COPY(to, from) bytes_to_str((to), sizeof(to), view_str(from))
-    COPY(m->fleet_id, s->fleet_id);
-    COPY(m->name, s->name);
-    COPY(m->hostname, s->facts.hostname);
-    COPY(m->os, s->facts.os);
-    COPY(m->os_version, s->facts.os_version);
-    COPY(m->architecture, s->facts.architecture);
-    COPY(m->agent_version, s->facts.agent_version);
-#undef COPY
+    STR_COPY(m->fleet_id, s->fleet_id);
+    STR_COPY(m->name, s->name);
+    STR_COPY(m->hostname, s->facts.hostname);
+    STR_COPY(m->os, s->facts.os);
+    STR_COPY(m->os_version, s->facts.os_version);
+    STR_COPY(m->architecture, s->facts.architecture);
+    STR_COPY(m->agent_version, s->facts.agent_version);
     memcpy(m->public_key, s->public_key, sizeof(m->public_key));
     m->created_ms = s->created_ms;
     m->seen_ms = s->last_seen_ms;

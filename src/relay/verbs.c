@@ -90,13 +90,13 @@ static int sign_in(struct relay *r, const struct place *place,
     if (old != NULL)
         c = *old;
     else
-        bytes_to_str(c.name, sizeof(c.name), view_str(name));
+        STR_COPY(c.name, name);
     if (c.token[0] == '\0' || !token_valid(r, c.token)) {
         make_token(c.token);
         err = store_token(r, c.token, why);
     }
-    bytes_to_str(c.address, sizeof(c.address), view_str(address));
-    bytes_to_str(c.user, sizeof(c.user), view_str(r->owner.user_name));
+    STR_COPY(c.address, address);
+    STR_COPY(c.user, r->owner.user_name);
     memcpy(c.pin, r->keys.relay.pub, sizeof(c.pin));
     if (err == OK)
         err = credential_upsert(&all, &c);

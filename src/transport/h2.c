@@ -18,7 +18,7 @@
 
 static void set_message(struct h2 *h, const char *message)
 {
-    bytes_to_str(h->message, sizeof(h->message), view_str(message));
+    STR_COPY(h->message, message);
 }
 
 /* The first error wins. */

@@ -73,8 +73,7 @@ static void note_error(struct wire *w, int err, const char *why)
     if (w->err != OK || err == OK)
         return;
     w->err = err;
-    bytes_to_str(w->why, sizeof(w->why),
-                 view_str(why[0] == '\0' ? err_str(err) : why));
+    STR_COPY(w->why, why[0] == '\0' ? err_str(err) : why);
 }
 
 static void fail_why(struct wire *w, int err, const char *why)
