@@ -19,11 +19,10 @@ static const struct {
     int number;
     enum port_signal event;
 } events[] = {
-    {SIGTERM, PORT_SIG_TERM},  {SIGINT, PORT_SIG_TERM},
-    {SIGHUP, PORT_SIG_TERM},   {SIGQUIT, PORT_SIG_TERM},
-    {SIGUSR1, PORT_SIG_RELOAD},
-    {SIGCHLD, PORT_SIG_CHILD}, {SIGWINCH, PORT_SIG_RESIZE},
-    {SIGCONT, PORT_SIG_CONT},
+    {SIGTERM, PORT_SIG_TERM},    {SIGINT, PORT_SIG_TERM},
+    {SIGHUP, PORT_SIG_TERM},     {SIGQUIT, PORT_SIG_TERM},
+    {SIGUSR1, PORT_SIG_RELOAD},  {SIGCHLD, PORT_SIG_CHILD},
+    {SIGWINCH, PORT_SIG_RESIZE}, {SIGCONT, PORT_SIG_CONT},
 };
 
 static const struct {

@@ -47,3 +47,9 @@ int port_keep_holder(const char *path, int *pid)
     *pid = 0;
     return ERR_UNSUPPORTED;
 }
+
+int port_file_open(const char *path)
+{
+    (void)path;
+    return ERR_UNSUPPORTED;
+}

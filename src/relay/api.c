@@ -197,8 +197,10 @@ static void accepted(void *ctx, int handle, const struct port_addr *from)
 void api_init(struct api *a, struct arena *arena, struct loop *l,
               api_ready_fn *ready, void *ready_ctx)
 {
-    *a = (struct api){
-        .loop = l, .ready = ready, .ready_ctx = ready_ctx, .listener.handle = -1};
+    *a = (struct api){.loop = l,
+                      .ready = ready,
+                      .ready_ctx = ready_ctx,
+                      .listener.handle = -1};
     a->conn = arena_carve(arena, sizeof *a->conn * API_CONNS,
                           _Alignof(struct api_conn));
     for (size_t i = 0; i < API_CONNS; i++) {

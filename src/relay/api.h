@@ -51,7 +51,7 @@ struct api {
     struct loop *loop;
     api_ready_fn *ready;
     void *ready_ctx;
-    struct listener  listener;
+    struct listener listener;
     uint32_t open;         /* connections */
     struct api_conn *conn; /* API_CONNS of them */
 };

@@ -6,22 +6,35 @@ relay && machine box
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -days 2 \
     -keyout "$T/key.pem" -out "$T/cert.pem" 2> "$T/err"
 
-# `join` speaks as the agent does, and once: every kind of garbage is told in one sentence.
+# `join` speaks as the agent does, and once; `connect` as an operator: every kind of garbage is told
+# in one sentence.
 script <<'EOS'
-import subprocess
+import json, shutil, subprocess
 from facts import *
 from rude import *
 
 env = dict(os.environ, XDG_STATE_HOME=T + "/nobody/state", XDG_CONFIG_HOME=T + "/nobody/config")
+shutil.copytree(T + "/relay/config", T + "/nobody/config")
+path = T + "/nobody/config/cmdop/credentials.json"
+file = json.load(open(path))
+
+def sentence(argv, words, start):
+    began = time.monotonic()
+    r = subprocess.run([CMDOP] + argv, input=words.encode(), capture_output=True, env=env, timeout=30)
+    took = time.monotonic() - began
+    said = r.stderr.decode("utf-8", "replace")
+    holds = (r.returncode == 255 and r.stdout == b"" and said.count("\n") == 1 and said.startswith(start)
+             and len(said) > len(start) + 15 and took < 5)
+    return holds, r.returncode, took, r.stdout, said
+
 for kind in KINDS:
     rude = Rude(kind)
     string = "cmdop://127.0.0.1:%d/%s#cmdop_enroll_%s" % (rude.port, "A" * 43, "A" * 32)
-    start = time.monotonic()
-    r = subprocess.run([CMDOP, "join", "-"], input=string.encode(), capture_output=True, env=env, timeout=30)
-    lines = r.stderr.decode("utf-8", "replace").splitlines()
-    fact(kind + ": join fails soon, with one sentence", r.returncode == 255 and len(lines) == 1
-         and lines[0].startswith("cmdop: cannot join: ") and len(lines[0]) > 30
-         and time.monotonic() - start < 5, r.returncode, time.monotonic() - start, *lines)
+    fact(kind + ": join fails soon, with one sentence", *sentence(["join", "-"], string, "cmdop: cannot join: "))
+    file["servers"][0]["address"] = "127.0.0.1:%d" % rude.port
+    with open(path, "w") as f:
+        json.dump(file, f)
+    fact(kind + ": an operator too", *sentence(["connect", "exec", "box", "--", "true"], "", "cmdop: "))
 EOS
 fact "none of them leaves the record of a relay" test ! -e "$T/nobody/state/cmdop/agent.json"
 

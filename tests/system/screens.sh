@@ -106,7 +106,7 @@ type_in C-b o
 type_in 'echo upper' Enter
 alike "tmux: another pane" 'upper$'
 for where in local remote; do tmux -S "$T/inner.$where" kill-server; done
-wait_for 5 shows 'exited' 
+wait_for 5 shows 'exited'
 verdict $? "tmux: its end leads back to the shell"
 drive kill-server
 finish

@@ -24,7 +24,7 @@
 #include "limits.h"
 #include "port/port.h"
 
-#define RUNS     300
+#define RUNS     200
 #define STEPS    2500
 #define USERS    12 /* channels at once, per side */
 #define CHANS    10 /* the limit of a link: below USERS, so it is met */
@@ -61,36 +61,36 @@ static uint8_t byte_at(uint64_t salt, uint64_t off)
 struct side;
 
 struct user {
-    struct chan  chan;
+    struct chan chan;
     struct side *side;
     struct user *mate; /* the other end, once it is accepted */
-    uint64_t     salt; /* of what it sends */
-    uint32_t     window;
-    bool         bulk;
-    bool         busy;    /* not FREE, from our side's point of view */
-    bool         opener;  /* of the two, it asked */
-    bool         leaving; /* close was said */
-    uint32_t     streams;
-    uint64_t     len[CHAN_STREAMS];  /* bytes there are to send */
-    uint64_t     held[CHAN_STREAMS]; /* those before are gone */
-    bool         fin[CHAN_STREAMS];
-    uint64_t     got[CHAN_STREAMS];  /* offset reached */
-    uint64_t     used[CHAN_STREAMS]; /* what waits here is got - used */
-    bool         over[CHAN_STREAMS]; /* fin came */
-    uint64_t     skipped;
+    uint64_t salt;     /* of what it sends */
+    uint32_t window;
+    bool bulk;
+    bool busy;    /* not FREE, from our side's point of view */
+    bool opener;  /* of the two, it asked */
+    bool leaving; /* close was said */
+    uint32_t streams;
+    uint64_t len[CHAN_STREAMS];  /* bytes there are to send */
+    uint64_t held[CHAN_STREAMS]; /* those before are gone */
+    bool fin[CHAN_STREAMS];
+    uint64_t got[CHAN_STREAMS];  /* offset reached */
+    uint64_t used[CHAN_STREAMS]; /* what waits here is got - used */
+    bool over[CHAN_STREAMS];     /* fin came */
+    uint64_t skipped;
 };
 
 struct side {
-    struct mux       mux;
-    struct side     *other;
+    struct mux mux;
+    struct side *other;
     struct grpcframe in;
-    struct user      user[USERS];
-    uint8_t          pipe[PIPE_CAP]; /* towards this side */
-    size_t           pipe_len;
-    int              closes_made;      /* in this pull */
-    int              bulk_since_close; /* frames */
-    uint8_t          control[2 * FRAME_MAX];
-    uint8_t          frame[FRAME_MAX];
+    struct user user[USERS];
+    uint8_t pipe[PIPE_CAP]; /* towards this side */
+    size_t pipe_len;
+    int closes_made;      /* in this pull */
+    int bulk_since_close; /* frames */
+    uint8_t control[2 * FRAME_MAX];
+    uint8_t frame[FRAME_MAX];
 };
 
 static struct side sides[2];
@@ -217,8 +217,10 @@ static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
         assert_nothing_is_more_urgent(u->side);
     if (*off < u->held[stream])
         *off = u->held[stream];
-    uint64_t left = u->len[stream] - *off;
+    uint64_t left = u->len[stream] - *off, limit = u->chan.tx[stream].limit;
     size_t n = left < sizeof(buf) ? (size_t)left : sizeof(buf);
+    if (limit < *off + n) /* more than may be sent, but not pages of it */
+        n = limit > *off ? (size_t)(limit - *off) : 1;
     n = n == 0 ? 0 : 1 + roll((uint32_t)n); /* as a ring that wraps */
     for (size_t i = 0; i < n; i++)
         buf[i] = byte_at(u->salt + stream, *off + i);
@@ -260,7 +262,7 @@ static const struct chan_ops ops = {
 
 static void init_user(struct user *u, struct side *s, bool opener)
 {
-    static const uint32_t windows[] = {1, 7, 600, 5000, 65536};
+    static const uint32_t windows[] = {2, 7, 600, 5000, 65536};
     memset(u, 0, sizeof(*u));
     u->side = s;
     u->salt = roll64();
@@ -337,7 +339,7 @@ static void say_more(struct side *s)
     uint32_t stream = roll(u->streams);
     if (u->fin[stream])
         return;
-    /* Much, but not so much that a window of one byte takes for ever. */
+    /* Much, but not so much that a window of two bytes takes for ever. */
     uint32_t most = u->mate == NULL ? 10 : u->mate->window;
     u->len[stream] += roll(roll(2) == 0 ? 10 : most < 8000 ? most * 4 : 30000);
     u->fin[stream] = roll(20) == 0;
@@ -444,9 +446,9 @@ static void arrive_some(struct side *s)
 static void step(void)
 {
     static void (*const deeds[])(struct side *) = {
-        open_one,  say_more, say_more, say_more,    use_some,    use_some,
-        use_some,  pull_any, pull_any, arrive_some, arrive_some, close_one,
-        send_event, forget_some};
+        open_one,    say_more,  say_more,   say_more,   use_some,
+        use_some,    use_some,  pull_any,   pull_any,   arrive_some,
+        arrive_some, close_one, send_event, forget_some};
     deeds[roll(sizeof(deeds) / sizeof(deeds[0]))](&sides[roll(2)]);
 }
 
@@ -487,8 +489,8 @@ static void assert_streams_are_whole(void)
     for (int k = 0; k < 2; k++)
         for (int i = 0; i < USERS; i++) {
             struct user *u = &sides[k].user[i];
-            if (!u->busy || u->mate == NULL || !u->mate->busy)
-                continue;
+            if (!u->busy || u->leaving || u->mate == NULL || !u->mate->busy)
+                continue; /* who leaves reads no more */
             for (uint32_t s = 0; s < u->mate->streams; s++) {
                 assert_int_equal(u->got[s], u->mate->len[s]);
                 assert_int_equal(u->over[s], u->mate->fin[s]);
@@ -498,9 +500,9 @@ static void assert_streams_are_whole(void)
 
 static void close_all(struct side *s)
 {
-    static const msg_close end = {
-        .which_result = cmdop_agent_v1_Close_exit_status_tag,
-        .result.exit_status = CHAN_NOW};
+    static const msg_close end = {.which_result =
+                                      cmdop_agent_v1_Close_exit_status_tag,
+                                  .result.exit_status = CHAN_NOW};
     for (int i = 0; i < USERS; i++)
         if (s->user[i].busy && !s->user[i].leaving) {
             s->user[i].leaving = true;

@@ -12,11 +12,20 @@
 #include "base/err.h"
 #include "unit/port/scratch.h"
 
+/* Look-ups that an earlier test gave up may take a moment to end. */
+static int start(const char *host)
+{
+    int h;
+    while ((h = port_resolve(host, 80)) == ERR_LIMIT)
+        usleep(1000);
+    assert_true(h > 3);
+    return h;
+}
+
 static int resolve(const char *host, struct port_addr *out, int max)
 {
     int n;
-    int h = port_resolve(host, 80);
-    assert_true(h > 3);
+    int h = start(host);
     do
         scratch_ready(h, PORT_READ);
     while ((n = port_resolve_take(h, out, max)) == 0);
@@ -98,13 +107,8 @@ many_at_once_are_limited_and_given_up_ones_free_the_place(void **state)
     assert_int_equal(h[n], ERR_LIMIT);
     for (int i = 0; i < n; i++)
         port_close(h[i]);
-    for (int i = 0; i < 50; i++) {
-        int again = port_resolve("no-such-host.invalid", 1);
-        if (again == ERR_LIMIT) /* killed children take a moment to end */
-            usleep(1000);
-        else
-            port_close(again);
-    }
+    for (int i = 0; i < 50; i++)
+        port_close(start("no-such-host.invalid"));
 }
 
 static void look_up_children_are_not_reaped_as_ours(void **state)
@@ -113,7 +117,7 @@ static void look_up_children_are_not_reaped_as_ours(void **state)
     struct port_spawn what = {.argv = argv};
     struct port_child c;
     int status, number, pid;
-    int h = port_resolve("no-such-host.invalid", 1);
+    int h = start("no-such-host.invalid");
     struct port_addr a[1];
     (void)state;
     assert_int_equal(port_pipe_spawn(&what, &c), OK);

@@ -67,6 +67,7 @@ void scratch_file(const char *name, const char *text, unsigned mode)
 uint8_t scratch_ready(int handle, uint8_t want)
 {
     struct port_want row = {.handle = handle, .want = want};
+    assert_true(handle >= 0); /* an empty row would sleep for ever */
     while (port_wait(&row, 1, PORT_FOREVER) == 0)
         continue;
     return row.ready;

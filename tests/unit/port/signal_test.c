@@ -42,10 +42,10 @@ static int each_event_once(void)
         int number;
         enum port_signal event;
     } rows[] = {
-        {SIGTERM, PORT_SIG_TERM},  {SIGINT, PORT_SIG_TERM},
-        {SIGHUP, PORT_SIG_TERM},   {SIGUSR1, PORT_SIG_RELOAD},
-        {SIGCHLD, PORT_SIG_CHILD}, {SIGWINCH, PORT_SIG_RESIZE},
-        {SIGCONT, PORT_SIG_CONT},
+        {SIGTERM, PORT_SIG_TERM},    {SIGINT, PORT_SIG_TERM},
+        {SIGHUP, PORT_SIG_TERM},     {SIGQUIT, PORT_SIG_TERM},
+        {SIGUSR1, PORT_SIG_RELOAD},  {SIGCHLD, PORT_SIG_CHILD},
+        {SIGWINCH, PORT_SIG_RESIZE}, {SIGCONT, PORT_SIG_CONT},
     };
     int h = port_signal_open();
     if (h < 0 || is_readable(h) || port_signal_take() != PORT_SIG_NONE)
