@@ -196,12 +196,15 @@ void chan_used(struct chan *c, uint32_t stream, uint64_t used, uint64_t ack)
     struct chan_rx *rx = &c->rx[stream];
     if (c->state == CHAN_FREE)
         return;
+    if (c->state == CHAN_CLOSING && used < rx->used)
+        return; /* what came since was dropped, and counted here */
     assert(used >= rx->used && used <= rx->next);
     rx->used = used;
     if (ack > rx->ack)
         rx->ack = ack;
-    bool worth = used + c->window - rx->limit >= c->window / 2 ||
-                 rx->ack - rx->acked >= c->window / 2;
+    uint64_t half = ((uint64_t)c->window + 1) / 2;
+    bool worth = used + c->window - rx->limit >= half ||
+                 rx->ack - rx->acked >= half;
     if (!worth || rx->fin || rx->due)
         return;
     rx->due = true;
@@ -362,6 +365,20 @@ static int on_chan_data(struct chan *c, struct msg_data *d, struct view bytes,
     return OK;
 }
 
+/* We are closing and want nothing more; but the peer may have to send all it
+ * has before it closes as well, so what is dropped counts as used. */
+static int drop_data(struct chan *c, const struct msg_data *d,
+                     struct view bytes)
+{
+    struct chan_rx *rx = &c->rx[d->stream];
+    uint64_t end = d->offset + bytes.len;
+    if (end > rx->next)
+        rx->next = end;
+    rx->fin = rx->fin || d->fin;
+    chan_used(c, d->stream, rx->next, rx->next);
+    return OK;
+}
+
 static int on_data(struct mux *m, struct view body, const char **why)
 {
     struct msg_data d;
@@ -370,10 +387,12 @@ static int on_data(struct mux *m, struct view body, const char **why)
         d.offset > OFFSET_MAX)
         return bad(why, "a Data message does not parse");
     struct chan *c = find(m, d.channel);
-    if (c == NULL || c->state == CHAN_CLOSING)
+    if (c == NULL)
         return OK;
-    if (c->state != CHAN_OPEN)
+    if (!c->answered)
         return bad(why, "data came before the channel was accepted");
+    if (c->state == CHAN_CLOSING)
+        return drop_data(c, &d, bytes);
     return on_chan_data(c, &d, bytes, why);
 }
 
