@@ -11,14 +11,14 @@
 /* ---- wire --------------------------------------------------------------- */
 
 /* A DATA frame that fills one TLS record: 16384 less the HTTP/2 header. */
-#define H2_DATA_MAX (16384 - 9)
+#define H2_DATA_MAX    (16384 - 9)
 /* Largest payload of a Data frame so that the gRPC prefix (5), the Frame tag
  * and length (5) and the Data fields (30) still fit the DATA frame. */
-#define DATA_MAX (H2_DATA_MAX - 40)
+#define DATA_MAX       (H2_DATA_MAX - 40)
 /* Largest gRPC message we accept: an Open with arguments and environment. */
-#define FRAME_MAX (32 * 1024)
+#define FRAME_MAX      (32 * 1024)
 /* Largest arguments plus environment of one command. */
-#define ARGS_MAX (24 * 1024)
+#define ARGS_MAX       (24 * 1024)
 #define ARGS_COUNT_MAX 512
 #define ENV_COUNT_MAX  64
 
@@ -29,7 +29,7 @@
 
 /* Bytes a receiver takes per stream before it grants more. A bulk stream at
  * 1 GB/s over a 0.2 ms path needs 200 KB in flight. */
-#define WINDOW_BULK (256 * 1024)
+#define WINDOW_BULK  (256 * 1024)
 /* Typed input; a paste larger than this waits. */
 #define WINDOW_INPUT (64 * 1024)
 
@@ -45,12 +45,12 @@
 
 /* ---- time ---------------------------------------------------------------- */
 
-#define HANDSHAKE_MS     10000 /* hello to welcome, both ends */
-#define HEARTBEAT_MS     30000
-#define OFFLINE_MS       90000 /* three heartbeats lost */
-#define BACKOFF_MIN_MS   250
-#define BACKOFF_MAX_MS   60000
-#define STATUS_FRESH_MS  30000
+#define HANDSHAKE_MS    10000 /* hello to welcome, both ends */
+#define HEARTBEAT_MS    30000
+#define OFFLINE_MS      90000 /* three heartbeats lost */
+#define BACKOFF_MIN_MS  250
+#define BACKOFF_MAX_MS  60000
+#define STATUS_FRESH_MS 30000
 
 /* ---- names --------------------------------------------------------------- */
 

@@ -30,9 +30,9 @@ enum {
     LOG_CAP = 256 * 1024,
     PATH_MAX_ = 600,
 
-    TURN_US = 5,          /* what a turn costs; so a loop that spins shows */
-    TURNS_PER_S = 40000,  /* more than that in a virtual second is spinning */
-    REAL_S_MAX = 60,      /* a turn that takes longer hangs */
+    TURN_US = 5,         /* what a turn costs; so a loop that spins shows */
+    TURNS_PER_S = 40000, /* more than that in a virtual second is spinning */
+    REAL_S_MAX = 60,     /* a turn that takes longer hangs */
     RETRANSMIT_US = 250000,
     SYN_AGAIN_US = 1000000,
 };
@@ -138,11 +138,11 @@ struct role {
     uint16_t rows, cols;
     bool raw;
     bool hung_up;
-    int keys;           /* flow of its standard input */
-    unsigned signals;   /* pending, one bit each */
-    uint64_t chance;    /* of port_entropy */
+    int keys;         /* flow of its standard input */
+    unsigned signals; /* pending, one bit each */
+    uint64_t chance;  /* of port_entropy */
     uint64_t turns;
-    uint64_t second;    /* turns are counted in this one */
+    uint64_t second; /* turns are counted in this one */
     uint64_t turns_in_second;
     sem_t go;
     /* port_wait, as it was called */
@@ -174,7 +174,7 @@ struct proc {
     program_fn *step;
     char args[4][64];
     uint16_t rows, cols;
-    int flow[3]; /* in, out, err; a terminal has the first two */
+    int flow[3];  /* in, out, err; a terminal has the first two */
     bool open[3]; /* the role still holds its end */
     int sig;      /* a signal that came */
     int status, by_signal;
@@ -228,7 +228,7 @@ struct world {
 };
 
 extern struct world *world;
-extern struct role *me;     /* the role this process is; NULL in the driver */
+extern struct role *me; /* the role this process is; NULL in the driver */
 extern sim_main *world_entry;
 
 /* The seed of every later chance (splitmix64). */
@@ -243,7 +243,7 @@ int world_fault(enum sim_call call);
 /* Remember why the last call failed; returns err. */
 int world_why(int err, const char *what);
 
-int  flow_new(uint32_t cap);
+int flow_new(uint32_t cap);
 void flow_free(int flow);
 size_t flow_room(const struct flow *f);
 /* Append at most room; arrives after `latency_us` at `bytes_per_s` (0: any). */
@@ -258,7 +258,7 @@ uint64_t flow_next(const struct flow *f); /* when something arrives, or NEVER */
 void flow_delay(struct flow *f, uint64_t until_us);
 
 struct handle *handle_of(int handle); /* NULL when it is none */
-int  handle_new(enum kind kind, int idx, int end);
+int handle_new(enum kind kind, int idx, int end);
 void handle_drop(struct role *r, struct handle *h);
 uint8_t handle_ready(struct role *r, const struct port_want *row);
 /* The kernel's part when a process ended. */
@@ -268,10 +268,10 @@ void net_settle(void);
 uint64_t net_next(void);
 void net_close(struct conn *c, int end);
 void net_listener_close(struct listener *l);
-int  net_recv(struct conn *c, int end, struct span buf);
-int  net_send(struct conn *c, int end, struct view buf);
+int net_recv(struct conn *c, int end, struct span buf);
+int net_send(struct conn *c, int end, struct view buf);
 uint8_t net_ready(const struct conn *c, int end);
-int  net_conn_over(const struct conn *c, int end); /* OK, or what it is told */
+int net_conn_over(const struct conn *c, int end); /* OK, or what it is told */
 
 void procs_settle(void);
 uint64_t procs_next(void);

@@ -15,9 +15,9 @@
 #include "base/log.h"
 #include "core/facts.h"
 
-#define ROWS_MAX     512
-#define TIMERS_MAX   256
-#define DIAL_MS      15000
+#define ROWS_MAX           512
+#define TIMERS_MAX         256
+#define DIAL_MS            15000
 #define RETRY_AFTER_MAX_MS (10 * BACKOFF_MAX_MS) /* whatever a relay asks */
 /* More than this between our clock and the relay's is worth a word. */
 #define CLOCK_TOLERANCE_MS 120000
@@ -35,7 +35,7 @@ static void set_trouble(struct app *app, const char *event, const char *why)
 static void schedule(struct app *app)
 {
     uint32_t random, wait, asked = app->retry_after_ms;
-    port_entropy((struct span){ (uint8_t *)&random, sizeof(random) });
+    port_entropy((struct span){(uint8_t *)&random, sizeof(random)});
     wait = backoff_next(&app->backoff, random);
     if (asked > RETRY_AFTER_MAX_MS)
         asked = RETRY_AFTER_MAX_MS;
@@ -49,8 +49,7 @@ static void note_clock(struct app *app)
 {
     char line[160];
     struct text t;
-    app->clock_ahead_ms =
-        port_wall_ms() - app->relay.link.peer_time_ms;
+    app->clock_ahead_ms = port_wall_ms() - app->relay.link.peer_time_ms;
     int64_t off = app->clock_ahead_ms;
     if (off > -CLOCK_TOLERANCE_MS && off < CLOCK_TOLERANCE_MS)
         return;
@@ -148,8 +147,8 @@ static void on_dialed(void *ctx, int handle, const char *why)
         return;
     }
     port_entropy(SPAN_ARRAY(entropy));
-    struct tls_client_cfg tls = { .server_name = app->file.host,
-                                  .entropy = VIEW_ARRAY(entropy) };
+    struct tls_client_cfg tls = {.server_name = app->file.host,
+                                 .entropy = VIEW_ARRAY(entropy)};
     int err = peer_dialed(&app->relay, handle, &tls, app->file.host,
                           &app->credential, &relay_ops, on_relay_over, app);
     if (err == OK)
@@ -192,17 +191,12 @@ static void on_signal(void *ctx, uint8_t ready)
     (void)ready;
     while ((sig = port_signal_take()) != PORT_SIG_NONE) {
         switch (sig) {
-        case PORT_SIG_TERM:
-            leave(app);
-            break;
-        case PORT_SIG_CHILD:
-            reap_children(app);
-            break;
+        case PORT_SIG_TERM: leave(app); break;
+        case PORT_SIG_CHILD: reap_children(app); break;
         case PORT_SIG_RELOAD:
         case PORT_SIG_RESIZE:
         case PORT_SIG_CONT:
-        case PORT_SIG_NONE:
-            break;
+        case PORT_SIG_NONE: break;
         }
     }
 }
@@ -222,8 +216,8 @@ static void carve(struct app *app)
     struct arena *a = &app->arena;
     struct link_mem mem;
     loop_init(&app->loop, a, ROWS_MAX, TIMERS_MAX);
-    app->scratch = (struct span){ arena_carve(a, PEER_SCRATCH_BYTES, 4096),
-                                  PEER_SCRATCH_BYTES };
+    app->scratch = (struct span){arena_carve(a, PEER_SCRATCH_BYTES, 4096),
+                                 PEER_SCRATCH_BYTES};
     mem = peer_carve(a, true);
     peer_init(&app->relay, &app->loop, &mem, app->scratch);
     app->locals_mem = arena_carve(a, LOCAL_MAX * PEER_CARVE_BYTES, 4096);
@@ -232,8 +226,7 @@ static void carve(struct app *app)
     (void)dial_init(&app->dial, &app->loop);
     rpcs_init(&app->rpcs, a, RPC_MAX);
     sessions_init(&app->sessions, a, &app->loop, app->file.name);
-    jobs_init(&app->jobs, a, &app->loop, app->file.machine_id,
-              app->file.name);
+    jobs_init(&app->jobs, a, &app->loop, app->file.machine_id, app->file.name);
     arena_seal(a);
 }
 
@@ -250,17 +243,16 @@ int app_init(struct app *app, struct span memory, const char *version,
     carve(app);
     facts_hello(&app->hello, cmdop_agent_v1_Role_ROLE_MACHINE, version);
     facts_machine(&app->hello);
-    app->credential = (struct link_credential){ .hello = &app->hello,
-                                                .pin = app->file.pin,
-                                                .machine =
-                                                    &app->identity.key,
-                                                .entropy = port_entropy };
-    app->host = (struct link_host){ .key = &app->identity.key,
-                                    .wall_ms = port_wall_ms,
-                                    .entropy = port_entropy };
+    app->credential = (struct link_credential){.hello = &app->hello,
+                                               .pin = app->file.pin,
+                                               .machine = &app->identity.key,
+                                               .entropy = port_entropy};
+    app->host = (struct link_host){.key = &app->identity.key,
+                                   .wall_ms = port_wall_ms,
+                                   .entropy = port_entropy};
     backoff_init(&app->backoff, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
-    int row = loop_add(&app->loop, port_signal_open(), PORT_READ, on_signal,
-                       app);
+    int row =
+        loop_add(&app->loop, port_signal_open(), PORT_READ, on_signal, app);
     return row < 0 ? row : local_listen(app, why);
 }
 

@@ -28,40 +28,40 @@ struct local {
 };
 
 struct app {
-    struct paths      paths;
-    struct agentfile  file;
-    struct identity   identity;
-    struct arena      arena;
-    struct loop       loop;
-    struct sessions   sessions;
-    struct jobs       jobs;
-    struct rpcs       rpcs;
-    struct span       scratch;
-    const char       *version;
+    struct paths paths;
+    struct agentfile file;
+    struct identity identity;
+    struct arena arena;
+    struct loop loop;
+    struct sessions sessions;
+    struct jobs jobs;
+    struct rpcs rpcs;
+    struct span scratch;
+    const char *version;
     /* outbound */
-    struct dial            dial;
-    struct backoff         backoff;
-    int                    retry; /* timers */
-    int                    beat;
-    struct peer            relay;
+    struct dial dial;
+    struct backoff backoff;
+    int retry; /* timers */
+    int beat;
+    struct peer relay;
     struct link_credential credential;
-    msg_hello              hello;
-    bool                   connected;
-    bool                   refused;   /* until an owner does something */
-    uint32_t               retry_after_ms;
-    int64_t                connected_ms;
-    int64_t                started_ms;
-    int64_t                clock_ahead_ms;
-    char                   trouble[256];
+    msg_hello hello;
+    bool connected;
+    bool refused; /* until an owner does something */
+    uint32_t retry_after_ms;
+    int64_t connected_ms;
+    int64_t started_ms;
+    int64_t clock_ahead_ms;
+    char trouble[256];
     /* local socket */
-    struct listener  listener;
-    struct local     locals[LOCAL_MAX];
-    uint8_t         *locals_mem;  /* PEER_CARVE_BYTES for each */
-    uint32_t         locals_used; /* those above were never touched */
+    struct listener listener;
+    struct local locals[LOCAL_MAX];
+    uint8_t *locals_mem;  /* PEER_CARVE_BYTES for each */
+    uint32_t locals_used; /* those above were never touched */
     struct link_host host;
     /* daemon */
     uint64_t wakeups;
-    bool     leaving;
+    bool leaving;
 };
 
 /* Bytes of memory an agent lives in. */

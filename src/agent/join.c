@@ -19,24 +19,24 @@
 #define DIAL_MS 15000
 
 struct join {
-    struct paths           paths;
-    struct joinstr         to;
-    struct identity        identity;
-    struct arena           arena;
-    struct loop            loop;
-    struct dial            dial;
-    struct peer            peer;
-    msg_hello              hello;
+    struct paths paths;
+    struct joinstr to;
+    struct identity identity;
+    struct arena arena;
+    struct loop loop;
+    struct dial dial;
+    struct peer peer;
+    msg_hello hello;
     struct link_credential credential;
-    char                   name[NAME_CAP];
-    bool                   over;
-    int                    status;
+    char name[NAME_CAP];
+    bool over;
+    int status;
 };
 
 static void on_welcomed(void *ctx, const msg_welcome *w)
 {
     struct join *j = ctx;
-    struct agentfile f = { .port = j->to.port };
+    struct agentfile f = {.port = j->to.port};
     char buf[512];
     struct text why, t;
     STR_COPY(f.host, j->to.host);
@@ -55,8 +55,7 @@ static void on_welcomed(void *ctx, const msg_welcome *w)
         text_join(&t, "joined as ", NULL);
         text_safe(&t, view_str(f.name));
         text_join(&t, " (", f.machine_id, ")\nfingerprint ",
-                  j->identity.fingerprint,
-                  "\nnext: cmdop agent start\n", NULL);
+                  j->identity.fingerprint, "\nnext: cmdop agent start\n", NULL);
         cmd_out(text_done(&t));
     }
     peer_end(&j->peer);
@@ -95,8 +94,7 @@ static void on_over(void *ctx, const char *why)
     struct join *j = ctx;
     if (j->status != CMD_OK)
         cmd_say("cannot join: ",
-                why[0] != '\0' ? why : "the relay closed the connection",
-                NULL);
+                why[0] != '\0' ? why : "the relay closed the connection", NULL);
     j->over = true;
 }
 
@@ -109,8 +107,8 @@ static void on_dialed(void *ctx, int handle, const char *why)
         return;
     }
     port_entropy(SPAN_ARRAY(entropy));
-    struct tls_client_cfg tls = { .server_name = j->to.host,
-                                  .entropy = VIEW_ARRAY(entropy) };
+    struct tls_client_cfg tls = {.server_name = j->to.host,
+                                 .entropy = VIEW_ARRAY(entropy)};
     if (peer_dialed(&j->peer, handle, &tls, j->to.host, &j->credential, &ops,
                     on_over, j) != OK)
         on_over(j, "the connection could not be set up");
@@ -128,12 +126,12 @@ static int enrol(struct join *j, const char *version)
               arena_span(&j->arena, PEER_SCRATCH_BYTES));
     facts_hello(&j->hello, cmdop_agent_v1_Role_ROLE_MACHINE, version);
     facts_machine(&j->hello);
-    j->credential = (struct link_credential){ .hello = &j->hello,
-                                              .pin = j->to.pin,
-                                              .machine = &j->identity.key,
-                                              .join_key = j->to.key,
-                                              .name = j->name,
-                                              .entropy = port_entropy };
+    j->credential = (struct link_credential){.hello = &j->hello,
+                                             .pin = j->to.pin,
+                                             .machine = &j->identity.key,
+                                             .join_key = j->to.key,
+                                             .name = j->name,
+                                             .entropy = port_entropy};
     j->status = CMD_TRANSPORT;
     (void)dial_init(&j->dial, &j->loop);
     if (dial_start(&j->dial, j->to.host, j->to.port, DIAL_MS, on_dialed, j) !=
@@ -154,18 +152,15 @@ static int read_string(const char *arg, char *out, size_t cap)
     if (arg != NULL && strcmp(arg, "-") != 0)
         return (int)bytes_to_str(out, cap, view_str(arg));
     if (arg == NULL && port_env("CMDOP_JOIN_KEY_FILE", path, sizeof(path))) {
-        n = port_keep_read(path, false,
-                           (struct span){ (uint8_t *)out, cap - 1 });
+        n = port_keep_read(path, false, (struct span){(uint8_t *)out, cap - 1});
     } else if (arg == NULL && port_env("CMDOP_JOIN_KEY", out, cap)) {
         return (int)strlen(out);
     } else if (arg != NULL) {
         for (int got = 1; got > 0 && (size_t)n < cap - 1; n += got) {
-            struct port_want want = { .handle = PORT_STDIN,
-                                      .want = PORT_READ };
+            struct port_want want = {.handle = PORT_STDIN, .want = PORT_READ};
             (void)port_wait(&want, 1, PORT_FOREVER);
-            got = port_recv(PORT_STDIN,
-                            (struct span){ (uint8_t *)out + n,
-                                           cap - 1 - (size_t)n });
+            got = port_recv(PORT_STDIN, (struct span){(uint8_t *)out + n,
+                                                      cap - 1 - (size_t)n});
             if (got < 0)
                 break;
         }
@@ -180,7 +175,7 @@ static int run(const struct cmd_env *env, int argc, char **argv)
 {
     static struct join j;
     const char *name = NULL;
-    const struct cmd_opt opts[] = { { "--name", "-n", NULL, &name } };
+    const struct cmd_opt opts[] = {{"--name", "-n", NULL, &name}};
     char string[JOINSTR_CAP + 1], buf[512];
     struct text why;
     int rest;
@@ -209,8 +204,8 @@ static int run(const struct cmd_env *env, int argc, char **argv)
         STR_COPY(j.name, name);
     err = paths_find(&j.paths, &why);
     if (err == OK)
-        err = identity_load_or_make(j.paths.state, j.paths.config,
-                                    &j.identity, &why);
+        err = identity_load_or_make(j.paths.state, j.paths.config, &j.identity,
+                                    &why);
     if (err != OK) {
         cmd_say(buf, NULL);
         return CMD_FAILED;

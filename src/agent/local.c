@@ -91,9 +91,9 @@ static struct local *take(struct app *app)
             return &app->locals[i];
     struct arena a;
     struct local *l = &app->locals[app->locals_used];
-    arena_init(&a, (struct span){ app->locals_mem + app->locals_used *
-                                                        PEER_CARVE_BYTES,
-                                  PEER_CARVE_BYTES });
+    arena_init(
+        &a, (struct span){app->locals_mem + app->locals_used * PEER_CARVE_BYTES,
+                          PEER_CARVE_BYTES});
     struct link_mem mem = peer_carve(&a, false);
     app->locals_used++;
     l->app = app;
@@ -124,7 +124,7 @@ int local_listen(struct app *app, struct text *why)
                   port_why(), NULL);
         return ERR_DENIED;
     }
-    static const struct listener_ops ops = { room, accepted };
+    static const struct listener_ops ops = {room, accepted};
     int handle = port_local_listen(path);
     if (handle >= 0)
         return listener_start(&app->listener, &app->loop, handle, &ops, app);

@@ -39,8 +39,7 @@ static void on_rpc(struct app *app, struct mux *m, const msg_open *open,
     if (view_is(view_str(method), "agent.status"))
         rpc_answer(&app->rpcs, m, open, "", status_record, app);
     else
-        (void)mux_reject(m, open->channel,
-                         cmdop_agent_v1_Code_CODE_NOT_FOUND,
+        (void)mux_reject(m, open->channel, cmdop_agent_v1_Code_CODE_NOT_FOUND,
                          "the machine knows no such method", "");
 }
 
@@ -54,14 +53,11 @@ void offer_channel(struct app *app, struct mux *m, const msg_open *open,
     case cmdop_agent_v1_Kind_KIND_EXEC:
         exec_open(&app->jobs, m, open, params);
         return;
-    case cmdop_agent_v1_Kind_KIND_RPC:
-        on_rpc(app, m, open, params);
-        return;
+    case cmdop_agent_v1_Kind_KIND_RPC: on_rpc(app, m, open, params); return;
     case cmdop_agent_v1_Kind_KIND_UNSPECIFIED:
     case cmdop_agent_v1_Kind_KIND_FILE:
     case cmdop_agent_v1_Kind_KIND_TCP:
-    case cmdop_agent_v1_Kind_KIND_ASK:
-        break;
+    case cmdop_agent_v1_Kind_KIND_ASK: break;
     }
     (void)mux_reject(m, open->channel, cmdop_agent_v1_Code_CODE_UNSUPPORTED,
                      "this agent does not offer that kind of channel",

@@ -19,9 +19,8 @@
 static void on_record(void *ctx, struct view record)
 {
     struct status *s = ctx;
-    if (record.len > 0 && msg_decode(record,
-                                     cmdop_agent_v1_AgentStatus_fields,
-                                     &s->agent) == OK)
+    if (record.len > 0 &&
+        msg_decode(record, cmdop_agent_v1_AgentStatus_fields, &s->agent) == OK)
         s->answered = true;
 }
 

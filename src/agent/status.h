@@ -6,8 +6,8 @@
 #include "codec/msg.h"
 
 struct status {
-    int              pid;      /* of the running agent; 0: none */
-    bool             answered; /* it told `agent` itself */
+    int pid;       /* of the running agent; 0: none */
+    bool answered; /* it told `agent` itself */
     msg_agent_status agent;
 };
 

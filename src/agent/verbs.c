@@ -46,8 +46,8 @@ static int load(struct app *app, struct text *why)
 {
     int err = agentfile_load(app->paths.state, &app->file, why);
     if (err == OK)
-        err = identity_load(app->paths.state, app->paths.config,
-                            &app->identity, why);
+        err = identity_load(app->paths.state, app->paths.config, &app->identity,
+                            why);
     return err;
 }
 
@@ -102,9 +102,8 @@ static int start(const struct cmd_env *env, bool foreground, bool verbose)
 static int run_start(const struct cmd_env *env, int argc, char **argv)
 {
     bool foreground = false, verbose = false;
-    const struct cmd_opt opts[] = { { "--foreground", "-f", &foreground,
-                                      NULL },
-                                    { "--verbose", "-v", &verbose, NULL } };
+    const struct cmd_opt opts[] = {{"--foreground", "-f", &foreground, NULL},
+                                   {"--verbose", "-v", &verbose, NULL}};
     int rest;
     int status = cmd_options(&start_cmd, &argc, argv, &rest, opts, 2);
     if (status >= 0)
@@ -118,7 +117,7 @@ static int run_start(const struct cmd_env *env, int argc, char **argv)
 
 static void nap(uint64_t ms)
 {
-    struct port_want none = { .handle = -1 };
+    struct port_want none = {.handle = -1};
     (void)port_wait(&none, 1, port_now_ms() + ms);
 }
 
@@ -134,17 +133,16 @@ static int stop(bool must_run)
         return fail(buf);
     int pid = status_holder(paths.state);
     if (pid == 0)
-        return must_run ? fail("no agent runs with this state folder") :
-                          CMD_OK;
+        return must_run ? fail("no agent runs with this state folder") : CMD_OK;
     if (port_process_end(pid) != OK)
         return fail(port_why());
     uint64_t until = port_now_ms() + STOP_MS;
     while (status_holder(paths.state) == pid && port_now_ms() < until)
         nap(POLL_MS);
-    return status_holder(paths.state) == pid ?
-               fail("the agent was told to stop and still runs; look at "
-                    "`cmdop agent logs`") :
-               CMD_OK;
+    return status_holder(paths.state) == pid
+               ? fail("the agent was told to stop and still runs; look at "
+                      "`cmdop agent logs`")
+               : CMD_OK;
 }
 
 static int run_stop(const struct cmd_env *env, int argc, char **argv)
@@ -172,8 +170,8 @@ static int run_restart(const struct cmd_env *env, int argc, char **argv)
 static int run_status(const struct cmd_env *env, int argc, char **argv)
 {
     bool json = false, check = false;
-    const struct cmd_opt opts[] = { { "--json", NULL, &json, NULL },
-                                    { "--check", NULL, &check, NULL } };
+    const struct cmd_opt opts[] = {{"--json", NULL, &json, NULL},
+                                   {"--check", NULL, &check, NULL}};
     struct status s;
     char buf[512];
     struct text why;
@@ -197,7 +195,7 @@ static int run_status(const struct cmd_env *env, int argc, char **argv)
 static int run_logs(const struct cmd_env *env, int argc, char **argv)
 {
     bool follow = false;
-    const struct cmd_opt opts[] = { { "--follow", "-f", &follow, NULL } };
+    const struct cmd_opt opts[] = {{"--follow", "-f", &follow, NULL}};
     struct paths paths;
     char buf[512], path[PATH_CAP];
     uint8_t piece[8192];
@@ -236,11 +234,11 @@ static int run(const struct cmd_env *env, int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(const struct cmd_env *env, int argc, char **argv);
-    } verbs[] = { { "start", run_start },
-                  { "stop", run_stop },
-                  { "restart", run_restart },
-                  { "status", run_status },
-                  { "logs", run_logs } };
+    } verbs[] = {{"start", run_start},
+                 {"stop", run_stop},
+                 {"restart", run_restart},
+                 {"status", run_status},
+                 {"logs", run_logs}};
     if (argc > 1 &&
         (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         cmd_out(view_str(agent_cmd.help));
@@ -253,28 +251,28 @@ static int run(const struct cmd_env *env, int argc, char **argv)
                      argc > 1 ? argv[1] : "");
 }
 
-#define AGENT_HELP                                                           \
-    "usage: cmdop agent start [--foreground] [--verbose]\n"                  \
-    "       cmdop agent stop | restart\n"                                    \
-    "       cmdop agent status [--json] [--check]\n"                         \
-    "       cmdop agent logs [-f]\n"                                         \
-    "\n"                                                                     \
-    "The agent keeps this machine connected to its relay and runs what "     \
-    "operators ask\nfor. It listens on no port.\n"                           \
-    "\n"                                                                     \
-    "  --foreground  stay in the foreground, log to standard error\n"        \
-    "  --check       exit 0 only when the machine is connected\n"            \
-    "\n"                                                                     \
-    "example:\n"                                                             \
+#define AGENT_HELP                                                       \
+    "usage: cmdop agent start [--foreground] [--verbose]\n"              \
+    "       cmdop agent stop | restart\n"                                \
+    "       cmdop agent status [--json] [--check]\n"                     \
+    "       cmdop agent logs [-f]\n"                                     \
+    "\n"                                                                 \
+    "The agent keeps this machine connected to its relay and runs what " \
+    "operators ask\nfor. It listens on no port.\n"                       \
+    "\n"                                                                 \
+    "  --foreground  stay in the foreground, log to standard error\n"    \
+    "  --check       exit 0 only when the machine is connected\n"        \
+    "\n"                                                                 \
+    "example:\n"                                                         \
     "  cmdop agent start && cmdop agent status --check\n"
 
-const struct cmd agent_cmd = { "agent", "run, stop and inspect the agent",
-                               AGENT_HELP, run };
-const struct cmd start_cmd = { "start", "short for `agent start`", AGENT_HELP,
-                               run_start };
-const struct cmd stop_cmd = { "stop", "short for `agent stop`", AGENT_HELP,
-                              run_stop };
-const struct cmd restart_cmd = { "restart", "short for `agent restart`",
-                                 AGENT_HELP, run_restart };
-const struct cmd status_cmd = { "status", "short for `agent status`",
-                                AGENT_HELP, run_status };
+const struct cmd agent_cmd = {"agent", "run, stop and inspect the agent",
+                              AGENT_HELP, run};
+const struct cmd start_cmd = {"start", "short for `agent start`", AGENT_HELP,
+                              run_start};
+const struct cmd stop_cmd = {"stop", "short for `agent stop`", AGENT_HELP,
+                             run_stop};
+const struct cmd restart_cmd = {"restart", "short for `agent restart`",
+                                AGENT_HELP, run_restart};
+const struct cmd status_cmd = {"status", "short for `agent status`", AGENT_HELP,
+                               run_status};

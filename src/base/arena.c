@@ -7,7 +7,7 @@
 
 void arena_init(struct arena *a, struct span block)
 {
-    *a = (struct arena){ .block = block };
+    *a = (struct arena){.block = block};
 }
 
 void *arena_carve(struct arena *a, size_t size, size_t align)
@@ -23,7 +23,7 @@ void *arena_carve(struct arena *a, size_t size, size_t align)
 
 struct span arena_span(struct arena *a, size_t size)
 {
-    return (struct span){ arena_carve(a, size, ARENA_ALIGN), size };
+    return (struct span){arena_carve(a, size, ARENA_ALIGN), size};
 }
 
 void arena_seal(struct arena *a)

@@ -10,8 +10,8 @@
 
 struct arena {
     struct span block;
-    size_t      used; /* bytes carved so far */
-    bool        sealed;
+    size_t used; /* bytes carved so far */
+    bool sealed;
 };
 
 void arena_init(struct arena *a, struct span block);

@@ -7,7 +7,7 @@
 
 struct view view_of(const void *ptr, size_t len)
 {
-    return (struct view){ ptr, len };
+    return (struct view){ptr, len};
 }
 
 struct view view_str(const char *str)
@@ -125,7 +125,7 @@ int read_u64(struct reader *r, uint64_t *out)
 
 void writer_init(struct writer *w, struct span buf)
 {
-    *w = (struct writer){ .buf = buf };
+    *w = (struct writer){.buf = buf};
 }
 
 void write_bytes(struct writer *w, struct view v)

@@ -12,22 +12,22 @@
 
 struct view {
     const uint8_t *ptr;
-    size_t         len;
+    size_t len;
 };
 
 struct span {
     uint8_t *ptr;
-    size_t   len;
+    size_t len;
 };
 
-#define VIEW_NONE ((struct view){ 0, 0 })
+#define VIEW_NONE ((struct view){0, 0})
 
 /* A view of `len` bytes at `ptr`; of a C string without its terminator; of
  * an array object as a whole. */
 struct view view_of(const void *ptr, size_t len);
 struct view view_str(const char *str);
 #define VIEW_ARRAY(a) view_of((a), sizeof(a))
-#define SPAN_ARRAY(a) ((struct span){ (uint8_t *)(a), sizeof(a) })
+#define SPAN_ARRAY(a) ((struct span){(uint8_t *)(a), sizeof(a)})
 
 /* Equal in length and bytes. Not constant time: see crypto/ct.h. */
 bool view_eq(struct view a, struct view b);
@@ -48,8 +48,7 @@ int bytes_copy(struct span out, struct view in);
 /* Copy as a C string, cut to cap - 1 bytes; returns the length copied. */
 size_t bytes_to_str(char *out, size_t cap, struct view in);
 /* A C string into a char array, cut to its size. */
-#define STR_COPY(array, str)                                                 \
-    bytes_to_str((array), sizeof(array), view_str(str))
+#define STR_COPY(array, str) bytes_to_str((array), sizeof(array), view_str(str))
 
 /*
  * Reader: each call takes its bytes off the front and returns OK, or ERR_MORE
@@ -71,17 +70,17 @@ int read_bytes(struct reader *r, size_t len, struct view *out);
  */
 struct writer {
     struct span buf;
-    size_t      len; /* bytes written */
-    int         err; /* OK or ERR_FULL */
+    size_t len; /* bytes written */
+    int err;    /* OK or ERR_FULL */
 };
 
-void        writer_init(struct writer *w, struct span buf);
-void        write_u8(struct writer *w, uint8_t v);
-void        write_u16(struct writer *w, uint16_t v);
-void        write_u32(struct writer *w, uint32_t v);
-void        write_u64(struct writer *w, uint64_t v);
-void        write_bytes(struct writer *w, struct view v);
-void        write_str(struct writer *w, const char *str);
+void writer_init(struct writer *w, struct span buf);
+void write_u8(struct writer *w, uint8_t v);
+void write_u16(struct writer *w, uint16_t v);
+void write_u32(struct writer *w, uint32_t v);
+void write_u64(struct writer *w, uint64_t v);
+void write_bytes(struct writer *w, struct view v);
+void write_str(struct writer *w, const char *str);
 struct view writer_view(const struct writer *w);
 
 #endif

@@ -4,9 +4,8 @@
 const char *err_str(int err)
 {
     switch ((enum err)err) {
-#define ERR_CASE(name, value, text)                                          \
-    case name:                                                               \
-        return text;
+#define ERR_CASE(name, value, text) \
+    case name: return text;
         ERR_LIST(ERR_CASE)
 #undef ERR_CASE
     }

@@ -4,23 +4,23 @@
 #include <stddef.h>
 
 #define LINE_CAP   1024
-#define EVENTS_MAX 32    /* kinds that are counted at a time */
-#define LINES_WARN 10    /* of one kind in a window, */
-#define LINES_INFO 50    /* below a warning */
+#define EVENTS_MAX 32 /* kinds that are counted at a time */
+#define LINES_WARN 10 /* of one kind in a window, */
+#define LINES_INFO 50 /* below a warning */
 #define WINDOW_MS  10000
 
 static struct {
-    log_sink      *sink;
-    log_clock     *clock;
+    log_sink *sink;
+    log_clock *clock;
     enum log_level level;
 } state;
 
 /* One kind of event in the present window. */
 struct tally {
     const char *event; /* NULL: free */
-    int64_t     since_ms;
-    uint32_t    lines;
-    uint32_t    dropped;
+    int64_t since_ms;
+    uint32_t lines;
+    uint32_t dropped;
 };
 
 static struct tally tallies[EVENTS_MAX];
@@ -46,7 +46,7 @@ static struct tally *tally_of(const char *event)
         if (t->event == NULL || t->since_ms < oldest->since_ms)
             oldest = t;
     }
-    *oldest = (struct tally){ .event = event };
+    *oldest = (struct tally){.event = event};
     return oldest;
 }
 
@@ -71,7 +71,7 @@ static bool admit(const char *event, uint32_t lines_max, int64_t now_ms,
 
 void log_line(enum log_level level, const char *event, const char *message)
 {
-    static const char *const names[] = { "error", "warn", "info", "debug" };
+    static const char *const names[] = {"error", "warn", "info", "debug"};
     char buf[LINE_CAP];
     struct text t;
     uint32_t dropped = 0;

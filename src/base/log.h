@@ -11,7 +11,7 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-typedef void    log_sink(struct view line);
+typedef void log_sink(struct view line);
 typedef int64_t log_clock(void);
 
 void log_init(log_sink *sink, log_clock *wall_ms, enum log_level level);

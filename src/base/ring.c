@@ -35,7 +35,7 @@ struct span ring_space(struct ring *r)
     uint32_t at = place(r, r->tail);
     uint32_t room = ring_room(r);
     uint32_t run = r->cap - at;
-    return (struct span){ r->buf + at, run < room ? run : room };
+    return (struct span){r->buf + at, run < room ? run : room};
 }
 
 void ring_commit(struct ring *r, uint32_t n)

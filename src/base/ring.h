@@ -33,11 +33,11 @@ uint32_t ring_room(const struct ring *r); /* cap - len */
 
 /* The contiguous free part, to be filled and then committed. */
 struct span ring_space(struct ring *r);
-void        ring_commit(struct ring *r, uint32_t n);
+void ring_commit(struct ring *r, uint32_t n);
 
 /* The contiguous filled part from `off` on (head <= off <= tail). */
 struct view ring_at(const struct ring *r, uint64_t off);
-void        ring_consume(struct ring *r, uint64_t upto);
+void ring_consume(struct ring *r, uint64_t upto);
 
 /* Queue: append all of `in`, or return ERR_FULL and append nothing. */
 int ring_write(struct ring *r, struct view in);

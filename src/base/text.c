@@ -10,7 +10,7 @@
 void text_init(struct text *t, char *buf, size_t cap)
 {
     assert(cap >= 1);
-    *t = (struct text){ .buf = buf, .cap = cap };
+    *t = (struct text){.buf = buf, .cap = cap};
     buf[0] = '\0';
 }
 
@@ -84,7 +84,7 @@ void text_pad(struct text *t, size_t from, size_t col)
  * the code point goes to *cp. */
 static size_t utf8_one(struct view v, uint32_t *cp)
 {
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     uint8_t b = v.ptr[0];
     size_t n = b < 0x80 ? 1 : b >= 0xF0 ? 4 : b >= 0xE0 ? 3 : 2;
     if ((b >= 0x80 && b < 0xC2) || b > 0xF4 || n > v.len)
@@ -196,9 +196,9 @@ int text_parse_duration(struct view v, uint64_t *out_ms)
 {
     static const struct {
         const char *unit;
-        uint64_t    ms;
-    } units[] = { { "ms", 1 },        { "s", 1000 },      { "m", 60000 },
-                  { "h", 3600000 },   { "d", 86400000 },  { "", 1000 } };
+        uint64_t ms;
+    } units[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},
+                 {"h", 3600000}, {"d", 86400000}, {"", 1000}};
     size_t digits = 0;
     while (digits < v.len && v.ptr[digits] >= '0' && v.ptr[digits] <= '9')
         digits++;

@@ -9,10 +9,10 @@
 #include "base/bytes.h"
 
 struct text {
-    char  *buf;
+    char *buf;
     size_t cap; /* bytes, terminator included */
     size_t len; /* without the terminator */
-    bool   cut; /* something did not fit */
+    bool cut;   /* something did not fit */
 };
 
 /* Start an empty text in `buf`; cap >= 1. TEXT_OF takes a char array. */

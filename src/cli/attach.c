@@ -23,38 +23,38 @@
 #define LEAVE_MS     2000 /* for a screen that takes nothing, at the end */
 
 struct attach {
-    struct client     client;
-    struct chan       chan;
-    struct ring       keys;  /* offsets of the attachment's input */
-    struct escape     escape;
-    struct sink       screen;
-    int               keys_row;
-    int               screen_row;
-    int               retry;  /* timers */
-    int               state;
-    struct backoff    backoff;
-    const char       *target;
-    char              session[SESSION_ID_CAP + NAME_CAP];
-    bool              is_new;
-    bool              observe;
-    bool              raw;       /* the terminal is in raw mode */
-    bool              attached;  /* ever */
-    bool              open;      /* the channel is accepted */
-    bool              leaving;   /* detach was asked for */
-    bool              over;      /* result known; screen may still be busy */
-    int               status;
-    uint64_t          out_next;  /* offset of the next output byte */
-    uint64_t          in_start;  /* ring offset of this attachment's input 0 */
-    uint64_t          lost_ms;   /* since when; 0: connected */
-    const char       *last_words;
+    struct client client;
+    struct chan chan;
+    struct ring keys; /* offsets of the attachment's input */
+    struct escape escape;
+    struct sink screen;
+    int keys_row;
+    int screen_row;
+    int retry; /* timers */
+    int state;
+    struct backoff backoff;
+    const char *target;
+    char session[SESSION_ID_CAP + NAME_CAP];
+    bool is_new;
+    bool observe;
+    bool raw;      /* the terminal is in raw mode */
+    bool attached; /* ever */
+    bool open;     /* the channel is accepted */
+    bool leaving;  /* detach was asked for */
+    bool over;     /* result known; screen may still be busy */
+    int status;
+    uint64_t out_next; /* offset of the next output byte */
+    uint64_t in_start; /* ring offset of this attachment's input 0 */
+    uint64_t lost_ms;  /* since when; 0: connected */
+    const char *last_words;
 };
 
 /* ---- the screen ------------------------------------------------------------------- */
 
 /* Modes a program may have left on: alternate screen, mouse, bracketed
  * paste, application keys; and the cursor comes back. */
-#define SCREEN_RESET                                                         \
-    "\033[?1049l\033[?1000l\033[?1002l\033[?1003l\033[?1006l\033[?2004l"     \
+#define SCREEN_RESET                                                     \
+    "\033[?1049l\033[?1000l\033[?1002l\033[?1003l\033[?1006l\033[?2004l" \
     "\033[?1l\033>\033[?25h\033[0m"
 
 static void to_terminal(struct attach *x, const char *text)
@@ -129,8 +129,8 @@ static void on_screen(void *ctx, uint8_t ready)
 
 static void detach(struct attach *x)
 {
-    msg_close end = { .which_result = cmdop_agent_v1_Close_detached_tag,
-                      .result.detached = true };
+    msg_close end = {.which_result = cmdop_agent_v1_Close_detached_tag,
+                     .result.detached = true};
     x->leaving = true;
     /* What was typed before goes first, if the link still takes it. */
     chan_close(&x->chan, &end, x->open ? CHAN_FLUSH : CHAN_NOW);
@@ -148,8 +148,7 @@ static void watch_keys(struct attach *x)
 {
     bool room = ring_room(&x->keys) > KEYS_AT_ONCE;
     /* While the link is down a full ring must not silence "~.". */
-    loop_want(&x->client.loop, x->keys_row,
-              room || !x->open ? PORT_READ : 0);
+    loop_want(&x->client.loop, x->keys_row, room || !x->open ? PORT_READ : 0);
 }
 
 static void take_keys(struct attach *x, struct view in)
@@ -188,8 +187,8 @@ static void send_size(struct attach *x)
     uint16_t rows, cols;
     if (x->observe || port_term_size(PORT_STDIN, &rows, &cols) != OK)
         return;
-    msg_event event = { .which_what = cmdop_agent_v1_Event_resize_tag,
-                        .what.resize = { rows, cols } };
+    msg_event event = {.which_what = cmdop_agent_v1_Event_resize_tag,
+                       .what.resize = {rows, cols}};
     (void)chan_event(&x->chan, &event);
 }
 
@@ -200,9 +199,7 @@ static void on_signal(void *ctx, uint8_t ready)
     (void)ready;
     while ((sig = port_signal_take()) != PORT_SIG_NONE) {
         switch (sig) {
-        case PORT_SIG_RESIZE:
-            send_size(x);
-            break;
+        case PORT_SIG_RESIZE: send_size(x); break;
         case PORT_SIG_TERM:
             if (x->over) /* asked twice */
                 client_leave(&x->client, x->status);
@@ -216,8 +213,7 @@ static void on_signal(void *ctx, uint8_t ready)
             break;
         case PORT_SIG_CHILD:
         case PORT_SIG_RELOAD:
-        case PORT_SIG_NONE:
-            break;
+        case PORT_SIG_NONE: break;
         }
     }
 }
@@ -292,7 +288,7 @@ static void try_again(struct attach *x)
     if (x->lost_ms == 0)
         x->lost_ms = now;
     state_line(x);
-    port_entropy((struct span){ (uint8_t *)&random, sizeof(random) });
+    port_entropy((struct span){(uint8_t *)&random, sizeof(random)});
     loop_arm(&x->client.loop, x->retry,
              now + backoff_next(&x->backoff, random));
 }
@@ -318,8 +314,8 @@ static void on_rejected(void *ctx, const msg_reject *r)
     leave(x, where_status((int)r->code), words);
 }
 
-static int on_data(void *ctx, uint32_t stream, uint64_t off,
-                   struct view bytes, bool fin)
+static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
+                   bool fin)
 {
     struct attach *x = ctx;
     (void)fin;
@@ -355,8 +351,7 @@ static void on_closed(void *ctx, const msg_close *end)
     case cmdop_agent_v1_Close_signal_tag:
         leave(x, 128 + (int)(end->result.signal & 0x7F), "");
         return;
-    default:
-        break;
+    default: break;
     }
     if (end->which_result == cmdop_agent_v1_Close_failure_tag &&
         end->result.failure.code == cmdop_agent_v1_Code_CODE_LOST &&
@@ -375,8 +370,7 @@ static void on_closed(void *ctx, const msg_close *end)
     leave(x, where_status((int)end->result.failure.code), words);
 }
 
-static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off,
-                           bool *fin)
+static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
 {
     struct attach *x = ctx;
     (void)stream;
@@ -412,8 +406,7 @@ static void put_env(struct msg_strings *env, const char *name, char *buf,
 {
     struct text t;
     char value[64];
-    if (env->count + 1 >= env->cap ||
-        !port_env(name, value, sizeof(value)))
+    if (env->count + 1 >= env->cap || !port_env(name, value, sizeof(value)))
         return;
     text_init(&t, buf, cap);
     text_join(&t, name, "=", value, NULL);
@@ -424,10 +417,10 @@ static void open_session(struct attach *x)
 {
     uint8_t raw[1024];
     char lang[80], ctype[80], color[80], term[40];
-    const char *list[4] = { 0 };
-    struct msg_strings env = { .list = list, .cap = 4 };
+    const char *list[4] = {0};
+    struct msg_strings env = {.list = list, .cap = 4};
     msg_pty_open p = cmdop_agent_v1_PtyOpen_init_zero;
-    msg_open open = { .kind = cmdop_agent_v1_Kind_KIND_PTY };
+    msg_open open = {.kind = cmdop_agent_v1_Kind_KIND_PTY};
     uint16_t rows = 0, cols = 0;
     put_env(&env, "LANG", lang, sizeof(lang));
     put_env(&env, "LC_CTYPE", ctype, sizeof(ctype));
@@ -445,7 +438,7 @@ static void open_session(struct attach *x)
     p.env = msg_strings_out(&env);
     int len =
         msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_PtyOpen_fields, &p);
-    struct msg_blob blob = { .data = view_of(raw, (size_t)len) };
+    struct msg_blob blob = {.data = view_of(raw, (size_t)len)};
     STR_COPY(open.target, x->target);
     open.params = msg_blob_out(&blob);
     /* What waits from before the link was lost must fit as well. */
@@ -489,7 +482,7 @@ static void on_retry(void *ctx, uint64_t now_ms)
         client_connect(&x->client);
 }
 
-static const struct client_ops client_ops = { on_up, on_down };
+static const struct client_ops client_ops = {on_up, on_down};
 
 static int run(struct attach *x, const struct cmd_env *env,
                const struct where *where)
@@ -509,8 +502,7 @@ static int run(struct attach *x, const struct cmd_env *env,
     ring_init(&x->keys, arena_span(&arena, WINDOW_INPUT), 0);
     (void)port_handle_nonblock(PORT_STDIN);
     (void)port_handle_nonblock(PORT_STDOUT);
-    sink_init(&x->screen, arena_span(&arena, 2 * WINDOW_BULK), PORT_STDOUT,
-              0);
+    sink_init(&x->screen, arena_span(&arena, 2 * WINDOW_BULK), PORT_STDOUT, 0);
     x->screen_row = loop_add(loop, PORT_STDOUT, 0, on_screen, x);
     x->keys_row = loop_add(loop, PORT_STDIN, 0, on_keys, x);
     (void)loop_add(loop, port_signal_open(), PORT_READ, on_signal, x);
@@ -535,21 +527,20 @@ int attach_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
                char **argv)
 {
     static struct attach x;
-    struct where where = { 0 };
+    struct where where = {0};
     const char *session = NULL;
-    const struct cmd_opt opts[] = { { "--new", NULL, &x.is_new, NULL },
-                                    { "--session", NULL, NULL, &session },
-                                    { "--observe", NULL, &x.observe, NULL },
-                                    WHERE_OPTS(where) };
+    const struct cmd_opt opts[] = {{"--new", NULL, &x.is_new, NULL},
+                                   {"--session", NULL, NULL, &session},
+                                   {"--observe", NULL, &x.observe, NULL},
+                                   WHERE_OPTS(where)};
     int rest;
     int status = cmd_options(cmd, &argc, argv, &rest, opts,
                              sizeof(opts) / sizeof(opts[0]));
     if (status >= 0)
         return status;
     if (argc < 2 && !where.local)
-        return cmd_usage(cmd,
-                         "which machine? `cmdop connect --list` shows them",
-                         "");
+        return cmd_usage(
+            cmd, "which machine? `cmdop connect --list` shows them", "");
     if (argc > 2)
         return cmd_usage(cmd, "one machine, please: ", argv[2]);
     if (session != NULL)

@@ -21,8 +21,8 @@ static int run(const struct cmd_env *env, int argc, char **argv)
     return attach_run(&connect_cmd, env, argc, argv);
 }
 
-#define WHERE_HELP                                                           \
-    "  -s, --server NAME   another relay than the current one\n"             \
+#define WHERE_HELP                                               \
+    "  -s, --server NAME   another relay than the current one\n" \
     "  --local             the agent of this machine, without a relay\n"
 
 const struct cmd connect_cmd = {
@@ -38,8 +38,7 @@ const struct cmd connect_cmd = {
             "\n"
             "  --new               start a new session\n"
             "  --session ID        attach to this session\n"
-            "  --observe           only watch\n" WHERE_HELP
-            "\n"
+            "  --observe           only watch\n" WHERE_HELP "\n"
             "example:\n"
             "  cmdop connect web-1\n"
             "  cmdop connect exec web-1 -- df -h /\n",
@@ -64,8 +63,7 @@ const struct cmd exec_cmd = {
             "  --timeout D         end the command after D (30s, 5m; default "
             "30s with --json,\n                      none without)\n"
             "  --json              one JSON object with stdout and stderr "
-            "inside\n" WHERE_HELP
-            "\n"
+            "inside\n" WHERE_HELP "\n"
             "example:\n"
             "  cmdop connect exec web-1 -- tar -C /srv -cz data > data.tgz\n",
     .run = run_exec,

@@ -5,7 +5,7 @@
 
 void escape_init(struct escape *e)
 {
-    *e = (struct escape){ .line_start = true };
+    *e = (struct escape){.line_start = true};
 }
 
 static enum escape_event second(struct escape *e, uint8_t key,
@@ -25,8 +25,7 @@ static enum escape_event second(struct escape *e, uint8_t key,
     return ESCAPE_NONE;
 }
 
-static enum escape_event one(struct escape *e, uint8_t key,
-                             struct writer *out)
+static enum escape_event one(struct escape *e, uint8_t key, struct writer *out)
 {
     if (key == CTRL_D)
         return ESCAPE_DETACH;

@@ -14,40 +14,40 @@
 #include "core/client.h"
 #include "core/sink.h"
 
-#define COLLECT_MAX (1024 * 1024) /* per stream with --json */
-#define JSON_MAX    (6 * 2 * COLLECT_MAX + 65536)
-#define SIGPIPE_NUMBER 13 /* the same everywhere */
-#define TIMEOUT_JSON_MS 30000
+#define COLLECT_MAX      (1024 * 1024) /* per stream with --json */
+#define JSON_MAX         (6 * 2 * COLLECT_MAX + 65536)
+#define SIGPIPE_NUMBER   13 /* the same everywhere */
+#define TIMEOUT_JSON_MS  30000
 /* The machine ends the command by itself; if it is gone, we do it here. */
 #define TIMEOUT_SLACK_MS 10000
 
 struct output {
     struct sink sink;
-    int         row;
-    uint8_t    *data; /* --json */
-    size_t      len;
-    bool        cut;
+    int row;
+    uint8_t *data; /* --json */
+    size_t len;
+    bool cut;
 };
 
 struct exec {
-    struct client   client;
-    struct chan     chan;
-    struct ring     in;
-    int             in_row; /* -1: not watched */
+    struct client client;
+    struct chan chan;
+    struct ring in;
+    int in_row;             /* -1: not watched */
     struct loop_job in_job; /* a file is read without waiting */
-    bool            in_fin;
-    struct output   out[CHAN_STREAMS];
-    const char     *target;
-    char          **argv;
-    uint32_t        argc;
-    uint64_t        timeout_ms;
-    int             timer;
-    bool            json;
-    bool            accepted;
-    bool            over;     /* the result is known */
-    msg_close       end;
+    bool in_fin;
+    struct output out[CHAN_STREAMS];
+    const char *target;
+    char **argv;
+    uint32_t argc;
+    uint64_t timeout_ms;
+    int timer;
+    bool json;
+    bool accepted;
+    bool over; /* the result is known */
+    msg_close end;
     msg_exec_accept machine;
-    uint64_t        started_us;
+    uint64_t started_us;
 };
 
 /* ---- the result ------------------------------------------------------------------ */
@@ -61,20 +61,16 @@ static int status_of(const msg_close *end)
         return 128 + (int)(end->result.signal & 0x7F);
     case cmdop_agent_v1_Close_failure_tag:
         return where_status((int)end->result.failure.code);
-    default:
-        return CMD_TRANSPORT;
+    default: return CMD_TRANSPORT;
     }
 }
 
 static const char *outcome(const msg_close *end, bool accepted)
 {
     switch (end->which_result) {
-    case cmdop_agent_v1_Close_exit_status_tag:
-        return "exited";
-    case cmdop_agent_v1_Close_signal_tag:
-        return "signalled";
-    default:
-        break;
+    case cmdop_agent_v1_Close_exit_status_tag: return "exited";
+    case cmdop_agent_v1_Close_signal_tag: return "signalled";
+    default: break;
     }
     if (end->result.failure.code == cmdop_agent_v1_Code_CODE_TIMEOUT)
         return "timeout";
@@ -89,8 +85,8 @@ static void json_result(const struct exec *x)
     json_obj_begin(&j);
     json_member(&j, "machine_id", x->machine.machine_id);
     json_member(&j, "hostname",
-                x->machine.hostname[0] != '\0' ? x->machine.hostname :
-                                                 x->target);
+                x->machine.hostname[0] != '\0' ? x->machine.hostname
+                                               : x->target);
     json_key(&j, "command");
     json_arr_begin(&j);
     for (uint32_t i = 0; i < x->argc; i++)
@@ -117,8 +113,8 @@ static void json_result(const struct exec *x)
 /* Leave when the result is known and all output has been written. */
 static void leave_if_done(struct exec *x)
 {
-    if (!x->over || x->client.done ||
-        sink_waits(&x->out[0].sink) || sink_waits(&x->out[1].sink))
+    if (!x->over || x->client.done || sink_waits(&x->out[0].sink) ||
+        sink_waits(&x->out[1].sink))
         return;
     if (x->json)
         json_result(x);
@@ -133,8 +129,7 @@ static void finish(struct exec *x, const msg_close *end)
     x->end = *end;
     const cmdop_agent_v1_Failure *f = &end->result.failure;
     if (end->which_result == cmdop_agent_v1_Close_failure_tag && !x->json)
-        cmd_say(f->message, f->remedy[0] != '\0' ? "; " : "", f->remedy,
-                NULL);
+        cmd_say(f->message, f->remedy[0] != '\0' ? "; " : "", f->remedy, NULL);
     leave_if_done(x);
 }
 
@@ -205,8 +200,8 @@ static void start_reading(struct exec *x)
 /* Nobody reads on: end as a filter ends, with the command told to. */
 static void stop_writing(struct exec *x, int err)
 {
-    msg_close end = { .which_result = cmdop_agent_v1_Close_signal_tag,
-                      .result.signal = SIGPIPE_NUMBER };
+    msg_close end = {.which_result = cmdop_agent_v1_Close_signal_tag,
+                     .result.signal = SIGPIPE_NUMBER};
     if (x->over)
         return;
     if (err == ERR_CLOSED)
@@ -286,8 +281,8 @@ static void on_rejected(void *ctx, const msg_reject *r)
     fail(ctx, r->code, r->message, r->remedy);
 }
 
-static int on_data(void *ctx, uint32_t stream, uint64_t off,
-                   struct view bytes, bool fin)
+static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
+                   bool fin)
 {
     struct exec *x = ctx;
     (void)off;
@@ -314,12 +309,10 @@ static void on_closed(void *ctx, const msg_close *end)
         finish(x, end);
     else
         fail(x, cmdop_agent_v1_Code_CODE_LOST,
-             "the connection to the relay was lost while the command ran",
-             "");
+             "the connection to the relay was lost while the command ran", "");
 }
 
-static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off,
-                           bool *fin)
+static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
 {
     struct exec *x = ctx;
     (void)stream;
@@ -361,12 +354,12 @@ static void on_up(void *ctx)
     struct exec *x = ctx;
     static uint8_t raw[FRAME_MAX];
     msg_exec_open p = cmdop_agent_v1_ExecOpen_init_zero;
-    msg_open open = { .kind = cmdop_agent_v1_Kind_KIND_EXEC };
-    struct msg_strings argv = { .list = (const char **)x->argv,
-                                .count = x->argc };
+    msg_open open = {.kind = cmdop_agent_v1_Kind_KIND_EXEC};
+    struct msg_strings argv = {.list = (const char **)x->argv,
+                               .count = x->argc};
     p.argv = msg_strings_out(&argv);
     p.timeout_ms = (uint32_t)x->timeout_ms;
-    int len = msg_encode_plain((struct span){ raw, ARGS_MAX + 1024 },
+    int len = msg_encode_plain((struct span){raw, ARGS_MAX + 1024},
                                cmdop_agent_v1_ExecOpen_fields, &p);
     if (len < 0) {
         fail(x, cmdop_agent_v1_Code_CODE_LIMIT,
@@ -374,7 +367,7 @@ static void on_up(void *ctx)
              "put it into a file, or send it on standard input");
         return;
     }
-    struct msg_blob blob = { .data = view_of(raw, (size_t)len) };
+    struct msg_blob blob = {.data = view_of(raw, (size_t)len)};
     STR_COPY(open.target, x->target);
     open.params = msg_blob_out(&blob);
     chan_init(&x->chan, &ops, x, 1, WINDOW_BULK, true);
@@ -390,7 +383,7 @@ static void on_down(void *ctx, const char *why, bool fatal)
     fail(x, cmdop_agent_v1_Code_CODE_LOST, why, "");
 }
 
-static const struct client_ops client_ops = { on_up, on_down };
+static const struct client_ops client_ops = {on_up, on_down};
 
 /* There is no connection to try: say it in the form that was asked for. */
 static void fail_early(struct exec *x, const char *why)
@@ -433,11 +426,11 @@ int exec_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
              char **argv)
 {
     static struct exec x;
-    struct where where = { 0 };
+    struct where where = {0};
     const char *timeout = NULL;
-    const struct cmd_opt opts[] = { { "--json", NULL, &x.json, NULL },
-                                    { "--timeout", "-t", NULL, &timeout },
-                                    WHERE_OPTS(where) };
+    const struct cmd_opt opts[] = {{"--json", NULL, &x.json, NULL},
+                                   {"--timeout", "-t", NULL, &timeout},
+                                   WHERE_OPTS(where)};
     int rest;
     int status = cmd_options(cmd, &argc, argv, &rest, opts,
                              sizeof(opts) / sizeof(opts[0]));
@@ -448,13 +441,14 @@ int exec_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
     if (rest > 2 || rest == argc)
         return cmd_usage(cmd,
                          "write `--` before the command: cmdop connect exec "
-                         "HOST -- ", rest > 2 ? argv[2] : "ARGV...");
+                         "HOST -- ",
+                         rest > 2 ? argv[2] : "ARGV...");
     x.timeout_ms = x.json ? TIMEOUT_JSON_MS : 0;
     if (timeout != NULL &&
         (text_parse_duration(view_str(timeout), &x.timeout_ms) != OK ||
          x.timeout_ms > UINT32_MAX))
-        return cmd_usage(cmd, "that is not a duration like 30s or 5m: ",
-                         timeout);
+        return cmd_usage(cmd,
+                         "that is not a duration like 30s or 5m: ", timeout);
     x.target = argv[1];
     x.argv = argv + rest;
     x.argc = (uint32_t)(argc - rest);

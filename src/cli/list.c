@@ -82,7 +82,8 @@ static void on_record(void *ctx, struct view record)
             cmd_out(view_str(l->first ? "{\"machines\":[]}\n" : "]}\n"));
         else if (l->first)
             cmd_say("no machine has joined yet; `cmdop server join-key` on "
-                    "the relay tells how", NULL);
+                    "the relay tells how",
+                    NULL);
         return;
     }
     if (msg_decode(record, cmdop_agent_v1_MachineInfo_fields, &m) != 0 ||
@@ -100,14 +101,13 @@ static void on_record(void *ctx, struct view record)
 int list_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
              char **argv)
 {
-    struct list l = { .first = true };
-    struct where where = { 0 };
+    struct list l = {.first = true};
+    struct where where = {0};
     bool list = false;
-    const struct cmd_opt opts[] = { { "--list", NULL, &list, NULL },
-                                    { "--online", NULL, &l.online_only,
-                                      NULL },
-                                    { "--json", NULL, &l.json, NULL },
-                                    WHERE_OPTS(where) };
+    const struct cmd_opt opts[] = {{"--list", NULL, &list, NULL},
+                                   {"--online", NULL, &l.online_only, NULL},
+                                   {"--json", NULL, &l.json, NULL},
+                                   WHERE_OPTS(where)};
     int rest;
     int status = cmd_options(cmd, &argc, argv, &rest, opts,
                              sizeof(opts) / sizeof(opts[0]));
@@ -116,8 +116,8 @@ int list_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
     if (argc > 1)
         return cmd_usage(cmd, "nothing is expected here: ", argv[1]);
     if (where.local)
-        return cmd_usage(cmd, "a machine does not know the others: ",
-                         "leave --local away");
-    return client_ask(env->version, where.server, where.local,
-                      "machines.list", on_record, &l, false);
+        return cmd_usage(
+            cmd, "a machine does not know the others: ", "leave --local away");
+    return client_ask(env->version, where.server, where.local, "machines.list",
+                      on_record, &l, false);
 }

@@ -8,14 +8,10 @@ int where_status(int code)
 {
     switch ((msg_code)code) {
     case cmdop_agent_v1_Code_CODE_DENIED:
-    case cmdop_agent_v1_Code_CODE_AUTH:
-        return CMD_DENIED;
-    case cmdop_agent_v1_Code_CODE_TIMEOUT:
-        return CMD_TIMEOUT;
-    case cmdop_agent_v1_Code_CODE_CANNOT_RUN:
-        return CMD_CANNOT_RUN;
-    case cmdop_agent_v1_Code_CODE_NO_PROGRAM:
-        return CMD_NO_PROGRAM;
+    case cmdop_agent_v1_Code_CODE_AUTH: return CMD_DENIED;
+    case cmdop_agent_v1_Code_CODE_TIMEOUT: return CMD_TIMEOUT;
+    case cmdop_agent_v1_Code_CODE_CANNOT_RUN: return CMD_CANNOT_RUN;
+    case cmdop_agent_v1_Code_CODE_NO_PROGRAM: return CMD_NO_PROGRAM;
     case cmdop_agent_v1_Code_CODE_UNSPECIFIED:
     case cmdop_agent_v1_Code_CODE_PROTOCOL:
     case cmdop_agent_v1_Code_CODE_VERSION:
@@ -26,8 +22,7 @@ int where_status(int code)
     case cmdop_agent_v1_Code_CODE_UNSUPPORTED:
     case cmdop_agent_v1_Code_CODE_CONFLICT:
     case cmdop_agent_v1_Code_CODE_INTERNAL:
-    case cmdop_agent_v1_Code_CODE_LOST:
-        break;
+    case cmdop_agent_v1_Code_CODE_LOST: break;
     }
     return CMD_TRANSPORT;
 }

@@ -7,11 +7,13 @@
 /* The options that say where to go. */
 struct where {
     const char *server;
-    bool        local;
+    bool local;
 };
-#define WHERE_OPTS(w)                                                        \
-    { "--server", "-s", NULL, &(w).server },                                 \
-        { "--local", NULL, &(w).local, NULL }
+#define WHERE_OPTS(w)                      \
+    {"--server", "-s", NULL, &(w).server}, \
+    {                                      \
+        "--local", NULL, &(w).local, NULL  \
+    }
 
 /* The exit status for a channel that was rejected or failed. */
 int where_status(int code);

@@ -34,18 +34,17 @@ static int char_to_digit(enum base64_form form, uint8_t c)
 size_t base64_len(enum base64_form form, size_t len)
 {
     static const uint8_t tail[2][3] = {
-        [BASE64_STD] = { 0, 4, 4 },
-        [BASE64_URL] = { 0, 2, 3 },
+        [BASE64_STD] = {0, 4, 4},
+        [BASE64_URL] = {0, 2, 3},
     };
     return len / 3 * 4 + tail[form][len % 3];
 }
 
 /* One to three bytes as four characters, or fewer when not padded. */
-static void write_group(struct writer *w, enum base64_form form,
-                        struct view in)
+static void write_group(struct writer *w, enum base64_form form, struct view in)
 {
     uint32_t bits = 0;
-    uint8_t  text[4] = { '=', '=', '=', '=' };
+    uint8_t text[4] = {'=', '=', '=', '='};
 
     for (size_t i = 0; i < 3; i++)
         bits = bits << 8 | (i < in.len ? in.ptr[i] : 0U);
@@ -77,7 +76,7 @@ int base64_decode(enum base64_form form, struct view in, struct span out)
 {
     uint32_t acc = 0;   /* bits not yet written */
     unsigned count = 0; /* how many of them */
-    size_t   len = 0;
+    size_t len = 0;
 
     if (in.len > INT32_MAX)
         return ERR_TOO_BIG;

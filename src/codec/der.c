@@ -26,7 +26,7 @@ size_t der_open(struct writer *w, uint8_t tag)
 static void shift_up(struct writer *w, size_t off, size_t extra)
 {
     static const uint8_t zeros[2];
-    size_t               len = w->len - off;
+    size_t len = w->len - off;
 
     assert(extra <= sizeof zeros);
     write_bytes(w, view_of(zeros, extra));
@@ -83,7 +83,7 @@ void der_integer(struct writer *w, struct view bytes)
 static uint32_t arc_take(const char **dotted)
 {
     const char *p = *dotted;
-    uint64_t    arc = 0;
+    uint64_t arc = 0;
 
     assert(*p >= '0' && *p <= '9');
     for (; *p >= '0' && *p <= '9'; p++) {
@@ -110,7 +110,7 @@ static void write_arc(struct writer *w, uint32_t arc)
 
 void der_oid(struct writer *w, const char *dotted)
 {
-    size_t   mark = der_open(w, DER_OID);
+    size_t mark = der_open(w, DER_OID);
     uint32_t root = arc_take(&dotted);
     uint32_t second = arc_take(&dotted);
 
@@ -189,9 +189,9 @@ void der_time(struct writer *w, uint64_t unix_s)
 {
     assert(unix_s <= DER_TIME_MAX_S);
     struct date date = date_of((uint32_t)(unix_s / DAY_S));
-    uint32_t    sec = (uint32_t)(unix_s % DAY_S);
-    bool        utc = date.year < UTC_YEAR_END;
-    size_t      mark = der_open(w, utc ? DER_UTC_TIME : DER_GENERAL_TIME);
+    uint32_t sec = (uint32_t)(unix_s % DAY_S);
+    bool utc = date.year < UTC_YEAR_END;
+    size_t mark = der_open(w, utc ? DER_UTC_TIME : DER_GENERAL_TIME);
 
     write_digits(w, date.year, utc ? 2 : 4);
     write_digits(w, date.month, 2);
@@ -224,7 +224,7 @@ void der_to_pem(struct writer *w, const char *label, struct view der)
 /* Take a line off the text, without its end; the last may lack one. */
 static struct view line_take(struct view *text)
 {
-    ptrdiff_t   end = view_find(*text, '\n');
+    ptrdiff_t end = view_find(*text, '\n');
     struct view line = end < 0 ? *text : view_first(*text, (size_t)end);
 
     *text = view_from(*text, line.len + 1);
@@ -257,7 +257,7 @@ static int pem_end(struct view text, size_t len)
 int der_from_pem(struct view text, const char *label, struct span out)
 {
     struct span rest = out;
-    bool        full = true; /* so far every line held PEM_LINE_BYTES */
+    bool full = true; /* so far every line held PEM_LINE_BYTES */
 
     if (text.len > INT32_MAX)
         return ERR_TOO_BIG;
@@ -273,7 +273,7 @@ int der_from_pem(struct view text, const char *label, struct span out)
         if (!full || n == 0 || n > PEM_LINE_BYTES)
             return ERR_PROTO;
         full = n == PEM_LINE_BYTES;
-        rest = (struct span){ rest.ptr + n, rest.len - (size_t)n };
+        rest = (struct span){rest.ptr + n, rest.len - (size_t)n};
     }
     return ERR_PROTO;
 }

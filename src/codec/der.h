@@ -20,7 +20,7 @@
 
 #include "base/bytes.h"
 
-#define DER_CONTENT_MAX 65535U         /* what two length bytes can say */
+#define DER_CONTENT_MAX 65535U          /* what two length bytes can say */
 #define DER_TIME_MAX_S  253402300799ULL /* 9999-12-31T23:59:59Z */
 
 enum der_tag {

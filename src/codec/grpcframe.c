@@ -8,14 +8,14 @@
 void grpcframe_head(uint8_t out[GRPCFRAME_HEAD], uint32_t len)
 {
     struct writer w;
-    writer_init(&w, (struct span){ out, GRPCFRAME_HEAD });
+    writer_init(&w, (struct span){out, GRPCFRAME_HEAD});
     write_u8(&w, 0);
     write_u32(&w, len);
 }
 
 void grpcframe_init(struct grpcframe *g, struct span buf)
 {
-    *g = (struct grpcframe){ .buf = buf };
+    *g = (struct grpcframe){.buf = buf};
 }
 
 static int take_head(struct grpcframe *g, struct view *in)
@@ -26,7 +26,7 @@ static int take_head(struct grpcframe *g, struct view *in)
         g->head[g->head_len++] = in->ptr[0];
         *in = view_from(*in, 1);
     }
-    struct reader r = { VIEW_ARRAY(g->head) };
+    struct reader r = {VIEW_ARRAY(g->head)};
     uint8_t compressed;
     if (read_u8(&r, &compressed) != OK || read_u32(&r, &g->want) != OK)
         return ERR_MORE;

@@ -13,11 +13,11 @@
 void grpcframe_head(uint8_t out[GRPCFRAME_HEAD], uint32_t len);
 
 struct grpcframe {
-    struct span buf;  /* for a message that arrives in pieces */
-    size_t      len;  /* bytes of it gathered */
-    uint32_t    want; /* length of the message under way */
-    uint8_t     head[GRPCFRAME_HEAD];
-    uint8_t     head_len;
+    struct span buf; /* for a message that arrives in pieces */
+    size_t len;      /* bytes of it gathered */
+    uint32_t want;   /* length of the message under way */
+    uint8_t head[GRPCFRAME_HEAD];
+    uint8_t head_len;
 };
 
 /* The largest accepted message is buf.len. */
@@ -29,7 +29,6 @@ void grpcframe_init(struct grpcframe *g, struct span buf);
  * valid until the next call), ERR_MORE when *in is used up, ERR_TOO_BIG for
  * a longer message, ERR_PROTO for a compressed one.
  */
-int grpcframe_next(struct grpcframe *g, struct view *in,
-                   struct view *message);
+int grpcframe_next(struct grpcframe *g, struct view *in, struct view *message);
 
 #endif

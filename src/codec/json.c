@@ -22,9 +22,9 @@ static bool is_digit(uint8_t c)
  * ERR_PROTO with nothing taken. `in` is not empty. */
 static int take_utf8(struct view *in, uint32_t *out)
 {
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    uint8_t  b = in->ptr[0];
-    size_t   len = b < 0x80 ? 1 : b < 0xE0 ? 2 : b < 0xF0 ? 3 : 4;
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    uint8_t b = in->ptr[0];
+    size_t len = b < 0x80 ? 1 : b < 0xE0 ? 2 : b < 0xF0 ? 3 : 4;
     uint32_t cp = len == 1 ? b : b & (0x7Fu >> len);
 
     if ((b >= 0x80 && b < 0xC2) || b > 0xF4 || len > in->len)
@@ -44,7 +44,7 @@ static int take_utf8(struct view *in, uint32_t *out)
 /* The UTF-8 of a code point; returns its length, 1 to 4. */
 static size_t put_utf8(uint32_t cp, uint8_t out[4])
 {
-    static const uint8_t lead[] = { 0, 0, 0xC0, 0xE0, 0xF0 };
+    static const uint8_t lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
     size_t len = cp < 0x80 ? 1 : cp < 0x800 ? 2 : cp < 0x10000 ? 3 : 4;
 
     for (size_t i = len - 1; i > 0; i--) {
@@ -191,10 +191,10 @@ static int check_primitive(struct view v)
  */
 struct walk {
     const struct json_doc *d;
-    size_t                 at;    /* bytes checked */
-    int                    open;  /* innermost array or object, or -1 */
-    int                    depth; /* how many are open */
-    bool                   name;  /* the last token is a name */
+    size_t at; /* bytes checked */
+    int open;  /* innermost array or object, or -1 */
+    int depth; /* how many are open */
+    bool name; /* the last token is a name */
 };
 
 static const jsmntok_t *token(const struct json_doc *d, int at)
@@ -267,7 +267,7 @@ static int punctuation(struct walk *w, int i)
 static int check_token(struct walk *w, int i)
 {
     const jsmntok_t *t = token(w->d, i);
-    size_t           quote = t->type == JSMN_STRING;
+    size_t quote = t->type == JSMN_STRING;
 
     skip_white(w);
     if (w->at + quote != (size_t)t->start)
@@ -285,7 +285,7 @@ static int check_token(struct walk *w, int i)
 static int walk_token(struct walk *w, int i)
 {
     const jsmntok_t *t = token(w->d, i);
-    int              err = OK;
+    int err = OK;
 
     while (err == OK && w->open >= 0 && t->start >= token(w->d, w->open)->end)
         err = close_one(w);
@@ -293,8 +293,8 @@ static int walk_token(struct walk *w, int i)
         err = punctuation(w, i);
     if (err != OK)
         return err;
-    bool name = !w->name && w->open >= 0 &&
-                token(w->d, w->open)->type == JSMN_OBJECT;
+    bool name =
+        !w->name && w->open >= 0 && token(w->d, w->open)->type == JSMN_OBJECT;
     if (name && t->type != JSMN_STRING)
         return ERR_PROTO;
     w->name = name;
@@ -304,8 +304,8 @@ static int walk_token(struct walk *w, int i)
 
 static int walk_all(const struct json_doc *d)
 {
-    struct walk w = { .d = d, .open = -1 };
-    int         err = OK;
+    struct walk w = {.d = d, .open = -1};
+    int err = OK;
 
     for (int i = 0; err == OK && i < d->count; i++)
         err = walk_token(&w, i);
@@ -322,16 +322,16 @@ static int walk_all(const struct json_doc *d)
 int json_parse(struct json_doc *out, struct view text, jsmntok_t *tok,
                size_t cap)
 {
-    struct json_doc d = { .text = text, .tok = tok };
-    jsmn_parser     p;
+    struct json_doc d = {.text = text, .tok = tok};
+    jsmn_parser p;
 
     if (text.len > INT32_MAX || cap > INT32_MAX)
         return ERR_TOO_BIG;
     if (view_find(text, '\0') >= 0)
         return ERR_PROTO; /* where jsmn would stop */
     jsmn_init(&p);
-    d.count = jsmn_parse(&p, (const char *)text.ptr, text.len, tok,
-                         (unsigned)cap);
+    d.count =
+        jsmn_parse(&p, (const char *)text.ptr, text.len, tok, (unsigned)cap);
     if (d.count == JSMN_ERROR_NOMEM)
         return ERR_TOO_BIG;
     if (d.count == JSMN_ERROR_PART)
@@ -402,7 +402,7 @@ bool json_is(const struct json_doc *d, int at, const char *text)
 {
     struct view raw = json_raw(d, at);
     struct view want = view_str(text);
-    uint32_t    x = 0, y = 0;
+    uint32_t x = 0, y = 0;
 
     if (token(d, at)->type != JSMN_STRING)
         return false;
@@ -439,9 +439,9 @@ int json_only(const struct json_doc *d, int object, const char *const *names)
 /* The length of a string once decoded. */
 static size_t decoded_len(struct view raw)
 {
-    uint8_t  utf8[4];
+    uint8_t utf8[4];
     uint32_t cp = 0;
-    size_t   len = 0;
+    size_t len = 0;
 
     while (raw.len > 0 && take_char(&raw, &cp) == OK)
         len += put_utf8(cp, utf8);
@@ -451,8 +451,8 @@ static size_t decoded_len(struct view raw)
 int json_to_bytes(const struct json_doc *d, int at, struct span out)
 {
     struct writer w;
-    uint8_t       utf8[4];
-    uint32_t      cp = 0;
+    uint8_t utf8[4];
+    uint32_t cp = 0;
 
     if (at < 0)
         return at;
@@ -485,7 +485,7 @@ int json_to_str(const struct json_doc *d, int at, char *out, size_t cap)
         return ERR_PROTO;
     if (cap == 0)
         return ERR_TOO_BIG;
-    int n = json_to_bytes(d, at, (struct span){ (uint8_t *)out, cap - 1 });
+    int n = json_to_bytes(d, at, (struct span){(uint8_t *)out, cap - 1});
     if (n >= 0)
         out[n] = '\0';
     return n;
@@ -508,10 +508,10 @@ static int split_number(const struct json_doc *d, int at, bool *negative,
 
 int json_to_i64(const struct json_doc *d, int at, int64_t *out)
 {
-    bool        negative;
+    bool negative;
     struct view digits;
-    uint64_t    v;
-    int         err = split_number(d, at, &negative, &digits);
+    uint64_t v;
+    int err = split_number(d, at, &negative, &digits);
 
     if (err != OK)
         return err;
@@ -522,12 +522,11 @@ int json_to_i64(const struct json_doc *d, int at, int64_t *out)
     return OK;
 }
 
-int json_to_u64(const struct json_doc *d, int at, uint64_t max,
-                uint64_t *out)
+int json_to_u64(const struct json_doc *d, int at, uint64_t max, uint64_t *out)
 {
-    bool        negative;
+    bool negative;
     struct view digits;
-    int         err = split_number(d, at, &negative, &digits);
+    int err = split_number(d, at, &negative, &digits);
 
     if (err != OK)
         return err;
@@ -588,9 +587,9 @@ static void put_char(struct text *t, uint32_t cp)
 {
     static const char plain[] = "\"\\\b\f\n\r\t";
     static const char letter[] = "\"\\bfnrt";
-    uint8_t           utf8[4] = { 0 };
-    size_t            len = put_utf8(cp, utf8);
-    ptrdiff_t         at = len == 1 ? view_find(view_str(plain), utf8[0]) : -1;
+    uint8_t utf8[4] = {0};
+    size_t len = put_utf8(cp, utf8);
+    ptrdiff_t at = len == 1 ? view_find(view_str(plain), utf8[0]) : -1;
 
     if (at >= 0) {
         text_char(t, '\\');
@@ -617,7 +616,7 @@ static void quoted(struct json_out *o, struct view v)
 
 void json_begin(struct json_out *o, char *buf, size_t cap)
 {
-    *o = (struct json_out){ 0 };
+    *o = (struct json_out){0};
     text_init(&o->text, buf, cap);
 }
 

@@ -44,9 +44,9 @@ enum json_kind {
 /* A parsed text. Points into the caller's text and tokens, which must live
  * as long; both are untouched by the questions below. */
 struct json_doc {
-    struct view      text;
+    struct view text;
     const jsmntok_t *tok;
-    int              count; /* tokens */
+    int count; /* tokens */
 };
 
 /*
@@ -97,8 +97,7 @@ bool json_is(const struct json_doc *d, int at, const char *text);
 int json_to_bytes(const struct json_doc *d, int at, struct span out);
 int json_to_str(const struct json_doc *d, int at, char *out, size_t cap);
 int json_to_i64(const struct json_doc *d, int at, int64_t *out);
-int json_to_u64(const struct json_doc *d, int at, uint64_t max,
-                uint64_t *out);
+int json_to_u64(const struct json_doc *d, int at, uint64_t max, uint64_t *out);
 int json_to_bool(const struct json_doc *d, int at, bool *out);
 
 /* The characters of a value as they stand in the text, a string without its
@@ -109,10 +108,10 @@ struct view json_raw(const struct json_doc *d, int at);
 
 struct json_out {
     struct text text;
-    uint32_t    objects;  /* bit per level: it is an object */
-    uint8_t     depth;    /* open arrays and objects */
-    bool        comma;    /* a value stands before the next one */
-    bool        has_name; /* a name stands before the next value */
+    uint32_t objects; /* bit per level: it is an object */
+    uint8_t depth;    /* open arrays and objects */
+    bool comma;       /* a value stands before the next one */
+    bool has_name;    /* a name stands before the next value */
 };
 
 /* Start in `buf`, which keeps its place until json_done; cap >= 1. */

@@ -24,9 +24,9 @@ enum {
     TOKENS_MAX = 4 * (1 + 8 * 2),
 };
 
-static const char *const NAMES[] = { "version",    "host",     "port",
-                                     "pin",        "machine_id", "fleet_id",
-                                     "name",       "joined_at",  NULL };
+static const char *const NAMES[] = {"version", "host",       "port",
+                                    "pin",     "machine_id", "fleet_id",
+                                    "name",    "joined_at",  NULL};
 
 /* ---- fields ------------------------------------------------------------- */
 
@@ -47,7 +47,7 @@ static bool follows(const char *s, const char *pattern)
  * nothing that JSON would change. */
 static bool shown_ok(const char *s)
 {
-    char        safe[NAME_CAP];
+    char safe[NAME_CAP];
     struct text t;
 
     TEXT_OF(&t, safe);
@@ -89,7 +89,7 @@ static const char *first_bad(const struct agentfile *a)
 static bool read_pin(const struct json_doc *d, struct agentfile *out)
 {
     uint8_t pin[PIN_TEXT_LEN];
-    int     n = json_to_bytes(d, json_get(d, 0, "pin"), SPAN_ARRAY(pin));
+    int n = json_to_bytes(d, json_get(d, 0, "pin"), SPAN_ARRAY(pin));
 
     return n >= 0 && base64_decode(BASE64_URL, view_of(pin, (size_t)n),
                                    SPAN_ARRAY(out->pin)) == AGENTFILE_PIN_LEN;
@@ -99,11 +99,9 @@ static bool read_fields(const struct json_doc *d, struct agentfile *out)
 {
     uint64_t port;
 
-    if (json_only(d, 0, NAMES) != OK ||
-        TO_STR(d, "host", out->host) < 0 ||
+    if (json_only(d, 0, NAMES) != OK || TO_STR(d, "host", out->host) < 0 ||
         json_to_u64(d, json_get(d, 0, "port"), UINT16_MAX, &port) != OK ||
-        !read_pin(d, out) ||
-        TO_STR(d, "machine_id", out->machine_id) < 0 ||
+        !read_pin(d, out) || TO_STR(d, "machine_id", out->machine_id) < 0 ||
         TO_STR(d, "fleet_id", out->fleet_id) < 0 ||
         TO_STR(d, "name", out->name) < 0 ||
         TO_STR(d, "joined_at", out->joined_at) < 0)
@@ -115,9 +113,9 @@ static bool read_fields(const struct json_doc *d, struct agentfile *out)
 /* OK, ERR_DAMAGED or ERR_UNSUPPORTED. */
 static int read_file(struct view file, struct agentfile *out)
 {
-    jsmntok_t       tok[TOKENS_MAX];
+    jsmntok_t tok[TOKENS_MAX];
     struct json_doc d;
-    uint64_t        version;
+    uint64_t version;
 
     int err = json_parse(&d, file, tok, TOKENS_MAX);
     if (err != OK ||
@@ -145,30 +143,30 @@ static int find_path(const char *state_dir, char path[PATH_CAP],
 static void say(int err, const char *path, struct text *why)
 {
     switch (err) {
-    case OK:
-        return;
+    case OK: return;
     case ERR_NOT_FOUND:
         text_str(why, "this machine has not joined a relay; run: cmdop join");
         return;
     case ERR_DAMAGED:
-        text_join(why, path, " is damaged; run `cmdop join` again, or restore "
-                  "it from a backup", NULL);
+        text_join(why, path,
+                  " is damaged; run `cmdop join` again, or restore "
+                  "it from a backup",
+                  NULL);
         return;
     case ERR_UNSUPPORTED:
         text_join(why, path, " was written by a newer version; update cmdop",
                   NULL);
         return;
-    default:
-        text_join(why, "cannot read agent.json: ", port_why(), NULL);
+    default: text_join(why, "cannot read agent.json: ", port_why(), NULL);
     }
 }
 
 int agentfile_load(const char *state_dir, struct agentfile *out,
                    struct text *why)
 {
-    uint8_t          file[FILE_READ_CAP];
-    char             path[PATH_CAP];
-    struct agentfile a = { 0 };
+    uint8_t file[FILE_READ_CAP];
+    char path[PATH_CAP];
+    struct agentfile a = {0};
 
     int err = find_path(state_dir, path, why);
     if (err != OK)
@@ -186,7 +184,7 @@ int agentfile_load(const char *state_dir, struct agentfile *out,
 
 static void write_file(struct json_out *o, const struct agentfile *a)
 {
-    uint8_t       digits[PIN_TEXT_LEN];
+    uint8_t digits[PIN_TEXT_LEN];
     struct writer w;
 
     writer_init(&w, SPAN_ARRAY(digits));
@@ -209,11 +207,11 @@ static void write_file(struct json_out *o, const struct agentfile *a)
 int agentfile_save(const char *state_dir, const struct agentfile *a,
                    struct text *why)
 {
-    char            file[FILE_CAP];
-    char            path[PATH_CAP];
+    char file[FILE_CAP];
+    char path[PATH_CAP];
     struct json_out o;
-    struct view     all = VIEW_NONE;
-    const char     *field = first_bad(a);
+    struct view all = VIEW_NONE;
+    const char *field = first_bad(a);
 
     int err = find_path(state_dir, path, why);
     if (err != OK)

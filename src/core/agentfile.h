@@ -17,13 +17,13 @@
 enum { AGENTFILE_PIN_LEN = 32, AGENTFILE_TIME_CAP = 21 };
 
 struct agentfile {
-    char     host[256]; /* core/joinstr.h; IPv6 without brackets */
-    uint16_t port;      /* 1 to 65535 */
-    uint8_t  pin[AGENTFILE_PIN_LEN];
-    char     machine_id[UUID_CAP]; /* UUID in lower case */
-    char     fleet_id[UUID_CAP];   /* letters, digits, '-' and '_' */
-    char     name[NAME_CAP];       /* in the fleet; not empty */
-    char     joined_at[AGENTFILE_TIME_CAP]; /* text_time: "...T02:34:56Z" */
+    char host[256]; /* core/joinstr.h; IPv6 without brackets */
+    uint16_t port;  /* 1 to 65535 */
+    uint8_t pin[AGENTFILE_PIN_LEN];
+    char machine_id[UUID_CAP];          /* UUID in lower case */
+    char fleet_id[UUID_CAP];            /* letters, digits, '-' and '_' */
+    char name[NAME_CAP];                /* in the fleet; not empty */
+    char joined_at[AGENTFILE_TIME_CAP]; /* text_time: "...T02:34:56Z" */
 };
 
 /*

@@ -55,7 +55,7 @@ static const br_ec_impl *const ec = &br_ec_p256_m31;
 /* A certificate under construction, and the marks of what is still open. */
 struct build {
     struct writer w;
-    size_t        cert, tbs, exts, list;
+    size_t cert, tbs, exts, list;
 };
 
 /* An extension under construction. */
@@ -66,9 +66,9 @@ struct ext {
 /* Who is certified by whom, and for how long. */
 struct terms {
     const struct cert_id *subject;
-    struct view           issuer;
-    const uint8_t        *pub;
-    uint32_t              days;
+    struct view issuer;
+    const uint8_t *pub;
+    uint32_t days;
 };
 
 static br_ec_private_key private_of(const struct cert_key *key)
@@ -84,26 +84,26 @@ static br_ec_private_key private_of(const struct cert_key *key)
 static void pub_compute(struct cert_key *key)
 {
     br_ec_private_key sk = private_of(key);
-    size_t            len = br_ec_compute_pub(ec, NULL, key->pub, &sk);
+    size_t len = br_ec_compute_pub(ec, NULL, key->pub, &sk);
     assert(len == CERT_PUB_LEN);
 }
 
 void cert_key_make(const uint8_t *seed, struct cert_key *out)
 {
     br_hmac_drbg_context rng;
-    br_ec_private_key    sk;
+    br_ec_private_key sk;
 
     br_hmac_drbg_init(&rng, &br_sha256_vtable, seed, CERT_SEED_LEN);
     size_t len = br_ec_keygen(&rng.vtable, ec, &sk, out->x, BR_EC_secp256r1);
     assert(len == CERT_X_LEN);
     pub_compute(out);
-    ct_wipe((struct span){ (uint8_t *)&rng, sizeof rng });
+    ct_wipe((struct span){(uint8_t *)&rng, sizeof rng});
 }
 
 int cert_key_der(const struct cert_key *key, struct span out)
 {
     static const uint8_t version = 1;
-    struct writer        w;
+    struct writer w;
 
     writer_init(&w, out);
     size_t seq = der_open(&w, DER_SEQUENCE);
@@ -122,9 +122,9 @@ int cert_key_der(const struct cert_key *key, struct span out)
 /* Whether x is within 1 to n - 1, in constant time: x - n must borrow. */
 static bool private_ok(const uint8_t *x)
 {
-    size_t         len;
+    size_t len;
     const uint8_t *n = ec->order(BR_EC_secp256r1, &len);
-    uint32_t       borrow = 0, any = 0;
+    uint32_t borrow = 0, any = 0;
 
     assert(len == CERT_X_LEN);
     for (size_t i = CERT_X_LEN; i-- > 0;) {
@@ -138,8 +138,8 @@ static bool private_ok(const uint8_t *x)
 static bool key_writes(const struct cert_key *key, struct view der)
 {
     uint8_t own[CERT_KEY_DER_LEN];
-    int     len = cert_key_der(key, SPAN_ARRAY(own));
-    bool    same = len == CERT_KEY_DER_LEN && ct_eq(VIEW_ARRAY(own), der);
+    int len = cert_key_der(key, SPAN_ARRAY(own));
+    bool same = len == CERT_KEY_DER_LEN && ct_eq(VIEW_ARRAY(own), der);
 
     ct_wipe(SPAN_ARRAY(own));
     return same;
@@ -149,7 +149,7 @@ int cert_key_parse(struct view der, struct cert_key *out)
 {
     enum { X_OFF = 7 }; /* behind sequence, version and string heads */
     struct cert_key key;
-    int             err = ERR_DAMAGED;
+    int err = ERR_DAMAGED;
 
     if (der.len != CERT_KEY_DER_LEN)
         return ERR_DAMAGED;
@@ -162,7 +162,7 @@ int cert_key_parse(struct view der, struct cert_key *out)
     *out = key;
     err = OK;
 out:
-    ct_wipe((struct span){ (uint8_t *)&key, sizeof key });
+    ct_wipe((struct span){(uint8_t *)&key, sizeof key});
     return err;
 }
 
@@ -208,9 +208,8 @@ static uint64_t last_second(const struct terms *t)
 static bool terms_ok(const struct terms *t)
 {
     return name_ok(t->subject->name, CERT_CN_MAX) &&
-           name_ok(t->issuer, CERT_CN_MAX) &&
-           t->pub[0] == POINT_UNCOMPRESSED && t->days >= 1 &&
-           t->days <= CERT_DAYS_MAX &&
+           name_ok(t->issuer, CERT_CN_MAX) && t->pub[0] == POINT_UNCOMPRESSED &&
+           t->days >= 1 && t->days <= CERT_DAYS_MAX &&
            t->subject->not_before_s <= DER_TIME_MAX_S &&
            last_second(t) <= DER_TIME_MAX_S;
 }
@@ -229,7 +228,7 @@ static bool alt_names_ok(const struct cert_server *leaf)
 static void put_version(struct writer *w)
 {
     static const uint8_t v3 = 2;
-    size_t               tag = der_open(w, DER_EXPLICIT(0));
+    size_t tag = der_open(w, DER_EXPLICIT(0));
     der_integer(w, view_of(&v3, 1));
     der_close(w, tag);
 }
@@ -303,7 +302,7 @@ static void begin(struct build *b, struct span out, const struct terms *t)
 
 static struct ext ext_open(struct writer *w, const char *oid, bool critical)
 {
-    struct ext e = { .seq = der_open(w, DER_SEQUENCE) };
+    struct ext e = {.seq = der_open(w, DER_SEQUENCE)};
 
     der_oid(w, oid);
     if (critical) /* the default, false, is not written in DER */
@@ -322,7 +321,7 @@ static void ext_close(struct writer *w, struct ext e)
 static void ext_constraints(struct writer *w, bool is_ca)
 {
     struct ext e = ext_open(w, OID_CONSTRAINTS, true);
-    size_t     seq = der_open(w, DER_SEQUENCE);
+    size_t seq = der_open(w, DER_SEQUENCE);
 
     if (is_ca) {
         der_boolean(w, true);
@@ -342,7 +341,7 @@ static void ext_key_usage(struct writer *w, uint8_t flags)
 static void ext_server_auth(struct writer *w)
 {
     struct ext e = ext_open(w, OID_EXT_USAGE, false);
-    size_t     seq = der_open(w, DER_SEQUENCE);
+    size_t seq = der_open(w, DER_SEQUENCE);
     der_oid(w, OID_SERVER_AUTH);
     der_close(w, seq);
     ext_close(w, e);
@@ -374,7 +373,7 @@ static void ext_subject_key(struct writer *w, const uint8_t *pub)
 static void ext_issuer_key(struct writer *w, const uint8_t *pub)
 {
     struct ext e = ext_open(w, OID_ISSUER_KEY, false);
-    size_t     seq = der_open(w, DER_SEQUENCE);
+    size_t seq = der_open(w, DER_SEQUENCE);
     put_key_id(w, DER_IMPLICIT(0), pub);
     der_close(w, seq);
     ext_close(w, e);
@@ -383,7 +382,7 @@ static void ext_issuer_key(struct writer *w, const uint8_t *pub)
 static void ext_alt_names(struct writer *w, const struct cert_server *leaf)
 {
     struct ext e = ext_open(w, OID_ALT_NAME, false);
-    size_t     seq = der_open(w, DER_SEQUENCE);
+    size_t seq = der_open(w, DER_SEQUENCE);
 
     for (size_t i = 0; i < leaf->dns_count; i++)
         der_put(w, DER_IMPLICIT(ALT_DNS), leaf->dns[i]);
@@ -397,9 +396,9 @@ static void ext_alt_names(struct writer *w, const struct cert_server *leaf)
 static size_t sign(const struct writer *w, size_t mark,
                    const struct cert_key *key, uint8_t *sig)
 {
-    br_ecdsa_sign     ecdsa = br_ecdsa_sign_asn1_get_default();
+    br_ecdsa_sign ecdsa = br_ecdsa_sign_asn1_get_default();
     br_ec_private_key sk = private_of(key);
-    uint8_t           hash[br_sha256_SIZE];
+    uint8_t hash[br_sha256_SIZE];
 
     sha256(view_from(writer_view(w), mark), hash);
     return ecdsa(ec, &br_sha256_vtable, hash, &sk, sig);
@@ -409,7 +408,7 @@ static size_t sign(const struct writer *w, size_t mark,
 static int finish(struct build *b, const struct cert_key *key)
 {
     struct writer *w = &b->w;
-    uint8_t        sig[SIG_MAX];
+    uint8_t sig[SIG_MAX];
 
     der_close(w, b->list);
     der_close(w, b->exts);
@@ -428,7 +427,7 @@ static int finish(struct build *b, const struct cert_key *key)
 int cert_ca(const struct cert_key *key, const struct cert_id *id,
             struct span out)
 {
-    struct terms t = { id, id->name, key->pub, CERT_CA_DAYS };
+    struct terms t = {id, id->name, key->pub, CERT_CA_DAYS};
     struct build b;
 
     if (!terms_ok(&t))
@@ -443,7 +442,7 @@ int cert_ca(const struct cert_key *key, const struct cert_id *id,
 int cert_server(const struct cert_issuer *ca, const struct cert_server *leaf,
                 struct span out)
 {
-    struct terms t = { &leaf->id, ca->name, leaf->pub, leaf->days };
+    struct terms t = {&leaf->id, ca->name, leaf->pub, leaf->days};
     struct build b;
 
     if (!terms_ok(&t) || !alt_names_ok(leaf))

@@ -36,26 +36,26 @@ struct cert_key {
 
 /* What tells one certificate from another. */
 struct cert_id {
-    struct view name;                    /* subject's common name */
-    uint64_t    not_before_s;            /* first valid second, Unix time */
-    uint8_t     serial[CERT_SERIAL_LEN]; /* random; two bits are overwritten
+    struct view name;                /* subject's common name */
+    uint64_t not_before_s;           /* first valid second, Unix time */
+    uint8_t serial[CERT_SERIAL_LEN]; /* random; two bits are overwritten
                                             to make it positive */
 };
 
 /* Who signs. The name must be the one the CA's certificate was made with. */
 struct cert_issuer {
     const struct cert_key *key;
-    struct view            name;
+    struct view name;
 };
 
 struct cert_server {
-    struct cert_id     id;
-    const uint8_t     *pub;  /* the server key's CERT_PUB_LEN bytes */
-    uint32_t           days; /* of validity, 1 to CERT_DAYS_MAX */
-    const struct view *dns;  /* alternative names, none is a wildcard */
-    size_t             dns_count;
+    struct cert_id id;
+    const uint8_t *pub;     /* the server key's CERT_PUB_LEN bytes */
+    uint32_t days;          /* of validity, 1 to CERT_DAYS_MAX */
+    const struct view *dns; /* alternative names, none is a wildcard */
+    size_t dns_count;
     const struct view *ips; /* addresses, 4 or 16 bytes, network order */
-    size_t             ip_count;
+    size_t ip_count;
 };
 
 /*

@@ -21,11 +21,10 @@ static void on_wake(void *ctx)
 static void on_ping(void *ctx, uint64_t now_ms)
 {
     struct client *c = ctx;
-    msg_ping ping = { .token = now_ms };
+    msg_ping ping = {.token = now_ms};
     if (!c->up)
         return;
-    (void)link_send(&c->peer.link, MSG_PING, cmdop_agent_v1_Ping_fields,
-                    &ping);
+    (void)link_send(&c->peer.link, MSG_PING, cmdop_agent_v1_Ping_fields, &ping);
     loop_arm(&c->loop, c->ping, now_ms + HEARTBEAT_MS);
 }
 
@@ -84,9 +83,9 @@ static void start(struct client *c, int handle)
 {
     uint8_t entropy[32];
     port_entropy(SPAN_ARRAY(entropy));
-    struct tls_client_cfg tls = { .server_name = c->host,
-                                  .resume = c->has_ticket ? &c->ticket : NULL,
-                                  .entropy = VIEW_ARRAY(entropy) };
+    struct tls_client_cfg tls = {.server_name = c->host,
+                                 .resume = c->has_ticket ? &c->ticket : NULL,
+                                 .entropy = VIEW_ARRAY(entropy)};
     int err = peer_dialed(&c->peer, handle, c->local ? NULL : &tls, c->host,
                           &c->credential, &link_ops, on_over, c);
     if (err != OK)
@@ -129,15 +128,14 @@ void client_connect(struct client *c)
         tell_down(c, "the relay's address is not one", true);
 }
 
-static int choose_server(struct client *c, const char *name,
-                         struct text *why)
+static int choose_server(struct client *c, const char *name, struct text *why)
 {
     static struct credentials all;
     int err = credential_load(c->paths.config, &all, why);
     if (err != OK)
         return err;
-    const struct credential *s = name != NULL ? credential_find(&all, name) :
-                                                credential_current(&all);
+    const struct credential *s =
+        name != NULL ? credential_find(&all, name) : credential_current(&all);
     if (s == NULL || s->token[0] == '\0') {
         text_str(why, "not signed in to a relay on this machine; the user "
                       "who runs `cmdop server` is signed in there");
@@ -148,8 +146,7 @@ static int choose_server(struct client *c, const char *name,
     credential_wipe(&all);
     c->has_ticket =
         ticket_load(c->paths.runtime, c->server.pin, &c->ticket) == OK;
-    return joinstr_address(view_str(c->server.address), c->host, &c->port,
-                           why);
+    return joinstr_address(view_str(c->server.address), c->host, &c->port, why);
 }
 
 int client_init(struct client *c, struct arena *a, const char *version,
@@ -169,8 +166,8 @@ int client_init(struct client *c, struct arena *a, const char *version,
     if (h2_prepare() != OK)
         return ERR_LIMIT;
     facts_hello(&c->hello, cmdop_agent_v1_Role_ROLE_OPERATOR, version);
-    c->credential = (struct link_credential){ .hello = &c->hello,
-                                              .entropy = port_entropy };
+    c->credential =
+        (struct link_credential){.hello = &c->hello, .entropy = port_entropy};
     if (!local) {
         c->credential.pin = c->server.pin;
         c->credential.token = c->server.token;
@@ -210,13 +207,13 @@ void client_leave(struct client *c, int status)
 #define ANSWER_RING (64 * 1024)
 
 struct ask {
-    struct client  client;
-    struct chan    chan;
-    struct ring    ring;
+    struct client client;
+    struct chan chan;
+    struct ring ring;
     client_record *fn;
-    void          *ctx;
-    const char    *method;
-    bool           quiet; /* say nothing about failures */
+    void *ctx;
+    const char *method;
+    bool quiet; /* say nothing about failures */
 };
 
 static void fail(struct ask *a, const char *message, const char *remedy)
@@ -260,8 +257,8 @@ static bool take_records(struct ask *a)
     }
 }
 
-static int ask_data(void *ctx, uint32_t stream, uint64_t off,
-                    struct view bytes, bool fin)
+static int ask_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
+                    bool fin)
 {
     struct ask *a = ctx;
     (void)off;
@@ -316,12 +313,12 @@ static void ask_up(void *ctx)
 {
     struct ask *a = ctx;
     uint8_t raw[128];
-    msg_open open = { .kind = cmdop_agent_v1_Kind_KIND_RPC };
+    msg_open open = {.kind = cmdop_agent_v1_Kind_KIND_RPC};
     msg_rpc_open p = cmdop_agent_v1_RpcOpen_init_zero;
     STR_COPY(p.method, a->method);
     int len =
         msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_RpcOpen_fields, &p);
-    struct msg_blob blob = { .data = view_of(raw, (size_t)len) };
+    struct msg_blob blob = {.data = view_of(raw, (size_t)len)};
     open.params = msg_blob_out(&blob);
     chan_init(&a->chan, &ask_ops, a, 1, ANSWER_RING, false);
     (void)chan_open(client_mux(&a->client), &a->chan, &open);
@@ -333,7 +330,7 @@ static void ask_down(void *ctx, const char *why, bool fatal)
     fail(ctx, why, "");
 }
 
-static const struct client_ops ask_client_ops = { ask_up, ask_down };
+static const struct client_ops ask_client_ops = {ask_up, ask_down};
 
 int client_ask(const char *version, const char *server, bool local,
                const char *method, client_record *fn, void *ctx, bool quiet)

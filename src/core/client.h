@@ -21,28 +21,28 @@ struct client_ops {
 };
 
 struct client {
-    struct paths             paths;
-    struct arena             arena;
-    struct loop              loop;
-    struct dial              dial;
-    struct peer              peer;
-    struct span              scratch;
-    struct credential        server; /* unused when local */
-    char                     host[256];
-    uint16_t                 port;
-    bool                     local;
-    bool                     up;
-    bool                     refused;
-    int                      ping;   /* timer: an idle link must be heard */
-    bool                     done;   /* leave client_run */
-    int                      status; /* of the verb */
-    msg_hello                hello;
-    struct link_credential   credential;
-    struct tls_ticket        ticket;
-    bool                     has_ticket;
-    char                     why[320];
+    struct paths paths;
+    struct arena arena;
+    struct loop loop;
+    struct dial dial;
+    struct peer peer;
+    struct span scratch;
+    struct credential server; /* unused when local */
+    char host[256];
+    uint16_t port;
+    bool local;
+    bool up;
+    bool refused;
+    int ping;   /* timer: an idle link must be heard */
+    bool done;  /* leave client_run */
+    int status; /* of the verb */
+    msg_hello hello;
+    struct link_credential credential;
+    struct tls_ticket ticket;
+    bool has_ticket;
+    char why[320];
     const struct client_ops *ops;
-    void                    *ctx;
+    void *ctx;
 };
 
 /* Bytes of arena a client takes, beside what the verb carves itself. */

@@ -10,7 +10,7 @@
 static void put(int handle, struct view v)
 {
     while (v.len > 0) {
-        struct port_want want = { .handle = handle, .want = PORT_WRITE };
+        struct port_want want = {.handle = handle, .want = PORT_WRITE};
         int n = port_send(handle, v);
         if (n == ERR_CLOSED && handle == PORT_STDOUT)
             port_exit(CMD_PIPE); /* nobody reads on: end as a filter ends */
@@ -67,8 +67,8 @@ int cmd_usage(const struct cmd *cmd, const char *what, const char *value)
 
 /* ---- options ------------------------------------------------------------------------ */
 
-static const struct cmd_opt *find_opt(const struct cmd_opt *opts,
-                                      size_t count, struct view word)
+static const struct cmd_opt *find_opt(const struct cmd_opt *opts, size_t count,
+                                      struct view word)
 {
     for (size_t i = 0; i < count; i++)
         if (view_is(word, opts[i].name) ||
@@ -82,10 +82,10 @@ static int take(const struct cmd *cmd, int argc, char **argv, int at,
                 const struct cmd_opt *opts, size_t count)
 {
     struct view word = view_str(argv[at]);
-    ptrdiff_t eq = view_starts(word, view_str("--")) ? view_find(word, '=') :
-                                                       -1;
-    const struct cmd_opt *o = find_opt(
-        opts, count, eq < 0 ? word : view_first(word, (size_t)eq));
+    ptrdiff_t eq =
+        view_starts(word, view_str("--")) ? view_find(word, '=') : -1;
+    const struct cmd_opt *o =
+        find_opt(opts, count, eq < 0 ? word : view_first(word, (size_t)eq));
     if (o == NULL) {
         cmd_usage(cmd, "there is no such option: ", argv[at]);
         return 0;

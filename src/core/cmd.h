@@ -23,7 +23,7 @@ enum cmd_status {
 };
 
 struct cmd_env {
-    const char              *version;
+    const char *version;
     const struct cmd *const *table; /* NULL-ended */
 };
 
@@ -42,9 +42,9 @@ int cmd_main(const struct cmd_env *env, int argc, char **argv);
 
 /* One option: a flag when `value` is NULL. */
 struct cmd_opt {
-    const char  *name; /* "--json" */
-    const char  *brief; /* "-j", or NULL */
-    bool        *flag;
+    const char *name;  /* "--json" */
+    const char *brief; /* "-j", or NULL */
+    bool *flag;
     const char **value;
 };
 

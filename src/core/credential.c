@@ -26,10 +26,9 @@ enum {
     TOKENS_MAX = 2 * (1 + 3 * 2 + CREDENTIAL_SERVERS_MAX * (1 + 5 * 2)),
 };
 
-static const char *const FILE_NAMES[] = { "version", "servers", "current",
-                                          NULL };
-static const char *const SERVER_NAMES[] = { "name",  "address", "pin",
-                                            "token", "user",    NULL };
+static const char *const FILE_NAMES[] = {"version", "servers", "current", NULL};
+static const char *const SERVER_NAMES[] = {"name",  "address", "pin",
+                                           "token", "user",    NULL};
 
 /* ---- fields ------------------------------------------------------------- */
 
@@ -37,7 +36,7 @@ static const char *const SERVER_NAMES[] = { "name",  "address", "pin",
  * nothing that JSON would change. */
 static bool shown_ok(const char *s)
 {
-    char        safe[NAME_CAP];
+    char safe[NAME_CAP];
     struct text t;
 
     TEXT_OF(&t, safe);
@@ -47,8 +46,8 @@ static bool shown_ok(const char *s)
 
 static bool address_ok(const char *s)
 {
-    char        host[256], sentence[128];
-    uint16_t    port;
+    char host[256], sentence[128];
+    uint16_t port;
     struct text why;
 
     TEXT_OF(&why, sentence);
@@ -119,9 +118,9 @@ static bool read_servers(const struct json_doc *d, int list,
 /* OK, ERR_DAMAGED or ERR_UNSUPPORTED. */
 static int read_file(struct view file, struct credentials *out)
 {
-    jsmntok_t       tok[TOKENS_MAX];
+    jsmntok_t tok[TOKENS_MAX];
     struct json_doc d;
-    uint64_t        version;
+    uint64_t version;
 
     if (json_parse(&d, file, tok, TOKENS_MAX) != OK ||
         json_to_u64(&d, json_get(&d, 0, "version"), UINT64_MAX, &version) !=
@@ -166,17 +165,19 @@ static int say_unusable(const char *path, int err, struct text *why)
         text_join(why, "the credential file ", path,
                   " was written by a newer version; update cmdop", NULL);
     else if (err != OK)
-        text_join(why, "the credential file ", path, " is damaged; restore "
-                  "it from a backup, or remove it and log in again", NULL);
+        text_join(why, "the credential file ", path,
+                  " is damaged; restore "
+                  "it from a backup, or remove it and log in again",
+                  NULL);
     return err;
 }
 
 int credential_load(const char *config_dir, struct credentials *out,
                     struct text *why)
 {
-    uint8_t            file[FILE_CAP];
-    char               path[PATH_CAP];
-    struct credentials c = { 0 };
+    uint8_t file[FILE_CAP];
+    char path[PATH_CAP];
+    struct credentials c = {0};
 
     int err = find_path(config_dir, path, why);
     if (err != OK)
@@ -197,7 +198,7 @@ int credential_load(const char *config_dir, struct credentials *out,
 
 static void write_pin(struct json_out *o, const uint8_t *pin)
 {
-    uint8_t       digits[PIN_TEXT_LEN];
+    uint8_t digits[PIN_TEXT_LEN];
     struct writer w;
 
     writer_init(&w, SPAN_ARRAY(digits));
@@ -231,10 +232,10 @@ static void write_file(struct json_out *o, const struct credentials *c)
 int credential_save(const char *config_dir, const struct credentials *c,
                     struct text *why)
 {
-    char            file[FILE_CAP];
-    char            path[PATH_CAP];
+    char file[FILE_CAP];
+    char path[PATH_CAP];
     struct json_out o;
-    struct view     all = VIEW_NONE;
+    struct view all = VIEW_NONE;
 
     int err = find_path(config_dir, path, why);
     if (err != OK)
@@ -247,8 +248,7 @@ int credential_save(const char *config_dir, const struct credentials *c,
     if (err == OK)
         err = port_keep_write(path, all);
     if (err != OK)
-        text_join(why, "cannot write the credential file: ", port_why(),
-                  NULL);
+        text_join(why, "cannot write the credential file: ", port_why(), NULL);
     ct_wipe(SPAN_ARRAY(file));
     return err;
 }
@@ -292,8 +292,8 @@ int credential_remove(struct credentials *c, const char *name)
     c->count--;
     for (size_t i = (size_t)at; i < c->count; i++)
         c->server[i] = c->server[i + 1];
-    ct_wipe((struct span){ (uint8_t *)&c->server[c->count],
-                           sizeof(c->server[0]) });
+    ct_wipe(
+        (struct span){(uint8_t *)&c->server[c->count], sizeof(c->server[0])});
     return OK;
 }
 
@@ -309,5 +309,5 @@ int credential_use(struct credentials *c, const char *name)
 
 void credential_wipe(struct credentials *c)
 {
-    ct_wipe((struct span){ (uint8_t *)c, sizeof(*c) });
+    ct_wipe((struct span){(uint8_t *)c, sizeof(*c)});
 }

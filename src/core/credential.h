@@ -25,17 +25,17 @@ enum {
 
 /* One server. Holds a secret. */
 struct credential {
-    char    name[NAME_CAP]; /* what people call it; 1 to 63 bytes */
-    char    address[CREDENTIAL_ADDRESS_CAP];
+    char name[NAME_CAP]; /* what people call it; 1 to 63 bytes */
+    char address[CREDENTIAL_ADDRESS_CAP];
     uint8_t pin[CREDENTIAL_PIN_LEN];
-    char    token[CREDENTIAL_TOKEN_CAP]; /* empty: not logged in */
-    char    user[NAME_CAP];              /* may be empty */
+    char token[CREDENTIAL_TOKEN_CAP]; /* empty: not logged in */
+    char user[NAME_CAP];              /* may be empty */
 };
 
 struct credentials {
     struct credential server[CREDENTIAL_SERVERS_MAX];
-    size_t            count;
-    char              current[NAME_CAP]; /* empty: none */
+    size_t count;
+    char current[NAME_CAP]; /* empty: none */
 };
 
 /*

@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "port/port.h"
 
-#define DEFAULT_PATH                                                         \
+#define DEFAULT_PATH \
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static int put(struct environ *e, const char *name, struct view value)
@@ -53,8 +53,8 @@ bool environ_term_ok(const char *term)
 
 static bool may_set(struct view pair)
 {
-    static const char *const names[] = { "LANG=", "LC_", "TZ=", "COLORTERM=",
-                                         "TERM_PROGRAM=" };
+    static const char *const names[] = {"LANG=", "LC_",
+                                        "TZ=", "COLORTERM=", "TERM_PROGRAM="};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (view_starts(pair, view_str(names[i])))
             return view_find(pair, '=') > 0;
@@ -83,10 +83,10 @@ static int put_facts(struct environ *e, const struct environ_facts *f)
 {
     const struct {
         const char *name, *value;
-    } facts[] = { { "TERM", f->term },
-                  { "CMDOP_SESSION", f->session },
-                  { "CMDOP_MACHINE", f->machine },
-                  { "CMDOP_OPERATOR", f->who } };
+    } facts[] = {{"TERM", f->term},
+                 {"CMDOP_SESSION", f->session},
+                 {"CMDOP_MACHINE", f->machine},
+                 {"CMDOP_OPERATOR", f->who}};
     for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
         if (facts[i].value == NULL || facts[i].value[0] == '\0')
             continue;
@@ -107,8 +107,7 @@ int environ_build(struct environ *e, const struct environ_facts *f,
         put(e, "USER", view_str(port_username())) != OK ||
         put(e, "LOGNAME", view_str(port_username())) != OK ||
         put(e, "SHELL", view_str(port_shell())) != OK ||
-        pass_on(e, "PATH", DEFAULT_PATH) != OK ||
-        put_facts(e, f) != OK)
+        pass_on(e, "PATH", DEFAULT_PATH) != OK || put_facts(e, f) != OK)
         return ERR_TOO_BIG;
     if (asked->count == 0)
         return pass_on(e, "LANG", NULL);

@@ -12,18 +12,18 @@
 #include "limits.h"
 
 struct environ_facts {
-    const char *term;     /* as the operator asks; checked here */
-    const char *session;  /* CMDOP_SESSION; NULL: none */
-    const char *machine;  /* CMDOP_MACHINE */
-    const char *who;      /* CMDOP_OPERATOR */
+    const char *term;    /* as the operator asks; checked here */
+    const char *session; /* CMDOP_SESSION; NULL: none */
+    const char *machine; /* CMDOP_MACHINE */
+    const char *who;     /* CMDOP_OPERATOR */
 };
 
 /* A vector under construction: NULL-ended, text in one buffer. */
 struct environ {
     const char *list[ENV_COUNT_MAX + 16];
-    size_t      count;
-    char        buf[ARGS_MAX];
-    size_t      used;
+    size_t count;
+    char buf[ARGS_MAX];
+    size_t used;
 };
 
 /*

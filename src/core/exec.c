@@ -8,15 +8,14 @@
 
 #define RING_BYTES  WINDOW_BULK
 #define JOB_RINGS   (1 + CHAN_STREAMS) /* stdin, stdout, stderr */
-#define READ_ROUNDS 4    /* reads per stream and turn */
-#define GRACE_MS    5000 /* between TERM and KILL */
+#define READ_ROUNDS 4                  /* reads per stream and turn */
+#define GRACE_MS    5000               /* between TERM and KILL */
 
 void jobs_init(struct jobs *j, struct arena *a, struct loop *loop,
                const char *machine_id, const char *machine_name)
 {
-    *j = (struct jobs){ .loop = loop,
-                        .machine_id = machine_id,
-                        .machine_name = machine_name };
+    *j = (struct jobs){
+        .loop = loop, .machine_id = machine_id, .machine_name = machine_name};
     j->slots = arena_carve(a, JOBS_MAX * sizeof(*j->slots), 64);
     j->rings = arena_carve(a, (size_t)JOBS_MAX * JOB_RINGS * RING_BYTES, 4096);
 }
@@ -128,8 +127,8 @@ static void release(struct job *t)
     close_in(t);
     for (uint32_t i = 0; i < CHAN_STREAMS; i++)
         close_out(t, i);
-    port_memory_release((struct span){ t->owner->rings + ring_place(t),
-                                       JOB_RINGS * RING_BYTES });
+    port_memory_release(
+        (struct span){t->owner->rings + ring_place(t), JOB_RINGS * RING_BYTES});
     t->used = false;
     t->owner->count--;
 }
@@ -142,8 +141,8 @@ static void release_if_over(struct job *t)
 
 static msg_close result(const struct job *t)
 {
-    msg_close end = { .which_result = cmdop_agent_v1_Close_exit_status_tag,
-                      .result.exit_status = (uint32_t)t->status };
+    msg_close end = {.which_result = cmdop_agent_v1_Close_exit_status_tag,
+                     .result.exit_status = (uint32_t)t->status};
     if (t->timed_out)
         end = chan_failure(cmdop_agent_v1_Code_CODE_TIMEOUT,
                            "the command took longer than allowed and was "
@@ -184,8 +183,7 @@ static void end_child(struct job *t)
         return;
     t->ending = true;
     (void)port_child_signal(t->child.pid, "TERM");
-    loop_arm(t->owner->loop, t->deadline,
-             loop_now(t->owner->loop) + GRACE_MS);
+    loop_arm(t->owner->loop, t->deadline, loop_now(t->owner->loop) + GRACE_MS);
 }
 
 static void on_deadline(void *ctx, uint64_t now_ms)
@@ -202,8 +200,8 @@ static void on_deadline(void *ctx, uint64_t now_ms)
 
 /* ---- the channel --------------------------------------------------------------------- */
 
-static int on_data(void *ctx, uint32_t stream, uint64_t off,
-                   struct view bytes, bool fin)
+static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
+                   bool fin)
 {
     struct job *t = ctx;
     (void)off;
@@ -238,8 +236,7 @@ static void on_ended(void *ctx)
     release_if_over(ctx);
 }
 
-static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off,
-                           bool *fin)
+static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
 {
     struct job *t = ctx;
     struct ring *ring = &t->out[stream];
@@ -280,15 +277,15 @@ static struct job *free_slot(struct jobs *j)
 static int spawn(struct job *t, struct request *r, const msg_exec_open *p,
                  const char *who)
 {
-    struct environ_facts facts = { .machine = t->owner->machine_name,
-                                   .who = who };
+    struct environ_facts facts = {.machine = t->owner->machine_name,
+                                  .who = who};
     if (r->argv.count == 0)
         return ERR_NOT_FOUND;
     if (environ_build(&r->environ, &facts, &r->env) != OK)
         return ERR_TOO_BIG;
-    struct port_spawn what = { .argv = r->argv.list,
-                               .env = r->environ.list,
-                               .cwd = p->cwd[0] != '\0' ? p->cwd : NULL };
+    struct port_spawn what = {.argv = r->argv.list,
+                              .env = r->environ.list,
+                              .cwd = p->cwd[0] != '\0' ? p->cwd : NULL};
     return port_pipe_spawn(&what, &t->child);
 }
 
@@ -296,11 +293,10 @@ static void begin(struct job *t, const msg_exec_open *p)
 {
     struct loop *loop = t->owner->loop;
     uint8_t *rings = t->owner->rings + ring_place(t);
-    sink_init(&t->in, (struct span){ rings, RING_BYTES }, t->child.in, 0);
+    sink_init(&t->in, (struct span){rings, RING_BYTES}, t->child.in, 0);
     for (uint32_t i = 0; i < CHAN_STREAMS; i++)
         ring_init(&t->out[i],
-                  (struct span){ rings + (i + 1) * RING_BYTES, RING_BYTES },
-                  0);
+                  (struct span){rings + (i + 1) * RING_BYTES, RING_BYTES}, 0);
     t->deadline = loop_timer_add(loop, on_deadline, t);
     t->out_fd[0] = t->child.out;
     t->out_fd[1] = t->child.err;
@@ -319,12 +315,12 @@ static void begin(struct job *t, const msg_exec_open *p)
 static void accept_job(struct job *t, struct mux *m, const msg_open *open)
 {
     msg_accept accept = cmdop_agent_v1_Accept_init_zero;
-    msg_exec_accept info = { .pid = (uint32_t)t->child.pid };
+    msg_exec_accept info = {.pid = (uint32_t)t->child.pid};
     STR_COPY(info.machine_id, t->owner->machine_id);
     port_hostname(info.hostname, sizeof(info.hostname));
-    accept.params.size = (pb_size_t)msg_encode_plain(
-        SPAN_ARRAY(accept.params.bytes), cmdop_agent_v1_ExecAccept_fields,
-        &info);
+    accept.params.size =
+        (pb_size_t)msg_encode_plain(SPAN_ARRAY(accept.params.bytes),
+                                    cmdop_agent_v1_ExecAccept_fields, &info);
     chan_init(&t->chan, &ops, t, CHAN_STREAMS, RING_BYTES, true);
     if (t->in_row >= 0 && t->out_row[0] >= 0 && t->out_row[1] >= 0 &&
         chan_accept(m, &t->chan, open, &accept) == OK)

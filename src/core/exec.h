@@ -15,31 +15,31 @@
 #include "transport/loop.h"
 
 struct job {
-    struct chan       chan;
+    struct chan chan;
     struct port_child child;
-    struct sink       in;
-    int               in_row;           /* -1: not watched */
-    struct ring       out[CHAN_STREAMS]; /* stdout, stderr */
-    int               out_fd[CHAN_STREAMS];
-    int               out_row[CHAN_STREAMS];
-    uint64_t          started_us;
-    int               deadline; /* timer: the time-out, then the grace */
-    struct jobs      *owner;
-    int               status;
-    int               signal;
-    bool              used;
-    bool              exited;
-    bool              ending;    /* TERM was sent, KILL follows */
-    bool              timed_out;
+    struct sink in;
+    int in_row;                    /* -1: not watched */
+    struct ring out[CHAN_STREAMS]; /* stdout, stderr */
+    int out_fd[CHAN_STREAMS];
+    int out_row[CHAN_STREAMS];
+    uint64_t started_us;
+    int deadline; /* timer: the time-out, then the grace */
+    struct jobs *owner;
+    int status;
+    int signal;
+    bool used;
+    bool exited;
+    bool ending; /* TERM was sent, KILL follows */
+    bool timed_out;
 };
 
 struct jobs {
-    struct job  *slots;
-    uint8_t     *rings; /* three for each slot */
-    uint32_t     count;
+    struct job *slots;
+    uint8_t *rings; /* three for each slot */
+    uint32_t count;
     struct loop *loop;
-    const char  *machine_id;
-    const char  *machine_name;
+    const char *machine_id;
+    const char *machine_name;
 };
 
 /* The memory of `a` is zero, and what no job needs stays untouched. */

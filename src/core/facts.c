@@ -7,8 +7,7 @@
 #include "limits.h"
 #include "port/port.h"
 
-void facts_hello(msg_hello *out, cmdop_agent_v1_Role role,
-                 const char *version)
+void facts_hello(msg_hello *out, cmdop_agent_v1_Role role, const char *version)
 {
     struct text t;
     memset(out, 0, sizeof(*out));

@@ -4,8 +4,7 @@
 
 #include "codec/msg.h"
 
-void facts_hello(msg_hello *out, cmdop_agent_v1_Role role,
-                 const char *version);
+void facts_hello(msg_hello *out, cmdop_agent_v1_Role role, const char *version);
 void facts_machine(msg_hello *out);
 void facts_heartbeat(msg_heartbeat *out, uint32_t sessions);
 

@@ -15,21 +15,21 @@ enum {
 
 _Static_assert(FILE_LEN == 80, "identity.h draws the file");
 
-static const uint8_t HEAD[HEAD_LEN] = { 'C', 'M', 'D', 'O', 'P', 'I', 'D', 1 };
+static const uint8_t HEAD[HEAD_LEN] = {'C', 'M', 'D', 'O', 'P', 'I', 'D', 1};
 
 /* Both paths, and the secrets on their way; wiped before return. */
 struct work {
-    char        id_path[PATH_CAP];
-    char        key_path[PATH_CAP];
-    uint8_t     seal_key[SEAL_KEY_LEN];
-    uint8_t     seed[SIGN_SEED_LEN];
+    char id_path[PATH_CAP];
+    char key_path[PATH_CAP];
+    uint8_t seal_key[SEAL_KEY_LEN];
+    uint8_t seed[SIGN_SEED_LEN];
     struct text *why;
 };
 
 static int work_init(struct work *w, const char *state_dir,
                      const char *config_dir, struct text *why)
 {
-    *w = (struct work){ .why = why };
+    *w = (struct work){.why = why};
     if (paths_join(w->id_path, state_dir, "identity") == OK &&
         paths_join(w->key_path, config_dir, "machine.key") == OK)
         return OK;
@@ -87,23 +87,22 @@ static int read_key(struct work *w)
 /* Parse and open the file's bytes into w->seed. */
 static int open_file(struct work *w, struct view file)
 {
-    struct reader r = { file };
-    struct view   head, nonce, box;
+    struct reader r = {file};
+    struct view head, nonce, box;
 
     if (read_bytes(&r, HEAD_LEN, &head) != OK ||
         read_bytes(&r, SEAL_NONCE_LEN, &nonce) != OK ||
         read_bytes(&r, BOX_LEN, &box) != OK)
         return damaged(w, w->id_path, "is damaged: it is too short");
-    if (!view_eq(view_first(head, HEAD_LEN - 1),
-                 view_of(HEAD, HEAD_LEN - 1)))
+    if (!view_eq(view_first(head, HEAD_LEN - 1), view_of(HEAD, HEAD_LEN - 1)))
         return damaged(w, w->id_path, "is damaged: it is something else");
     if (!view_eq(head, VIEW_ARRAY(HEAD))) {
         text_join(w->why, "the identity file ", w->id_path,
                   " was written by another version; update cmdop", NULL);
         return ERR_UNSUPPORTED;
     }
-    if (seal_open(w->seal_key, nonce.ptr, head, box,
-                  SPAN_ARRAY(w->seed)) != SIGN_SEED_LEN)
+    if (seal_open(w->seal_key, nonce.ptr, head, box, SPAN_ARRAY(w->seed)) !=
+        SIGN_SEED_LEN)
         return damaged(w, w->id_path,
                        "is damaged, or machine.key is not its key");
     return OK;
@@ -112,7 +111,7 @@ static int open_file(struct work *w, struct view file)
 static int load(struct work *w)
 {
     uint8_t file[FILE_LEN];
-    int     n = port_keep_read(w->id_path, true, SPAN_ARRAY(file));
+    int n = port_keep_read(w->id_path, true, SPAN_ARRAY(file));
 
     if (n == ERR_NOT_FOUND) {
         text_str(w->why, "this machine has no identity yet; run: cmdop join");
@@ -153,9 +152,9 @@ static int read_or_make_key(struct work *w)
 
 static int make(struct work *w)
 {
-    uint8_t       nonce[SEAL_NONCE_LEN];
-    uint8_t       box[BOX_LEN];
-    uint8_t       file[FILE_LEN];
+    uint8_t nonce[SEAL_NONCE_LEN];
+    uint8_t box[BOX_LEN];
+    uint8_t file[FILE_LEN];
     struct writer out;
 
     int err = read_or_make_key(w);
@@ -163,8 +162,8 @@ static int make(struct work *w)
         return err;
     port_entropy(SPAN_ARRAY(nonce));
     port_entropy(SPAN_ARRAY(w->seed));
-    (void)seal_close(w->seal_key, nonce, VIEW_ARRAY(HEAD),
-                     VIEW_ARRAY(w->seed), SPAN_ARRAY(box));
+    (void)seal_close(w->seal_key, nonce, VIEW_ARRAY(HEAD), VIEW_ARRAY(w->seed),
+                     SPAN_ARRAY(box));
     writer_init(&out, SPAN_ARRAY(file));
     write_bytes(&out, VIEW_ARRAY(HEAD));
     write_bytes(&out, VIEW_ARRAY(nonce));
@@ -194,7 +193,7 @@ int identity_load(const char *state_dir, const char *config_dir,
                   struct identity *out, struct text *why)
 {
     struct work w;
-    int         err = work_init(&w, state_dir, config_dir, why);
+    int err = work_init(&w, state_dir, config_dir, why);
 
     if (err == OK)
         err = load(&w);
@@ -208,7 +207,7 @@ int identity_load_or_make(const char *state_dir, const char *config_dir,
                           struct identity *out, struct text *why)
 {
     struct work w;
-    int         err = work_init(&w, state_dir, config_dir, why);
+    int err = work_init(&w, state_dir, config_dir, why);
 
     if (err == OK)
         err = make_folder(&w, state_dir);
@@ -224,5 +223,5 @@ int identity_load_or_make(const char *state_dir, const char *config_dir,
 
 void identity_wipe(struct identity *id)
 {
-    ct_wipe((struct span){ (uint8_t *)id, sizeof(*id) });
+    ct_wipe((struct span){(uint8_t *)id, sizeof(*id)});
 }

@@ -26,7 +26,7 @@
 /* Holds a secret: identity_wipe. */
 struct identity {
     struct sign_key key;
-    char            fingerprint[SIGN_FINGERPRINT_CAP];
+    char fingerprint[SIGN_FINGERPRINT_CAP];
 };
 
 /*

@@ -20,10 +20,9 @@ enum {
 };
 
 _Static_assert(PIN_TEXT_LEN == (JOINSTR_PIN_LEN * 8 + 5) / 6, "base64url");
-_Static_assert(KEY_TEXT_LEN == (JOINSTR_KEY_RAW_LEN * 8 + 5) / 6,
-               "base64url");
-_Static_assert(KEY_LEN < sizeof ((struct joinstr *)0)->key, "KEY fits");
-_Static_assert(JOINSTR_HOST_MAX < sizeof ((struct joinstr *)0)->host,
+_Static_assert(KEY_TEXT_LEN == (JOINSTR_KEY_RAW_LEN * 8 + 5) / 6, "base64url");
+_Static_assert(KEY_LEN < sizeof((struct joinstr *)0)->key, "KEY fits");
+_Static_assert(JOINSTR_HOST_MAX < sizeof((struct joinstr *)0)->host,
                "HOST fits");
 
 static int bad(struct text *why, const char *what)
@@ -52,7 +51,7 @@ static bool is_hex(uint8_t c)
 /* Take the part before `sep`, and `sep`; the last part ends the view. */
 static struct view take_part(struct view *in, uint8_t sep)
 {
-    ptrdiff_t   at = view_find(*in, sep);
+    ptrdiff_t at = view_find(*in, sep);
     struct view part = at < 0 ? *in : view_first(*in, (size_t)at);
 
     *in = view_from(*in, at < 0 ? in->len : (size_t)at + 1);
@@ -78,7 +77,7 @@ static bool number_ok(struct view v, uint64_t max, uint64_t *out)
 static bool ipv4_ok(struct view v)
 {
     uint64_t byte;
-    size_t   parts = 0;
+    size_t parts = 0;
 
     if (v.len == 0 || v.ptr[v.len - 1] == '.')
         return false;
@@ -174,8 +173,7 @@ static int take_host(struct view *in, struct view *host, struct text *why)
             return bad(why, "the ']' after the IPv6 address is missing");
         *host = view_first(view_from(*in, 1), (size_t)end - 1);
         *in = view_from(*in, (size_t)end + 1);
-        return ipv6_ok(*host) ? OK
-                              : bad(why, "in [ ] stands no IPv6 address");
+        return ipv6_ok(*host) ? OK : bad(why, "in [ ] stands no IPv6 address");
     }
     ptrdiff_t colon = view_find(*in, ':');
     *host = colon < 0 ? *in : view_first(*in, (size_t)colon);
@@ -193,7 +191,7 @@ int joinstr_address(struct view in, char host[256], uint16_t *port,
                     struct text *why)
 {
     struct view name;
-    uint64_t    n;
+    uint64_t n;
 
     if (take_host(&in, &name, why) != OK)
         return ERR_RANGE;
@@ -227,8 +225,7 @@ static int parse_pin(struct view in, uint8_t pin[JOINSTR_PIN_LEN],
     if (in.len > PIN_TEXT_LEN)
         return bad(why, "the pin is too long: 43 characters between '/' and "
                         "'#'" AGAIN);
-    if (base64_decode(BASE64_URL, in,
-                      (struct span){ pin, JOINSTR_PIN_LEN }) !=
+    if (base64_decode(BASE64_URL, in, (struct span){pin, JOINSTR_PIN_LEN}) !=
         JOINSTR_PIN_LEN)
         return bad(why, "the pin is damaged: it is not base64url" AGAIN);
     return OK;
@@ -260,8 +257,8 @@ static int check_whole(struct view in, struct text *why)
         if (in.ptr[i] == ' ' || (in.ptr[i] >= '\t' && in.ptr[i] <= '\r'))
             return bad(why, "the join string has white space in it" AGAIN);
         if (in.ptr[i] < 0x21 || in.ptr[i] > 0x7E)
-            return bad(why, "the join string has a foreign character in it"
-                            AGAIN);
+            return bad(why,
+                       "the join string has a foreign character in it" AGAIN);
     }
     if (!view_starts(in, view_str(SCHEME)))
         return bad(why, "the join string does not begin with " SCHEME AGAIN);
@@ -270,14 +267,14 @@ static int check_whole(struct view in, struct text *why)
 
 int joinstr_parse(struct view in, struct joinstr *out, struct text *why)
 {
-    struct joinstr j = { 0 };
+    struct joinstr j = {0};
 
     if (check_whole(in, why) != OK)
         return ERR_RANGE;
     in = view_from(in, sizeof SCHEME - 1);
-    bool        has_key = view_find(in, '#') >= 0;
+    bool has_key = view_find(in, '#') >= 0;
     struct view front = take_part(&in, '#');
-    bool        has_pin = view_find(front, '/') >= 0;
+    bool has_pin = view_find(front, '/') >= 0;
     struct view address = take_part(&front, '/');
 
     if (joinstr_address(address, j.host, &j.port, why) != OK)
@@ -296,9 +293,9 @@ int joinstr_parse(struct view in, struct joinstr *out, struct text *why)
 
 int joinstr_print(const struct joinstr *j, struct text *out)
 {
-    uint8_t       digits[PIN_TEXT_LEN];
+    uint8_t digits[PIN_TEXT_LEN];
     struct writer w;
-    bool          ipv6 = strchr(j->host, ':') != NULL;
+    bool ipv6 = strchr(j->host, ':') != NULL;
 
     writer_init(&w, SPAN_ARRAY(digits));
     base64_write(&w, BASE64_URL, VIEW_ARRAY(j->pin));
@@ -312,9 +309,9 @@ int joinstr_print(const struct joinstr *j, struct text *out)
 
 void joinstr_key(const uint8_t raw[JOINSTR_KEY_RAW_LEN], char out[96])
 {
-    uint8_t       digits[KEY_TEXT_LEN];
+    uint8_t digits[KEY_TEXT_LEN];
     struct writer w;
-    struct text   t;
+    struct text t;
 
     writer_init(&w, SPAN_ARRAY(digits));
     base64_write(&w, BASE64_URL, view_of(raw, JOINSTR_KEY_RAW_LEN));

@@ -22,16 +22,16 @@
 enum {
     JOINSTR_PIN_LEN = 32,
     JOINSTR_KEY_RAW_LEN = 24,
-    JOINSTR_HOST_MAX = 253,                /* RFC 1035, 2.3.4 */
+    JOINSTR_HOST_MAX = 253,                  /* RFC 1035, 2.3.4 */
     JOINSTR_CAP = 8 + 255 + 6 + 44 + 46 + 1, /* the longest, with its end */
 };
 
 /* Holds a secret: the caller wipes it. */
 struct joinstr {
-    char     host[256]; /* an IPv6 address without its brackets */
+    char host[256]; /* an IPv6 address without its brackets */
     uint16_t port;
-    uint8_t  pin[JOINSTR_PIN_LEN];
-    char     key[96];
+    uint8_t pin[JOINSTR_PIN_LEN];
+    char key[96];
 };
 
 /*

@@ -15,15 +15,15 @@
 #include "limits.h"
 
 static const char *const state_names[LINK_STATES] = {
-    [LINK_FREE] = "free",           [LINK_OPENING] = "opening",
-    [LINK_HELLO] = "hello",         [LINK_CHALLENGE] = "challenge",
-    [LINK_PROOF] = "proof",         [LINK_WELCOME] = "welcome",
-    [LINK_JUDGE] = "judge",         [LINK_OPEN] = "open",
+    [LINK_FREE] = "free",     [LINK_OPENING] = "opening",
+    [LINK_HELLO] = "hello",   [LINK_CHALLENGE] = "challenge",
+    [LINK_PROOF] = "proof",   [LINK_WELCOME] = "welcome",
+    [LINK_JUDGE] = "judge",   [LINK_OPEN] = "open",
     [LINK_CLOSED] = "closed",
 };
 
 #define BIT(kind) (UINT32_C(1) << (kind))
-#define HANDSHAKE                                                            \
+#define HANDSHAKE \
     (BIT(MSG_HELLO) | BIT(MSG_CHALLENGE) | BIT(MSG_PROOF) | BIT(MSG_WELCOME))
 
 /* What may come, by state; those before OPEN belong to one role each. */
@@ -93,8 +93,8 @@ static void digest_queued(const struct link *l, uint8_t out[32])
 {
     const struct mux *m = &l->mux;
     hash_once(view_from(view_of(m->control.ptr, m->control_len),
-                          m->control_off + GRPCFRAME_HEAD),
-                out);
+                        m->control_off + GRPCFRAME_HEAD),
+              out);
 }
 
 /* ---- initiator ------------------------------------------------------------------ */
@@ -113,17 +113,16 @@ static void send_hello(struct link *l)
 static struct proof_relay relay_proof(const struct link *l,
                                       const msg_challenge *c)
 {
-    return (struct proof_relay){ .hello = VIEW_ARRAY(l->hello_digest),
-                                 .nonce = VIEW_ARRAY(c->nonce),
-                                 .relay_key = VIEW_ARRAY(c->relay_key),
-                                 .relay_time_ms = c->relay_time_ms,
-                                 .version = c->version,
-                                 .binding = binding(l) };
+    return (struct proof_relay){.hello = VIEW_ARRAY(l->hello_digest),
+                                .nonce = VIEW_ARRAY(c->nonce),
+                                .relay_key = VIEW_ARRAY(c->relay_key),
+                                .relay_time_ms = c->relay_time_ms,
+                                .version = c->version,
+                                .binding = binding(l)};
 }
 
-static struct proof_machine machine_proof(const struct link *l,
-                                          const msg_proof *proof,
-                                          struct view key)
+static struct proof_machine
+machine_proof(const struct link *l, const msg_proof *proof, struct view key)
 {
     return (struct proof_machine){
         .hello = VIEW_ARRAY(l->hello_digest),
@@ -238,8 +237,7 @@ static int send_challenge(struct link *l)
     struct proof_relay p = relay_proof(l, &c);
     proof_relay_sign(&p, host->key, c.signature);
     enter(l, LINK_PROOF);
-    int err = link_send(l, MSG_CHALLENGE, cmdop_agent_v1_Challenge_fields,
-                        &c);
+    int err = link_send(l, MSG_CHALLENGE, cmdop_agent_v1_Challenge_fields, &c);
     if (err == OK)
         digest_queued(l, l->challenge_digest);
     return err;
@@ -261,8 +259,8 @@ static int on_hello(struct link *l, struct view frame, struct view body)
     }
     hash_once(frame, l->hello_digest);
     l->role = hello.role;
-    l->version = hello.version_max < PROTO_VERSION_MAX ? hello.version_max :
-                                                         PROTO_VERSION_MAX;
+    l->version = hello.version_max < PROTO_VERSION_MAX ? hello.version_max
+                                                       : PROTO_VERSION_MAX;
     l->ops->hello(l->ctx, &hello);
     return send_challenge(l);
 }
@@ -288,7 +286,8 @@ static int on_proof(struct link *l, struct view body)
                     "the machine's signature does not fit its key and this "
                     "connection",
                     "if something terminates TLS between machine and relay, "
-                    "take it away", 0);
+                    "take it away",
+                    0);
         return OK;
     }
     l->ops->judge(l->ctx, &proof);
@@ -303,15 +302,14 @@ void link_welcome(struct link *l, msg_welcome *welcome)
     welcome->heartbeat_ms = HEARTBEAT_MS;
     welcome->server_time_ms = l->host->wall_ms();
     enter(l, LINK_OPEN);
-    if (link_send(l, MSG_WELCOME, cmdop_agent_v1_Welcome_fields, welcome) !=
-        OK)
+    if (link_send(l, MSG_WELCOME, cmdop_agent_v1_Welcome_fields, welcome) != OK)
         link_fail(l, ERR_FULL, "no room for the Welcome");
 }
 
 void link_refuse(struct link *l, msg_code code, const char *message,
                  const char *remedy, uint32_t retry_after_ms)
 {
-    msg_refuse r = { .code = code, .retry_after_ms = retry_after_ms };
+    msg_refuse r = {.code = code, .retry_after_ms = retry_after_ms};
     STR_COPY(r.message, message);
     STR_COPY(r.remedy, remedy);
     if (l->why[0] == '\0')
@@ -366,24 +364,15 @@ static int dispatch(struct link *l, int kind, struct view frame,
                     struct view body)
 {
     switch (kind) {
-    case MSG_HELLO:
-        return on_hello(l, frame, body);
-    case MSG_CHALLENGE:
-        return on_challenge(l, frame, body);
-    case MSG_PROOF:
-        return on_proof(l, body);
-    case MSG_WELCOME:
-        return on_welcome(l, body);
-    case MSG_REFUSE:
-        return on_refuse(l, body);
-    case MSG_PING:
-        return on_ping(l, body);
-    case MSG_PONG:
-        return OK;
-    case MSG_DRAIN:
-        return on_drain(l, body);
-    case MSG_HEARTBEAT:
-        return on_heartbeat(l, body);
+    case MSG_HELLO: return on_hello(l, frame, body);
+    case MSG_CHALLENGE: return on_challenge(l, frame, body);
+    case MSG_PROOF: return on_proof(l, body);
+    case MSG_WELCOME: return on_welcome(l, body);
+    case MSG_REFUSE: return on_refuse(l, body);
+    case MSG_PING: return on_ping(l, body);
+    case MSG_PONG: return OK;
+    case MSG_DRAIN: return on_drain(l, body);
+    case MSG_HEARTBEAT: return on_heartbeat(l, body);
     default: /* channels, and kinds of a newer peer */
         return on_channel(l, kind, body);
     }
@@ -442,9 +431,8 @@ static void on_wake(void *ctx)
     l->ops->wake(l->ctx);
 }
 
-static const struct wire_ops wire_ops = { .opened = on_opened,
-                                          .message = on_message,
-                                          .pull = on_pull };
+static const struct wire_ops wire_ops = {
+    .opened = on_opened, .message = on_message, .pull = on_pull};
 static void on_gone(void *ctx, uint32_t number, const msg_close *end)
 {
     struct link *l = ctx;
@@ -452,15 +440,13 @@ static void on_gone(void *ctx, uint32_t number, const msg_close *end)
         l->ops->gone(l->ctx, number, end);
 }
 
-static const struct mux_ops mux_ops = { .open = on_open,
-                                        .wake = on_wake,
-                                        .gone = on_gone };
+static const struct mux_ops mux_ops = {
+    .open = on_open, .wake = on_wake, .gone = on_gone};
 
 /* Fields one by one: a whole-struct assignment would touch pages that an
  * idle connection never needs. */
 static void start(struct link *l, bool initiator, const struct link_mem *mem,
-                  const struct link_ops *ops, void *ctx,
-                  uint32_t channels_max)
+                  const struct link_ops *ops, void *ctx, uint32_t channels_max)
 {
     assert(l->state == LINK_FREE);
     l->ops = ops;
@@ -485,8 +471,8 @@ int link_dialed(struct link *l, int handle, const struct link_mem *mem,
 {
     start(l, true, mem, ops, ctx, UINT32_MAX);
     l->credential = credential;
-    return wire_client(&l->wire, handle, &mem->wire, tls, authority,
-                       &wire_ops, l);
+    return wire_client(&l->wire, handle, &mem->wire, tls, authority, &wire_ops,
+                       l);
 }
 
 int link_accepted(struct link *l, int handle, const struct link_mem *mem,

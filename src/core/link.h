@@ -35,11 +35,11 @@ enum link_state {
 /* What an initiator says and checks. Lives as long as the link. */
 struct link_credential {
     const msg_hello *hello;
-    const uint8_t   *pin;          /* relay's key, 32 bytes; NULL: local */
+    const uint8_t *pin;             /* relay's key, 32 bytes; NULL: local */
     const struct sign_key *machine; /* machines; NULL: an operator */
-    const char      *join_key;     /* to enrol; NULL otherwise */
-    const char      *name;         /* to enrol */
-    const char      *token;        /* operators at a relay */
+    const char *join_key;           /* to enrol; NULL otherwise */
+    const char *name;               /* to enrol */
+    const char *token;              /* operators at a relay */
     void (*entropy)(struct span out);
 };
 
@@ -73,31 +73,31 @@ struct link_ops {
 };
 
 struct link {
-    struct wire                   wire;
-    struct mux                    mux;
-    const struct link_ops        *ops;
-    void                         *ctx;
+    struct wire wire;
+    struct mux mux;
+    const struct link_ops *ops;
+    void *ctx;
     const struct link_credential *credential; /* initiator */
-    const struct link_host       *host;       /* acceptor */
-    enum link_state               state;
-    bool                          initiator;
-    bool                          heard;  /* something came since reset */
-    uint8_t                       hello_digest[32];
-    uint8_t                       challenge_digest[32];
-    int64_t                       peer_time_ms; /* relay's clock, initiator */
+    const struct link_host *host;             /* acceptor */
+    enum link_state state;
+    bool initiator;
+    bool heard; /* something came since reset */
+    uint8_t hello_digest[32];
+    uint8_t challenge_digest[32];
+    int64_t peer_time_ms; /* relay's clock, initiator */
     /* From the peer's Hello, at an acceptor. */
-    cmdop_agent_v1_Role           role;
-    uint32_t                      version;
-    uint32_t                      channels_max;
-    struct span                   control;
-    char                          why[256]; /* first failure, for people */
+    cmdop_agent_v1_Role role;
+    uint32_t version;
+    uint32_t channels_max;
+    struct span control;
+    char why[256]; /* first failure, for people */
 };
 
 /* Memory of one link: the wire's, and the control queue. */
 #define LINK_CONTROL_BYTES (2 * FRAME_MAX)
 struct link_mem {
     struct wire_mem wire;
-    struct span     control; /* LINK_CONTROL_BYTES */
+    struct span control; /* LINK_CONTROL_BYTES */
 };
 
 /* Dial-side end on a connected handle. `tls` NULL: a local socket. */

@@ -15,17 +15,17 @@
 /* A Data frame with less room than this is not worth its head. */
 #define DATA_ROOM_MIN 512
 /* No stream gets there; beyond it, sums of offsets could wrap. */
-#define OFFSET_MAX (UINT64_MAX / 2)
+#define OFFSET_MAX    (UINT64_MAX / 2)
 
 void mux_init(struct mux *m, struct span control, bool initiator,
               uint32_t count_max, const struct mux_ops *ops, void *ctx)
 {
     assert(control.len >= FRAME_MAX);
-    *m = (struct mux){ .ops = ops,
-                       .ctx = ctx,
-                       .control = control,
-                       .number_next = initiator ? 1 : 2,
-                       .count_max = count_max };
+    *m = (struct mux){.ops = ops,
+                      .ctx = ctx,
+                      .control = control,
+                      .number_next = initiator ? 1 : 2,
+                      .count_max = count_max};
 }
 
 /* ---- the control queue ------------------------------------------------------ */
@@ -33,8 +33,8 @@ void mux_init(struct mux *m, struct span control, bool initiator,
 int mux_send(struct mux *m, int kind, const pb_msgdesc_t *fields,
              const void *msg)
 {
-    struct span room = { m->control.ptr + m->control_len,
-                         m->control.len - m->control_len };
+    struct span room = {m->control.ptr + m->control_len,
+                        m->control.len - m->control_len};
     int len = msg_encode_grpc(room, kind, fields, msg);
     if (len < 0)
         return len;
@@ -98,9 +98,7 @@ void chan_init(struct chan *c, const struct chan_ops *ops, void *ctx,
                uint32_t out_streams, uint32_t window, bool bulk)
 {
     assert(out_streams <= CHAN_STREAMS);
-    *c = (struct chan){
-        .ops = ops, .ctx = ctx, .window = window, .bulk = bulk
-    };
+    *c = (struct chan){.ops = ops, .ctx = ctx, .window = window, .bulk = bulk};
     for (uint32_t i = 0; i < out_streams; i++)
         c->tx[i].used = true;
 }
@@ -138,11 +136,11 @@ void chan_tx_start(struct chan *c, uint32_t stream, uint64_t off)
 void chan_rx_start(struct chan *c, uint32_t stream, uint64_t off)
 {
     struct chan_rx *rx = &c->rx[stream];
-    *rx = (struct chan_rx){ .next = off,
-                            .used = off,
-                            .acked = off,
-                            .ack = off,
-                            .limit = off + c->window };
+    *rx = (struct chan_rx){.next = off,
+                           .used = off,
+                           .acked = off,
+                           .ack = off,
+                           .limit = off + c->window};
 }
 
 static void peer_window(struct chan *c, uint32_t window)
@@ -176,7 +174,7 @@ int chan_accept(struct mux *m, struct chan *c, const msg_open *open,
 int mux_reject(struct mux *m, uint32_t number, msg_code code,
                const char *message, const char *remedy)
 {
-    msg_reject r = { .channel = number, .code = code };
+    msg_reject r = {.channel = number, .code = code};
     STR_COPY(r.message, message);
     STR_COPY(r.remedy, remedy);
     return mux_send(m, MSG_REJECT, cmdop_agent_v1_Reject_fields, &r);
@@ -203,8 +201,8 @@ void chan_used(struct chan *c, uint32_t stream, uint64_t used, uint64_t ack)
     if (ack > rx->ack)
         rx->ack = ack;
     uint64_t half = ((uint64_t)c->window + 1) / 2;
-    bool worth = used + c->window - rx->limit >= half ||
-                 rx->ack - rx->acked >= half;
+    bool worth =
+        used + c->window - rx->limit >= half || rx->ack - rx->acked >= half;
     if (!worth || rx->fin || rx->due)
         return;
     rx->due = true;
@@ -224,7 +222,7 @@ void chan_close(struct chan *c, const msg_close *end, enum chan_end mode)
 
 msg_close chan_failure(msg_code code, const char *message, const char *remedy)
 {
-    msg_close end = { .which_result = cmdop_agent_v1_Close_failure_tag };
+    msg_close end = {.which_result = cmdop_agent_v1_Close_failure_tag};
     end.result.failure.code = code;
     STR_COPY(end.result.failure.message, message);
     STR_COPY(end.result.failure.remedy, remedy);
@@ -265,7 +263,7 @@ static int bad(const char **why, const char *text)
 static int on_open(struct mux *m, struct view body, const char **why)
 {
     static uint8_t buf[FRAME_MAX]; /* one turn only: see mux_ops.open */
-    struct msg_blob params = { .buf = SPAN_ARRAY(buf) };
+    struct msg_blob params = {.buf = SPAN_ARRAY(buf)};
     msg_open open = cmdop_agent_v1_Open_init_zero;
     open.params = msg_blob_in(&params);
     if (msg_decode(body, cmdop_agent_v1_Open_fields, &open) != OK)
@@ -447,22 +445,14 @@ static int on_close(struct mux *m, struct view body, const char **why)
 int mux_message(struct mux *m, int kind, struct view body, const char **why)
 {
     switch (kind) {
-    case MSG_OPEN:
-        return on_open(m, body, why);
-    case MSG_ACCEPT:
-        return on_accept(m, body, why);
-    case MSG_REJECT:
-        return on_reject(m, body, why);
-    case MSG_DATA:
-        return on_data(m, body, why);
-    case MSG_CREDIT:
-        return on_credit(m, body, why);
-    case MSG_EVENT:
-        return on_event(m, body, why);
-    case MSG_CLOSE:
-        return on_close(m, body, why);
-    default: /* a newer peer; kinds are open-ended on the wire */
-        return OK;
+    case MSG_OPEN: return on_open(m, body, why);
+    case MSG_ACCEPT: return on_accept(m, body, why);
+    case MSG_REJECT: return on_reject(m, body, why);
+    case MSG_DATA: return on_data(m, body, why);
+    case MSG_CREDIT: return on_credit(m, body, why);
+    case MSG_EVENT: return on_event(m, body, why);
+    case MSG_CLOSE: return on_close(m, body, why);
+    default: /* a newer peer; kinds are open-ended on the wire */ return OK;
     }
 }
 
@@ -472,10 +462,8 @@ static void queue_credit(struct chan *c, uint32_t stream)
 {
     struct chan_rx *rx = &c->rx[stream];
     uint64_t limit = rx->used + c->window;
-    msg_credit credit = { .channel = c->number,
-                          .stream = stream,
-                          .ack = rx->ack,
-                          .limit = limit };
+    msg_credit credit = {
+        .channel = c->number, .stream = stream, .ack = rx->ack, .limit = limit};
     if (mux_send(c->mux, MSG_CREDIT, cmdop_agent_v1_Credit_fields, &credit) !=
         OK)
         return; /* stays due until the queue has room */
@@ -497,10 +485,8 @@ static size_t put_data(struct chan *c, uint32_t stream, struct view bytes,
 {
     struct chan_tx *tx = &c->tx[stream];
     uint8_t head[MSG_DATA_HEAD_MAX];
-    struct msg_data d = { .channel = c->number,
-                          .stream = stream,
-                          .offset = tx->next,
-                          .fin = fin };
+    struct msg_data d = {
+        .channel = c->number, .stream = stream, .offset = tx->next, .fin = fin};
     size_t n = msg_data_head(head, &d, bytes.len);
     memcpy(out.ptr, head, n);
     if (bytes.len > 0)
@@ -551,8 +537,7 @@ static bool finish(struct chan *c)
         return false;
     if (c->end_mode == CHAN_DRAIN && !drained(c))
         return false;
-    if (mux_send(c->mux, MSG_CLOSE, cmdop_agent_v1_Close_fields, &c->end) !=
-        OK)
+    if (mux_send(c->mux, MSG_CLOSE, cmdop_agent_v1_Close_fields, &c->end) != OK)
         return false; /* stays ready; tried again when the queue drains */
     unlink_chan(c);
     if (c->ops->ended != NULL)
@@ -562,9 +547,9 @@ static bool finish(struct chan *c)
 
 static size_t pull_chan(struct chan *c, struct span out)
 {
-    bool may_send = c->state == CHAN_OPEN ||
-                    (c->state == CHAN_CLOSING && c->answered &&
-                     c->end_mode != CHAN_NOW);
+    bool may_send =
+        c->state == CHAN_OPEN ||
+        (c->state == CHAN_CLOSING && c->answered && c->end_mode != CHAN_NOW);
     for (uint32_t i = 0; may_send && i < CHAN_STREAMS; i++) {
         if (!c->tx[i].used || c->tx[i].fin)
             continue;
@@ -603,7 +588,7 @@ size_t mux_pull(struct mux *m, struct span out)
 {
     size_t done = 0;
     for (;;) {
-        struct span room = { out.ptr + done, out.len - done };
+        struct span room = {out.ptr + done, out.len - done};
         queue_credits(m);
         size_t n = pull_control(m, room);
         if (n == 0 && room.len >= DATA_ROOM_MIN)

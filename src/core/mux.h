@@ -66,8 +66,7 @@ struct chan_ops {
      * right after them. If *off is no longer held, move it forward: the
      * receiver sees the gap.
      */
-    struct view (*peek)(void *ctx, uint32_t stream, uint64_t *off,
-                        bool *fin);
+    struct view (*peek)(void *ctx, uint32_t stream, uint64_t *off, bool *fin);
     /* Bytes below `upto` went out. May be NULL. */
     void (*sent)(void *ctx, uint32_t stream, uint64_t upto);
     /* Our Close went out; the channel is free now. May be NULL. */
@@ -77,37 +76,37 @@ struct chan_ops {
 struct chan_tx {
     uint64_t next;  /* offset of the next byte to send */
     uint64_t limit; /* the peer takes bytes below it */
-    bool     fin;   /* our end was announced */
-    bool     used;  /* this stream exists */
+    bool fin;       /* our end was announced */
+    bool used;      /* this stream exists */
 };
 
 struct chan_rx {
-    uint64_t next;    /* offset of the next byte to come */
-    uint64_t used;    /* the owner has used every byte below it */
-    uint64_t acked;   /* the last acknowledgement we sent */
-    uint64_t ack;     /* what we may acknowledge: applied at the far end */
-    uint64_t limit;   /* the last limit we sent */
-    bool     fin;
-    bool     due;     /* a Credit must go out */
+    uint64_t next;  /* offset of the next byte to come */
+    uint64_t used;  /* the owner has used every byte below it */
+    uint64_t acked; /* the last acknowledgement we sent */
+    uint64_t ack;   /* what we may acknowledge: applied at the far end */
+    uint64_t limit; /* the last limit we sent */
+    bool fin;
+    bool due; /* a Credit must go out */
 };
 
 struct chan {
-    struct chan           *next; /* in the mux's list */
-    struct mux            *mux;
+    struct chan *next; /* in the mux's list */
+    struct mux *mux;
     const struct chan_ops *ops;
-    void                  *ctx;
-    uint32_t               number;
-    uint32_t               window; /* bytes we take per stream */
-    enum chan_state        state;
-    bool                   bulk;    /* after interactive channels */
-    bool                   gaps_ok; /* incoming offsets may jump forward */
-    bool                   any_start; /* Accept may name offsets above 0 */
-    bool                   ready;   /* peek may have something */
-    enum chan_end          end_mode;
-    bool                   answered; /* Accept came, or was sent */
-    struct chan_tx         tx[CHAN_STREAMS];
-    struct chan_rx         rx[CHAN_STREAMS];
-    msg_close              end;     /* what our Close will say */
+    void *ctx;
+    uint32_t number;
+    uint32_t window; /* bytes we take per stream */
+    enum chan_state state;
+    bool bulk;      /* after interactive channels */
+    bool gaps_ok;   /* incoming offsets may jump forward */
+    bool any_start; /* Accept may name offsets above 0 */
+    bool ready;     /* peek may have something */
+    enum chan_end end_mode;
+    bool answered; /* Accept came, or was sent */
+    struct chan_tx tx[CHAN_STREAMS];
+    struct chan_rx rx[CHAN_STREAMS];
+    msg_close end; /* what our Close will say */
 };
 
 struct mux_ops {
@@ -123,17 +122,17 @@ struct mux_ops {
 
 struct mux {
     const struct mux_ops *ops;
-    void                 *ctx;
-    struct span           control; /* queued control messages, as bytes */
-    size_t                control_len;
-    size_t                control_off; /* already pulled */
-    struct chan          *chans;
-    struct chan          *turn_interactive; /* whose turn it is */
-    struct chan          *turn_bulk;
-    uint32_t              number_next;  /* for channels that we open */
-    uint32_t              peer_highest; /* the peer's last number */
-    uint32_t              count;
-    uint32_t              count_max;
+    void *ctx;
+    struct span control; /* queued control messages, as bytes */
+    size_t control_len;
+    size_t control_off; /* already pulled */
+    struct chan *chans;
+    struct chan *turn_interactive; /* whose turn it is */
+    struct chan *turn_bulk;
+    uint32_t number_next;  /* for channels that we open */
+    uint32_t peer_highest; /* the peer's last number */
+    uint32_t count;
+    uint32_t count_max;
 };
 
 /* `control` holds at least two messages of FRAME_MAX; `initiator` decides the
@@ -147,7 +146,7 @@ int mux_message(struct mux *m, int kind, struct view body, const char **why);
 
 /* Fill `out` with the next bytes of the message stream; 0: nothing. */
 size_t mux_pull(struct mux *m, struct span out);
-bool   mux_has_output(const struct mux *m);
+bool mux_has_output(const struct mux *m);
 
 /* Queue one link-level or event message. ERR_FULL: try later. */
 int mux_send(struct mux *m, int kind, const pb_msgdesc_t *fields,
@@ -191,8 +190,7 @@ void chan_used(struct chan *c, uint32_t stream, uint64_t used, uint64_t ack);
  * when the Close went out (`ended`). */
 void chan_close(struct chan *c, const msg_close *end, enum chan_end mode);
 /* Shorthands for the results of a Close. */
-msg_close chan_failure(msg_code code, const char *message,
-                       const char *remedy);
+msg_close chan_failure(msg_code code, const char *message, const char *remedy);
 
 /* Forget the channel without a word; for owners that go away themselves. */
 void chan_drop(struct chan *c);

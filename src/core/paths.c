@@ -17,12 +17,12 @@ struct place {
     const char *at_home; /* below the home folder */
 };
 
-static const struct place CONFIG = { "CMDOP_CONFIG_DIR", "XDG_CONFIG_HOME",
-                                     ".config/cmdop" };
-static const struct place STATE = { "CMDOP_STATE_DIR", "XDG_STATE_HOME",
-                                    ".local/state/cmdop" };
-static const struct place RUNTIME = { "CMDOP_RUNTIME_DIR", "XDG_RUNTIME_DIR",
-                                      NULL };
+static const struct place CONFIG = {"CMDOP_CONFIG_DIR", "XDG_CONFIG_HOME",
+                                    ".config/cmdop"};
+static const struct place STATE = {"CMDOP_STATE_DIR", "XDG_STATE_HOME",
+                                   ".local/state/cmdop"};
+static const struct place RUNTIME = {"CMDOP_RUNTIME_DIR", "XDG_RUNTIME_DIR",
+                                     NULL};
 
 int paths_join(char out[PATH_CAP], const char *folder, const char *name)
 {
@@ -57,15 +57,16 @@ static bool env_path(const char *name, char out[VALUE_CAP])
 
 /* By the place's variables: 1 when one of them decided, 0 when none did, or
  * an error. */
-static int from_env(const struct place *p, char out[PATH_CAP],
-                    struct text *why)
+static int from_env(const struct place *p, char out[PATH_CAP], struct text *why)
 {
     char value[VALUE_CAP];
 
     if (env_path(p->own, value)) {
         if (value[0] != '/') {
-            text_join(why, p->own, " is not an absolute path; let it begin "
-                      "with a slash, or unset it", NULL);
+            text_join(why, p->own,
+                      " is not an absolute path; let it begin "
+                      "with a slash, or unset it",
+                      NULL);
             return ERR_RANGE;
         }
         if (strlen(value) >= PATH_CAP)
@@ -105,7 +106,7 @@ static int find(const struct place *p, char out[PATH_CAP], struct text *why)
 int paths_find(struct paths *out, struct text *why)
 {
     struct paths found;
-    int          err = find(&CONFIG, found.config, why);
+    int err = find(&CONFIG, found.config, why);
 
     if (err == OK)
         err = find(&STATE, found.state, why);

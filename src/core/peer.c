@@ -15,12 +15,12 @@ static void on_push(void *ctx);
 
 static struct span page_span(struct arena *a, size_t size)
 {
-    return (struct span){ arena_carve(a, size, 4096), size };
+    return (struct span){arena_carve(a, size, 4096), size};
 }
 
 struct link_mem peer_carve(struct arena *a, bool tls)
 {
-    struct link_mem m = { 0 };
+    struct link_mem m = {0};
     if (tls) {
         m.wire.tls = page_span(a, WIRE_TLS_BYTES);
         m.wire.out = page_span(a, WIRE_OUT_BYTES);
@@ -153,31 +153,29 @@ static int undo(struct peer *p, int err)
 }
 
 int peer_dialed(struct peer *p, int handle, const struct tls_client_cfg *tls,
-                const char *authority,
-                const struct link_credential *credential,
+                const char *authority, const struct link_credential *credential,
                 const struct link_ops *ops,
                 void (*over)(void *ctx, const char *why), void *ctx)
 {
     int err = start(p, handle, 0, over, ctx);
     if (err == OK)
-        err = link_dialed(&p->link, handle, &p->mem, tls, authority,
-                          credential, ops, ctx);
+        err = link_dialed(&p->link, handle, &p->mem, tls, authority, credential,
+                          ops, ctx);
     if (err != OK)
         return undo(p, err);
     peer_wake(p);
     return OK;
 }
 
-int peer_accepted(struct peer *p, int handle,
-                  const struct tls_server_cfg *tls,
+int peer_accepted(struct peer *p, int handle, const struct tls_server_cfg *tls,
                   const struct link_host *host, uint32_t channels_max,
                   uint64_t idle_ms, const struct link_ops *ops,
                   void (*over)(void *ctx, const char *why), void *ctx)
 {
     int err = start(p, handle, idle_ms, over, ctx);
     if (err == OK)
-        err = link_accepted(&p->link, handle, &p->mem, tls, host,
-                            channels_max, ops, ctx);
+        err = link_accepted(&p->link, handle, &p->mem, tls, host, channels_max,
+                            ops, ctx);
     return err == OK ? OK : undo(p, err);
 }
 

@@ -11,16 +11,16 @@
 #include "transport/loop.h"
 
 struct peer {
-    struct link       link;
-    struct loop      *loop;
-    struct link_mem   mem;
-    struct span       scratch; /* shared receive space */
-    int               handle;  /* -1: free */
-    int               row;
-    uint64_t          idle_ms; /* silence that ends the link; 0: for ever */
-    struct loop_job   push;
-    uint64_t          heard_ms; /* when something came last */
-    int               timer;   /* handshake, silence, or the end */
+    struct link link;
+    struct loop *loop;
+    struct link_mem mem;
+    struct span scratch; /* shared receive space */
+    int handle;          /* -1: free */
+    int row;
+    uint64_t idle_ms; /* silence that ends the link; 0: for ever */
+    struct loop_job push;
+    uint64_t heard_ms; /* when something came last */
+    int timer;         /* handshake, silence, or the end */
     void (*over)(void *ctx, const char *why);
     void *ctx;
 };
@@ -28,8 +28,8 @@ struct peer {
 #define PEER_SCRATCH_BYTES (64 * 1024)
 
 /* Memory for one peer out of an arena, and how much that takes at most. */
-#define PEER_CARVE_BYTES                                                     \
-    (WIRE_TLS_BYTES + WIRE_OUT_BYTES + WIRE_H2_BYTES + WIRE_FRAME_BYTES +    \
+#define PEER_CARVE_BYTES                                                  \
+    (WIRE_TLS_BYTES + WIRE_OUT_BYTES + WIRE_H2_BYTES + WIRE_FRAME_BYTES + \
      LINK_CONTROL_BYTES + 5 * 4096)
 struct link_mem peer_carve(struct arena *a, bool tls);
 
@@ -43,12 +43,10 @@ void peer_init(struct peer *p, struct loop *loop, const struct link_mem *mem,
  * an orderly end. Returns OK, or an error with the handle closed and no call.
  */
 int peer_dialed(struct peer *p, int handle, const struct tls_client_cfg *tls,
-                const char *authority,
-                const struct link_credential *credential,
+                const char *authority, const struct link_credential *credential,
                 const struct link_ops *ops,
                 void (*over)(void *ctx, const char *why), void *ctx);
-int peer_accepted(struct peer *p, int handle,
-                  const struct tls_server_cfg *tls,
+int peer_accepted(struct peer *p, int handle, const struct tls_server_cfg *tls,
                   const struct link_host *host, uint32_t channels_max,
                   uint64_t idle_ms, const struct link_ops *ops,
                   void (*over)(void *ctx, const char *why), void *ctx);

@@ -19,7 +19,7 @@ _Static_assert(sizeof RELAY_LABEL - 1 <= LABEL_MAX &&
 
 /* The bytes under a signature: the label, then the digest. */
 struct signed_bytes {
-    uint8_t     buf[LABEL_MAX + HASH_LEN];
+    uint8_t buf[LABEL_MAX + HASH_LEN];
     struct view all;
 };
 
@@ -43,8 +43,7 @@ static void relay_bytes(const struct proof_relay *p, struct signed_bytes *s)
     put_label_and_digest(s, RELAY_LABEL, digest);
 }
 
-static void machine_bytes(const struct proof_machine *p,
-                          struct signed_bytes *s)
+static void machine_bytes(const struct proof_machine *p, struct signed_bytes *s)
 {
     uint8_t digest[HASH_LEN];
 
@@ -67,8 +66,7 @@ void proof_relay_digest(const struct proof_relay *p, uint8_t out[HASH_LEN])
     hash_take(&h, out);
 }
 
-void proof_machine_digest(const struct proof_machine *p,
-                          uint8_t out[HASH_LEN])
+void proof_machine_digest(const struct proof_machine *p, uint8_t out[HASH_LEN])
 {
     struct hash h;
 

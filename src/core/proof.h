@@ -37,12 +37,12 @@
 #include "crypto/sign.h"
 
 struct proof_relay {
-    struct view hello;         /* digest of the Frame with Hello */
-    struct view nonce;         /* 32 bytes */
-    struct view relay_key;     /* 32 bytes, as in Challenge */
-    int64_t     relay_time_ms; /* Unix time */
-    uint32_t    version;
-    struct view binding;       /* 32 bytes, or empty on a local socket */
+    struct view hello;     /* digest of the Frame with Hello */
+    struct view nonce;     /* 32 bytes */
+    struct view relay_key; /* 32 bytes, as in Challenge */
+    int64_t relay_time_ms; /* Unix time */
+    uint32_t version;
+    struct view binding; /* 32 bytes, or empty on a local socket */
 };
 
 struct proof_machine {
@@ -55,8 +55,7 @@ struct proof_machine {
 };
 
 void proof_relay_digest(const struct proof_relay *p, uint8_t out[HASH_LEN]);
-void proof_machine_digest(const struct proof_machine *p,
-                          uint8_t out[HASH_LEN]);
+void proof_machine_digest(const struct proof_machine *p, uint8_t out[HASH_LEN]);
 
 /* Sign. The key's public half must be the one in *p: else our mistake. */
 void proof_relay_sign(const struct proof_relay *p, const struct sign_key *key,

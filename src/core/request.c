@@ -7,12 +7,12 @@
 struct request *request_scratch(void)
 {
     static struct request r;
-    r.argv = (struct msg_strings){ .list = r.argv_list,
-                                   .cap = ARGS_COUNT_MAX + 1,
-                                   .buf = SPAN_ARRAY(r.argv_buf) };
-    r.env = (struct msg_strings){ .list = r.env_list,
-                                  .cap = ENV_COUNT_MAX + 1,
-                                  .buf = SPAN_ARRAY(r.env_buf) };
+    r.argv = (struct msg_strings){.list = r.argv_list,
+                                  .cap = ARGS_COUNT_MAX + 1,
+                                  .buf = SPAN_ARRAY(r.argv_buf)};
+    r.env = (struct msg_strings){.list = r.env_list,
+                                 .cap = ENV_COUNT_MAX + 1,
+                                 .buf = SPAN_ARRAY(r.env_buf)};
     return &r;
 }
 

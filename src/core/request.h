@@ -14,11 +14,11 @@
 struct request {
     struct msg_strings argv;
     struct msg_strings env;
-    struct environ     environ;
-    const char        *argv_list[ARGS_COUNT_MAX + 1];
-    const char        *env_list[ENV_COUNT_MAX + 1];
-    uint8_t            argv_buf[ARGS_MAX];
-    uint8_t            env_buf[ARGS_MAX];
+    struct environ environ;
+    const char *argv_list[ARGS_COUNT_MAX + 1];
+    const char *env_list[ENV_COUNT_MAX + 1];
+    uint8_t argv_buf[ARGS_MAX];
+    uint8_t env_buf[ARGS_MAX];
 };
 
 /* The one place; its content is lost at the next call. */

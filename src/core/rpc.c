@@ -48,8 +48,7 @@ static void fill(struct rpc *t)
     }
 }
 
-static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off,
-                           bool *fin)
+static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
 {
     struct rpc *t = ctx;
     (void)stream;
@@ -66,8 +65,8 @@ static void on_sent(void *ctx, uint32_t stream, uint64_t upto)
     ring_consume(&t->ring, upto);
 }
 
-static int on_data(void *ctx, uint32_t stream, uint64_t off,
-                   struct view bytes, bool fin)
+static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
+                   bool fin)
 {
     (void)ctx;
     (void)stream;
@@ -109,7 +108,7 @@ void rpc_answer(struct rpcs *r, struct mux *m, const msg_open *open,
 {
     struct rpc *t = NULL;
     msg_accept accept = cmdop_agent_v1_Accept_init_zero;
-    msg_close end = { .which_result = cmdop_agent_v1_Close_exit_status_tag };
+    msg_close end = {.which_result = cmdop_agent_v1_Close_exit_status_tag};
     uint32_t mine = 0;
     for (uint32_t i = 0; i < r->cap; i++) {
         if (!r->slots[i].used)
@@ -123,7 +122,7 @@ void rpc_answer(struct rpcs *r, struct mux *m, const msg_open *open,
                          "try again in a moment");
         return;
     }
-    ring_init(&t->ring, (struct span){ t->ring.buf, t->ring.cap }, 0);
+    ring_init(&t->ring, (struct span){t->ring.buf, t->ring.cap}, 0);
     t->record = record;
     t->ctx = ctx;
     t->at = 0;

@@ -15,18 +15,17 @@
  * there are no more; ERR_NOT_FOUND to leave this number out. `of` is whom
  * the answer is for.
  */
-typedef int rpc_record(void *ctx, const char *of, uint32_t at,
-                       struct span out);
+typedef int rpc_record(void *ctx, const char *of, uint32_t at, struct span out);
 
 struct rpc {
-    struct chan  chan;
-    struct ring  ring;
-    rpc_record  *record;
-    void        *ctx;
-    char         of[40];
-    uint32_t     at;
-    bool         used;
-    bool         complete; /* the last record is in the ring */
+    struct chan chan;
+    struct ring ring;
+    rpc_record *record;
+    void *ctx;
+    char of[40];
+    uint32_t at;
+    bool used;
+    bool complete; /* the last record is in the ring */
 };
 
 #define RPC_RING       (16 * 1024)
@@ -35,7 +34,7 @@ struct rpc {
 
 struct rpcs {
     struct rpc *slots;
-    uint32_t    cap;
+    uint32_t cap;
 };
 
 void rpcs_init(struct rpcs *r, struct arena *a, uint32_t cap);

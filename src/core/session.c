@@ -26,7 +26,7 @@ static void on_stall(void *ctx, uint64_t now_ms);
 void sessions_init(struct sessions *s, struct arena *a, struct loop *loop,
                    const char *machine)
 {
-    *s = (struct sessions){ .loop = loop, .machine = machine };
+    *s = (struct sessions){.loop = loop, .machine = machine};
     s->stall = loop_timer_add(loop, on_stall, s);
     s->slots = arena_carve(a, SESSIONS_MAX * sizeof(*s->slots), 64);
     s->attachments =
@@ -118,7 +118,7 @@ static void close_tty(struct session *t)
 
 static void release(struct session *t)
 {
-    struct span ring = { t->out.buf, t->out.cap };
+    struct span ring = {t->out.buf, t->out.cap};
     log_info("session.end", t->id);
     close_tty(t);
     port_memory_release(ring);
@@ -129,8 +129,8 @@ static void release(struct session *t)
 /* The shell is gone and its output complete: tell everybody how it ended. */
 static void finish(struct session *t)
 {
-    msg_close end = { .which_result = cmdop_agent_v1_Close_exit_status_tag,
-                      .result.exit_status = (uint32_t)t->status };
+    msg_close end = {.which_result = cmdop_agent_v1_Close_exit_status_tag,
+                     .result.exit_status = (uint32_t)t->status};
     if (t->id[0] == '\0' || !t->exited || !t->drained)
         return;
     if (t->signal != 0) {
@@ -262,8 +262,8 @@ static void turn_away(struct attachment *a, msg_code code, const char *what,
     chan_close(&a->chan, &end, CHAN_NOW);
 }
 
-static int on_data(void *ctx, uint32_t stream, uint64_t off,
-                   struct view bytes, bool fin)
+static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
+                   bool fin)
 {
     struct attachment *a = ctx;
     struct session *t = a->session;
@@ -319,8 +319,7 @@ static void on_ended(void *ctx)
     detach(ctx);
 }
 
-static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off,
-                           bool *fin)
+static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
 {
     struct attachment *a = ctx;
     struct session *t = a->session;
@@ -395,7 +394,7 @@ static uint16_t size_or(uint32_t asked, uint16_t otherwise)
 static int start(struct session *t, struct request *r, const msg_pty_open *p,
                  const char *who)
 {
-    const char *shell[] = { port_shell(), NULL };
+    const char *shell[] = {port_shell(), NULL};
     char id[SESSION_ID_CAP];
     make_id(id);
     struct environ_facts facts = {
@@ -406,10 +405,9 @@ static int start(struct session *t, struct request *r, const msg_pty_open *p,
     };
     if (environ_build(&r->environ, &facts, &r->env) != OK)
         return ERR_TOO_BIG;
-    struct port_spawn what = { .argv = r->argv.count > 0 ? r->argv.list :
-                                                           shell,
-                               .env = r->environ.list,
-                               .login = r->argv.count == 0 };
+    struct port_spawn what = {.argv = r->argv.count > 0 ? r->argv.list : shell,
+                              .env = r->environ.list,
+                              .login = r->argv.count == 0};
     t->rows = size_or(p->rows, 24);
     t->cols = size_or(p->cols, 80);
     int err = port_tty_spawn(&what, t->rows, t->cols, &t->child);
@@ -445,10 +443,8 @@ static int make(struct sessions *s, struct request *r, const msg_pty_open *p,
     size_t idx = (size_t)(t - s->slots);
     STR_COPY(t->name, p->name);
     ring_init(&t->out,
-              (struct span){ s->rings + idx * SESSION_RING, SESSION_RING },
-              0);
-    sink_init(&t->in,
-              (struct span){ s->inputs + idx * INPUT_RING, INPUT_RING },
+              (struct span){s->rings + idx * SESSION_RING, SESSION_RING}, 0);
+    sink_init(&t->in, (struct span){s->inputs + idx * INPUT_RING, INPUT_RING},
               t->child.tty, 0);
     t->attached = NULL;
     t->created_ms = port_wall_ms();
@@ -479,29 +475,27 @@ static void join(struct session *t, struct attachment *a, struct mux *m,
                  const msg_open *open, const msg_pty_open *p, bool created)
 {
     msg_accept accept = cmdop_agent_v1_Accept_init_zero;
-    msg_pty_accept info = { .created_ms = t->created_ms,
-                            .operators = count(t, false) + 1,
-                            .created = created };
+    msg_pty_accept info = {.created_ms = t->created_ms,
+                           .operators = count(t, false) + 1,
+                           .created = created};
     memcpy(info.session_id, t->id, sizeof(t->id));
     accept.out_offset = first_offset(t, p, &info.gap);
-    accept.params.size = (pb_size_t)msg_encode_plain(
-        SPAN_ARRAY(accept.params.bytes), cmdop_agent_v1_PtyAccept_fields,
-        &info);
+    accept.params.size =
+        (pb_size_t)msg_encode_plain(SPAN_ARRAY(accept.params.bytes),
+                                    cmdop_agent_v1_PtyAccept_fields, &info);
     chan_init(&a->chan, &ops, a, 1, INPUT_WINDOW, false);
     a->observer = p->observe;
     STR_COPY(a->operator_name, open->origin.user);
     attach(t, a);
     if (chan_accept(m, &a->chan, open, &accept) != OK) {
-        (void)mux_reject(m, open->channel,
-                         cmdop_agent_v1_Code_CODE_LIMIT,
+        (void)mux_reject(m, open->channel, cmdop_agent_v1_Code_CODE_LIMIT,
                          "the connection takes no more channels", "");
         detach(a);
         return;
     }
     if (!p->observe && p->rows > 0)
-        on_event(a, &(msg_event){
-                        .which_what = cmdop_agent_v1_Event_resize_tag,
-                        .what.resize = { p->rows, p->cols } });
+        on_event(a, &(msg_event){.which_what = cmdop_agent_v1_Event_resize_tag,
+                                 .what.resize = {p->rows, p->cols}});
 }
 
 static void reject(struct mux *m, const msg_open *open, msg_code code,
@@ -524,8 +518,8 @@ static void enter(struct sessions *s, struct mux *m, const msg_open *open,
                "connect without a session to start a new one");
         return;
     }
-    if (a == NULL || (t != NULL && !p->observe &&
-                      count(t, true) >= OPERATORS_MAX)) {
+    if (a == NULL ||
+        (t != NULL && !p->observe && count(t, true) >= OPERATORS_MAX)) {
         reject(m, open, cmdop_agent_v1_Code_CODE_LIMIT,
                "as many operators are attached as may be",
                "let one of them detach first");

@@ -27,45 +27,45 @@ struct session;
 
 /* One operator on one session. */
 struct attachment {
-    struct chan        chan;
-    struct session    *session; /* NULL: free */
+    struct chan chan;
+    struct session *session; /* NULL: free */
     struct attachment *next;
-    uint64_t           applied_at; /* sink offset after our last input */
-    uint64_t           lag_ms;     /* lags since then; 0: it does not */
-    uint64_t           lag_at;     /* how far it was then */
-    bool               stalled;    /* took too little for too long */
-    bool               observer;
-    char               operator_name[NAME_CAP];
+    uint64_t applied_at; /* sink offset after our last input */
+    uint64_t lag_ms;     /* lags since then; 0: it does not */
+    uint64_t lag_at;     /* how far it was then */
+    bool stalled;        /* took too little for too long */
+    bool observer;
+    char operator_name[NAME_CAP];
 };
 
 struct session {
-    char               id[SESSION_ID_CAP]; /* "": free slot */
-    char               name[NAME_CAP];
-    struct port_child  child;
-    int                row;        /* of the terminal; -1: closed */
-    struct ring        out;
-    struct sink        in;
+    char id[SESSION_ID_CAP]; /* "": free slot */
+    char name[NAME_CAP];
+    struct port_child child;
+    int row; /* of the terminal; -1: closed */
+    struct ring out;
+    struct sink in;
     struct attachment *attached;
-    uint16_t           rows, cols;
-    int64_t            created_ms;
-    uint64_t           touched_ms; /* last attach or input */
-    bool               exited;     /* the child was reaped */
-    bool               drained;    /* the terminal has no more output */
-    int                status;
-    int                signal;
-    struct sessions   *owner;
+    uint16_t rows, cols;
+    int64_t created_ms;
+    uint64_t touched_ms; /* last attach or input */
+    bool exited;         /* the child was reaped */
+    bool drained;        /* the terminal has no more output */
+    int status;
+    int signal;
+    struct sessions *owner;
 };
 
 struct sessions {
-    struct session    *slots;
+    struct session *slots;
     struct attachment *attachments;
-    uint8_t           *rings;  /* SESSION_RING for each slot */
-    uint8_t           *inputs; /* what waits for each terminal */
-    uint32_t           count;
-    struct loop       *loop;
-    int                stall; /* timer: look again at who lags */
-    bool               stall_armed;
-    const char        *machine; /* CMDOP_MACHINE for the children */
+    uint8_t *rings;  /* SESSION_RING for each slot */
+    uint8_t *inputs; /* what waits for each terminal */
+    uint32_t count;
+    struct loop *loop;
+    int stall; /* timer: look again at who lags */
+    bool stall_armed;
+    const char *machine; /* CMDOP_MACHINE for the children */
 };
 
 /* The memory of `a` is zero, and what no session needs stays untouched. */

@@ -11,9 +11,9 @@
 
 struct sink {
     struct ring ring;
-    int         handle; /* -1: bytes are dropped */
-    bool        fin;    /* nothing follows what is in the ring */
-    int         err;    /* why the handle takes no more: bytes are dropped */
+    int handle; /* -1: bytes are dropped */
+    bool fin;   /* nothing follows what is in the ring */
+    int err;    /* why the handle takes no more: bytes are dropped */
 };
 
 void sink_init(struct sink *s, struct span buf, int handle, uint64_t start);

@@ -32,10 +32,9 @@ static int copy_out(struct reader *r, void *to, size_t len)
     return OK;
 }
 
-static int parse(struct view raw, const uint8_t pin[32],
-                 struct tls_ticket *out)
+static int parse(struct view raw, const uint8_t pin[32], struct tls_ticket *out)
 {
-    struct reader r = { raw };
+    struct reader r = {raw};
     struct view magic, whose;
     br_ssl_session_parameters *p = &out->params;
     if (raw.len != TICKET_BYTES || read_bytes(&r, 8, &magic) != OK ||
@@ -53,8 +52,7 @@ static int parse(struct view raw, const uint8_t pin[32],
     return copy_out(&r, out->end_point, 32);
 }
 
-int ticket_load(const char *dir, const uint8_t pin[32],
-                struct tls_ticket *out)
+int ticket_load(const char *dir, const uint8_t pin[32], struct tls_ticket *out)
 {
     char path[PATH_CAP];
     uint8_t raw[TICKET_BYTES + 1];

@@ -14,8 +14,8 @@
 #include "transport/tls.h"
 
 /* OK, or an error when there is none that fits this pin: do without. */
-int  ticket_load(const char *runtime_dir, const uint8_t pin[32],
-                 struct tls_ticket *out);
+int ticket_load(const char *runtime_dir, const uint8_t pin[32],
+                struct tls_ticket *out);
 /* A failure to keep it is no failure: the next call takes longer. */
 void ticket_save(const char *runtime_dir, const uint8_t pin[32],
                  const struct tls_ticket *t);

@@ -17,7 +17,7 @@ void hash_feed(struct hash *h, struct view v)
 
 void hash_field(struct hash *h, struct view v)
 {
-    uint8_t       raw[4];
+    uint8_t raw[4];
     struct writer w;
 
     assert(v.len <= UINT32_MAX);
@@ -29,7 +29,7 @@ void hash_field(struct hash *h, struct view v)
 
 void hash_field_u32(struct hash *h, uint32_t v)
 {
-    uint8_t       raw[4];
+    uint8_t raw[4];
     struct writer w;
 
     writer_init(&w, SPAN_ARRAY(raw));
@@ -39,7 +39,7 @@ void hash_field_u32(struct hash *h, uint32_t v)
 
 void hash_field_u64(struct hash *h, uint64_t v)
 {
-    uint8_t       raw[8];
+    uint8_t raw[8];
     struct writer w;
 
     writer_init(&w, SPAN_ARRAY(raw));

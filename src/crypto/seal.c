@@ -36,9 +36,9 @@ int seal_open(const uint8_t key[SEAL_KEY_LEN],
         return ERR_AUTH;
     if (out.len < box.len - SEAL_TAG_LEN)
         return ERR_FULL;
-    if (crypto_aead_xchacha20poly1305_ietf_decrypt(
-            out.ptr, NULL, NULL, box.ptr, box.len, head.ptr, head.len, nonce,
-            key) != 0)
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt(out.ptr, NULL, NULL, box.ptr,
+                                                   box.len, head.ptr, head.len,
+                                                   nonce, key) != 0)
         return ERR_AUTH;
     return (int)(box.len - SEAL_TAG_LEN);
 }

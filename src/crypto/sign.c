@@ -44,10 +44,10 @@ int sign_verify(struct view pub, struct view message, struct view sig)
 void sign_fingerprint(const uint8_t pub[SIGN_PUB_LEN],
                       char out[SIGN_FINGERPRINT_CAP])
 {
-    uint8_t       digest[HASH_LEN];
-    uint8_t       digits[DIGEST_TEXT_LEN];
+    uint8_t digest[HASH_LEN];
+    uint8_t digits[DIGEST_TEXT_LEN];
     struct writer w;
-    struct text   t;
+    struct text t;
 
     hash_once(view_of(pub, SIGN_PUB_LEN), digest);
     writer_init(&w, SPAN_ARRAY(digits));

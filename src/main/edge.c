@@ -8,22 +8,21 @@ static int no_relay(const struct cmd_env *env, int argc, char **argv)
     (void)argc;
     (void)argv;
     cmd_say("this build (edge) holds no relay; run `cmdop server` from the "
-            "full build", NULL);
+            "full build",
+            NULL);
     return CMD_FAILED;
 }
 
-static const struct cmd server_cmd = { "server", "not in this build",
-                                       "this build holds no relay\n",
-                                       no_relay };
+static const struct cmd server_cmd = {"server", "not in this build",
+                                      "this build holds no relay\n", no_relay};
 
 static const struct cmd *const table[] = {
-    &join_cmd,    &agent_cmd,  &start_cmd, &stop_cmd,
-    &restart_cmd, &status_cmd, &connect_cmd, &exec_cmd,
-    &server_cmd,  NULL,
+    &join_cmd,   &agent_cmd,   &start_cmd, &stop_cmd,   &restart_cmd,
+    &status_cmd, &connect_cmd, &exec_cmd,  &server_cmd, NULL,
 };
 
 int main(int argc, char **argv)
 {
-    static const struct cmd_env env = { CMDOP_VERSION, table };
+    static const struct cmd_env env = {CMDOP_VERSION, table};
     return cmd_main(&env, argc, argv);
 }

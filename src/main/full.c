@@ -4,12 +4,12 @@
 #include "relay/verbs.h"
 
 static const struct cmd *const table[] = {
-    &server_cmd, &join_cmd,    &agent_cmd,  &start_cmd,   &stop_cmd,
-    &restart_cmd, &status_cmd, &connect_cmd, &exec_cmd, NULL,
+    &server_cmd,  &join_cmd,   &agent_cmd,   &start_cmd, &stop_cmd,
+    &restart_cmd, &status_cmd, &connect_cmd, &exec_cmd,  NULL,
 };
 
 int main(int argc, char **argv)
 {
-    static const struct cmd_env env = { CMDOP_VERSION, table };
+    static const struct cmd_env env = {CMDOP_VERSION, table};
     return cmd_main(&env, argc, argv);
 }

@@ -11,8 +11,7 @@
 #define BUSY_AGAIN_MS  1000
 #define FAULT_AGAIN_MS 5000
 
-static void refuse_auth(struct conn *c, const char *message,
-                        const char *remedy)
+static void refuse_auth(struct conn *c, const char *message, const char *remedy)
 {
     link_refuse(&c->peer.link, cmdop_agent_v1_Code_CODE_AUTH, message, remedy,
                 0);
@@ -34,8 +33,8 @@ static void refuse_store(struct conn *c, int err)
     }
     log_error("store.failed", store_why(&c->relay->store));
     link_refuse(&c->peer.link, cmdop_agent_v1_Code_CODE_INTERNAL,
-                err == ERR_NO_SPACE ? "the relay's disk is full" :
-                                      "the relay's store has a fault",
+                err == ERR_NO_SPACE ? "the relay's disk is full"
+                                    : "the relay's store has a fault",
                 "its owner finds the reason in the relay's log",
                 FAULT_AGAIN_MS);
 }
@@ -107,13 +106,11 @@ static void machine_answer(void *ctx, uint32_t tag,
         return;
     }
     switch (a->outcome) {
-    case STORE_DONE:
-        let_machine_in(c, &a->u.machine);
-        break;
+    case STORE_DONE: let_machine_in(c, &a->u.machine); break;
     case STORE_UNKNOWN:
         refuse_auth(c,
-                    a->op == STORE_ENROL ? "the join key is unknown" :
-                                           "this relay does not know the "
+                    a->op == STORE_ENROL ? "the join key is unknown"
+                                         : "this relay does not know the "
                                            "machine",
                     "ask the relay's owner for a join string (`cmdop server "
                     "join-key`) and run `cmdop join`");
@@ -141,17 +138,14 @@ static void machine_answer(void *ctx, uint32_t tag,
     case STORE_LIMIT:
         refuse_auth(c, "the fleet has as many machines as it may", "");
         break;
-    case STORE_AMBIGUOUS:
-        break;
+    case STORE_AMBIGUOUS: break;
     }
     peer_wake(&c->peer);
 }
 
 static void judge_machine(struct conn *c, const msg_proof *proof)
 {
-    struct store_ask q = { .tag = c->serial,
-                           .ctx = c,
-                           .answer = machine_answer };
+    struct store_ask q = {.tag = c->serial, .ctx = c, .answer = machine_answer};
     memcpy(c->key, proof->machine_key.bytes, sizeof(c->key));
     if (proof->join_key[0] == '\0') {
         q.op = STORE_MACHINE_LOGIN;
@@ -161,7 +155,7 @@ static void judge_machine(struct conn *c, const msg_proof *proof)
         hash_once(view_str(proof->join_key), q.u.enrol.join_hash);
         memcpy(q.u.enrol.public_key, c->key, sizeof(c->key));
         STR_COPY(q.u.enrol.name,
-             proof->name[0] != '\0' ? proof->name : c->facts.hostname);
+                 proof->name[0] != '\0' ? proof->name : c->facts.hostname);
         q.u.enrol.facts = c->facts;
         port_entropy(SPAN_ARRAY(q.u.enrol.random));
     }
@@ -181,10 +175,10 @@ static void operator_answer(void *ctx, uint32_t tag,
         refuse_store(c, a->err);
     } else if (a->outcome != STORE_DONE) {
         refuse_auth(c,
-                    a->outcome == STORE_EXPIRED ? "the sign-in has expired" :
-                    a->outcome == STORE_REVOKED ? "the sign-in was revoked" :
-                                                  "the relay does not know "
-                                                  "this sign-in",
+                    a->outcome == STORE_EXPIRED   ? "the sign-in has expired"
+                    : a->outcome == STORE_REVOKED ? "the sign-in was revoked"
+                                                  : "the relay does not know "
+                                                    "this sign-in",
                     "sign in again");
     } else {
         STR_COPY(c->user, a->u.who.user_name);
@@ -200,10 +194,10 @@ static void operator_answer(void *ctx, uint32_t tag,
 
 static void judge_operator(struct conn *c, const msg_proof *proof)
 {
-    struct store_ask q = { .op = STORE_TOKEN_CHECK,
-                           .tag = c->serial,
-                           .ctx = c,
-                           .answer = operator_answer };
+    struct store_ask q = {.op = STORE_TOKEN_CHECK,
+                          .tag = c->serial,
+                          .ctx = c,
+                          .answer = operator_answer};
     hash_once(view_str(proof->token), q.u.token_check.hash);
     int err = ask(c->relay, &q);
     if (err != OK)

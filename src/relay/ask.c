@@ -51,9 +51,8 @@ static void seen_answer(void *ctx, uint32_t tag, const struct store_answer *a)
 
 void ask_seen(struct relay *r, const struct machine *m)
 {
-    struct store_ask q = { .op = STORE_MACHINE_SEEN,
-                           .ctx = r,
-                           .answer = seen_answer };
+    struct store_ask q = {
+        .op = STORE_MACHINE_SEEN, .ctx = r, .answer = seen_answer};
     STR_COPY(q.u.machine_seen.fleet_id, m->fleet_id);
     STR_COPY(q.u.machine_seen.machine_id, m->id);
     STR_COPY(q.u.machine_seen.facts.hostname, m->hostname);

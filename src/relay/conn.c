@@ -113,9 +113,9 @@ static struct conn *take(struct relay *r)
     }
     struct arena a;
     c = &r->conns[r->conns_used];
-    arena_init(&a, (struct span){ r->conns_mem + (size_t)r->conns_used *
-                                                     PEER_CARVE_BYTES,
-                                  PEER_CARVE_BYTES });
+    arena_init(&a, (struct span){r->conns_mem +
+                                     (size_t)r->conns_used * PEER_CARVE_BYTES,
+                                 PEER_CARVE_BYTES});
     r->conns_used++;
     struct link_mem mem = peer_carve(&a, true);
     peer_init(&c->peer, &r->loop, &mem, r->scratch);
@@ -127,7 +127,7 @@ static struct conn *take(struct relay *r)
  * network of 64 bits. */
 static bool same_place(const struct port_addr *a, const struct port_addr *b)
 {
-    static const uint8_t v4[12] = { [10] = 0xFF, [11] = 0xFF };
+    static const uint8_t v4[12] = {[10] = 0xFF, [11] = 0xFF};
     bool is_v4 = memcmp(a->ip, v4, sizeof(v4)) == 0;
     return memcmp(a->ip, b->ip, is_v4 ? 16 : 8) == 0;
 }
@@ -140,8 +140,7 @@ static bool within_budget(const struct relay *r, const struct port_addr *from)
         return true;
     for (uint32_t i = 0; i < r->conns_used; i++) {
         const struct conn *c = &r->conns[i];
-        strangers += peer_busy(&c->peer) &&
-                     c->peer.link.state != LINK_OPEN &&
+        strangers += peer_busy(&c->peer) && c->peer.link.state != LINK_OPEN &&
                      same_place(&c->from, from);
     }
     return strangers < share;
@@ -157,12 +156,12 @@ void conn_start(struct relay *r, int handle, const struct port_addr *from)
     struct conn *c = take(r);
     uint8_t entropy[32];
     port_entropy(SPAN_ARRAY(entropy));
-    struct tls_server_cfg tls = { .cert_der = view_of(r->keys.cert,
-                                                      r->keys.cert_len),
-                                  .key = &r->tls_key,
-                                  .issuer_ec = true,
-                                  .cache = &r->tls_cache,
-                                  .entropy = VIEW_ARRAY(entropy) };
+    struct tls_server_cfg tls = {.cert_der =
+                                     view_of(r->keys.cert, r->keys.cert_len),
+                                 .key = &r->tls_key,
+                                 .issuer_ec = true,
+                                 .cache = &r->tls_cache,
+                                 .entropy = VIEW_ARRAY(entropy)};
     if (peer_accepted(&c->peer, handle, &tls, &r->host, CHANNELS_MAX,
                       OFFLINE_MS, &ops, on_over, c) != OK) {
         give_back(c);
@@ -187,7 +186,7 @@ void conns_drain(struct relay *r, uint32_t reconnect_ms)
         if (!peer_busy(&c->peer))
             continue;
         uint32_t random;
-        port_entropy((struct span){ (uint8_t *)&random, sizeof(random) });
+        port_entropy((struct span){(uint8_t *)&random, sizeof(random)});
         d.reconnect_after_ms = random % reconnect_ms;
         if (c->peer.link.state == LINK_OPEN)
             (void)link_send(&c->peer.link, MSG_DRAIN,

@@ -17,19 +17,19 @@
 #define BUSY_MS    5000
 
 struct keyring {
-    struct place     place;
-    struct store     store;
+    struct place place;
+    struct store store;
     struct store_who owner;
-    struct sign_key  relay;
+    struct sign_key relay;
 };
 
 static int open_store(struct keyring *k, struct text *why)
 {
     char path[PATH_CAP];
-    struct store_cfg cfg = { .path = path,
-                             .heap = port_memory(STORE_HEAP_BYTES),
-                             .busy_ms = BUSY_MS };
-    struct store_ask q = { .op = STORE_SETUP };
+    struct store_cfg cfg = {.path = path,
+                            .heap = port_memory(STORE_HEAP_BYTES),
+                            .busy_ms = BUSY_MS};
+    struct store_ask q = {.op = STORE_SETUP};
     struct store_answer a;
     int err = keys_load_relay(k->place.folder, &k->relay, why);
     if (err == OK)
@@ -54,8 +54,8 @@ static int open_store(struct keyring *k, struct text *why)
 static int make(struct keyring *k, uint32_t uses, int64_t expires_ms,
                 const char *label, struct text *why)
 {
-    struct joinstr j = { 0 };
-    struct store_ask q = { .op = STORE_JOINKEY_MAKE };
+    struct joinstr j = {0};
+    struct store_ask q = {.op = STORE_JOINKEY_MAKE};
     struct store_answer a;
     uint8_t raw[JOINSTR_KEY_RAW_LEN];
     char line[JOINSTR_CAP + 1];
@@ -77,8 +77,8 @@ static int make(struct keyring *k, uint32_t uses, int64_t expires_ms,
     q.u.joinkey_make.actor = place_actor();
     err = relay_ask_now(&k->store, &q, &a);
     if (err != OK || a.outcome != STORE_DONE) {
-        text_str(why, err != OK ? store_why(&k->store) :
-                                  store_outcome_str(a.outcome));
+        text_str(why, err != OK ? store_why(&k->store)
+                                : store_outcome_str(a.outcome));
         return err != OK ? err : ERR_EXISTS;
     }
     TEXT_OF(&t, line);
@@ -134,7 +134,7 @@ static bool row(void *ctx, uint32_t tag, const union store_row *r)
 
 struct listed {
     bool came;
-    int  err;
+    int err;
 };
 
 static void listed(void *ctx, uint32_t tag, const struct store_answer *a)
@@ -147,11 +147,9 @@ static void listed(void *ctx, uint32_t tag, const struct store_answer *a)
 
 static int list(struct keyring *k, struct text *why)
 {
-    struct listed l = { 0 };
-    struct store_ask q = { .op = STORE_JOINKEY_LIST,
-                           .ctx = &l,
-                           .row = row,
-                           .answer = listed };
+    struct listed l = {0};
+    struct store_ask q = {
+        .op = STORE_JOINKEY_LIST, .ctx = &l, .row = row, .answer = listed};
     memcpy(q.u.list.fleet_id, k->owner.fleet_id, UUID_CAP);
     cmd_out(view_str("ID        STATE       USES      EXPIRES               "
                      "LABEL\n"));
@@ -169,21 +167,22 @@ static int list(struct keyring *k, struct text *why)
 
 static int revoke(struct keyring *k, const char *id, struct text *why)
 {
-    struct store_ask q = { .op = STORE_JOINKEY_REVOKE };
+    struct store_ask q = {.op = STORE_JOINKEY_REVOKE};
     struct store_answer a;
     memcpy(q.u.revoke.fleet_id, k->owner.fleet_id, UUID_CAP);
     bytes_to_str(q.u.revoke.id, UUID_CAP, view_str(id));
     q.u.revoke.actor = place_actor();
     int err = relay_ask_now(&k->store, &q, &a);
     if (err != OK) {
-        text_str(why, err == ERR_RANGE ? "that is not the id of a join key" :
-                                         store_why(&k->store));
+        text_str(why, err == ERR_RANGE ? "that is not the id of a join key"
+                                       : store_why(&k->store));
         return err;
     }
     if (a.outcome == STORE_DONE)
         return OK;
-    text_join(why, "the join key is not revoked: ",
-              store_outcome_str(a.outcome), NULL);
+    text_join(why,
+              "the join key is not revoked: ", store_outcome_str(a.outcome),
+              NULL);
     return ERR_NOT_FOUND;
 }
 
@@ -206,12 +205,12 @@ int joinkey_run(const struct cmd_env *env, int argc, char **argv)
     const char *state = NULL, *uses_arg = NULL, *expires_arg = NULL;
     const char *label = "", *victim = NULL;
     bool listing = false;
-    const struct cmd_opt opts[] = { { "--state-dir", NULL, NULL, &state },
-                                    { "--uses", NULL, NULL, &uses_arg },
-                                    { "--expires", NULL, NULL, &expires_arg },
-                                    { "--label", NULL, NULL, &label },
-                                    { "--list", NULL, &listing, NULL },
-                                    { "--revoke", NULL, NULL, &victim } };
+    const struct cmd_opt opts[] = {{"--state-dir", NULL, NULL, &state},
+                                   {"--uses", NULL, NULL, &uses_arg},
+                                   {"--expires", NULL, NULL, &expires_arg},
+                                   {"--label", NULL, NULL, &label},
+                                   {"--list", NULL, &listing, NULL},
+                                   {"--revoke", NULL, NULL, &victim}};
     uint32_t uses = 0;
     uint64_t expires = EXPIRES_MS;
     char buf[512];
@@ -228,8 +227,7 @@ int joinkey_run(const struct cmd_env *env, int argc, char **argv)
         return cmd_usage(&server_cmd, "that is not a number: ", uses_arg);
     if (expires_arg != NULL &&
         text_parse_duration(view_str(expires_arg), &expires) != OK)
-        return cmd_usage(&server_cmd,
-                         "that is not a duration like 24h or 7d: ",
+        return cmd_usage(&server_cmd, "that is not a duration like 24h or 7d: ",
                          expires_arg);
     TEXT_OF(&why, buf);
     int err = place_find(&k.place, state, &why);

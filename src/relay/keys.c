@@ -16,8 +16,8 @@
 #define KEY_LABEL   "EC PRIVATE KEY"
 #define CERT_LABEL  "CERTIFICATE"
 
-static int say(struct text *why, int err, const char *folder,
-               const char *name, const char *what)
+static int say(struct text *why, int err, const char *folder, const char *name,
+               const char *what)
 {
     text_join(why, folder, "/", name, ": ", what, NULL);
     return err;
@@ -77,8 +77,7 @@ static int load_pem(const char *folder, const char *name, const char *label,
 
 /* ---- the relay's own key ------------------------------------------------------------ */
 
-static int read_seed(const char *folder, struct sign_key *out,
-                     struct text *why)
+static int read_seed(const char *folder, struct sign_key *out, struct text *why)
 {
     uint8_t seed[SIGN_SEED_LEN + 1];
     int n = load(folder, "relay.key", true, SPAN_ARRAY(seed), why);
@@ -94,8 +93,7 @@ static int read_seed(const char *folder, struct sign_key *out,
     return n < 0 ? n : OK;
 }
 
-int keys_load_relay(const char *folder, struct sign_key *out,
-                    struct text *why)
+int keys_load_relay(const char *folder, struct sign_key *out, struct text *why)
 {
     int err = read_seed(folder, out, why);
     if (err == ERR_NOT_FOUND)
@@ -104,8 +102,7 @@ int keys_load_relay(const char *folder, struct sign_key *out,
     return err;
 }
 
-static int make_seed(const char *folder, struct sign_key *out,
-                     struct text *why)
+static int make_seed(const char *folder, struct sign_key *out, struct text *why)
 {
     uint8_t seed[SIGN_SEED_LEN];
     port_entropy(SPAN_ARRAY(seed));
@@ -118,8 +115,8 @@ static int make_seed(const char *folder, struct sign_key *out,
 
 /* ---- TLS ------------------------------------------------------------------------------ */
 
-static int load_key(const char *folder, const char *name,
-                    struct cert_key *out, struct text *why)
+static int load_key(const char *folder, const char *name, struct cert_key *out,
+                    struct text *why)
 {
     uint8_t der[256];
     int n = load_pem(folder, name, KEY_LABEL, true, SPAN_ARRAY(der), why);
@@ -127,30 +124,30 @@ static int load_key(const char *folder, const char *name,
         return n;
     int err = cert_key_parse(view_of(der, (size_t)n), out);
     ct_wipe(SPAN_ARRAY(der));
-    return err == OK ? OK :
-                       say(why, err, folder, name,
+    return err == OK ? OK
+                     : say(why, err, folder, name,
                            "the key is damaged; restore it from a backup");
 }
 
-static int make_key(const char *folder, const char *name,
-                    struct cert_key *out, struct text *why)
+static int make_key(const char *folder, const char *name, struct cert_key *out,
+                    struct text *why)
 {
     uint8_t seed[CERT_SEED_LEN], der[CERT_KEY_DER_LEN];
     port_entropy(SPAN_ARRAY(seed));
     cert_key_make(seed, out);
     ct_wipe(SPAN_ARRAY(seed));
     int n = cert_key_der(out, SPAN_ARRAY(der));
-    int err = n < 0 ? n :
-                      save_pem(folder, name, KEY_LABEL,
-                               view_of(der, (size_t)n), why);
+    int err =
+        n < 0 ? n
+              : save_pem(folder, name, KEY_LABEL, view_of(der, (size_t)n), why);
     ct_wipe(SPAN_ARRAY(der));
     return err;
 }
 
 static struct cert_id make_id(const char *name, int64_t now_s)
 {
-    struct cert_id id = { .name = view_str(name),
-                          .not_before_s = (uint64_t)(now_s - BACKDATE_S) };
+    struct cert_id id = {.name = view_str(name),
+                         .not_before_s = (uint64_t)(now_s - BACKDATE_S)};
     port_entropy(SPAN_ARRAY(id.serial));
     return id;
 }
@@ -166,15 +163,14 @@ static int make_ca(const char *folder, int64_t now_s, struct cert_key *ca,
     int n = cert_ca(ca, &id, SPAN_ARRAY(der));
     if (n < 0)
         return say(why, n, folder, "ca.pem", err_str(n));
-    return save_pem(folder, "ca.pem", CERT_LABEL, view_of(der, (size_t)n),
-                    why);
+    return save_pem(folder, "ca.pem", CERT_LABEL, view_of(der, (size_t)n), why);
 }
 
 static int make_server(const char *folder, const char *name, int64_t now_s,
                        struct keys *out, struct text *why)
 {
-    static const uint8_t loopback4[] = { 127, 0, 0, 1 };
-    static const uint8_t loopback6[16] = { [15] = 1 };
+    static const uint8_t loopback4[] = {127, 0, 0, 1};
+    static const uint8_t loopback6[16] = {[15] = 1};
     struct cert_key ca;
     int err = load_key(folder, "ca.key", &ca, why);
     if (err == ERR_NOT_FOUND)
@@ -183,18 +179,18 @@ static int make_server(const char *folder, const char *name, int64_t now_s,
         err = make_key(folder, "server.key", &out->server, why);
     if (err != OK)
         return err;
-    struct view dns[] = { view_str(name), view_str("localhost") };
-    struct view ips[] = { VIEW_ARRAY(loopback4), VIEW_ARRAY(loopback6) };
-    struct cert_issuer issuer = { &ca, view_str(CA_NAME) };
-    struct cert_server leaf = { .id = make_id(name, now_s),
-                                .pub = out->server.pub,
-                                .days = SERVER_DAYS,
-                                .dns = dns,
-                                .dns_count = 2,
-                                .ips = ips,
-                                .ip_count = 2 };
+    struct view dns[] = {view_str(name), view_str("localhost")};
+    struct view ips[] = {VIEW_ARRAY(loopback4), VIEW_ARRAY(loopback6)};
+    struct cert_issuer issuer = {&ca, view_str(CA_NAME)};
+    struct cert_server leaf = {.id = make_id(name, now_s),
+                               .pub = out->server.pub,
+                               .days = SERVER_DAYS,
+                               .dns = dns,
+                               .dns_count = 2,
+                               .ips = ips,
+                               .ip_count = 2};
     int n = cert_server(&issuer, &leaf, SPAN_ARRAY(out->cert));
-    ct_wipe((struct span){ (uint8_t *)&ca, sizeof(ca) });
+    ct_wipe((struct span){(uint8_t *)&ca, sizeof(ca)});
     if (n < 0)
         return say(why, n, folder, "server.pem",
                    "the name does not fit a certificate; give --name a DNS "
@@ -204,8 +200,7 @@ static int make_server(const char *folder, const char *name, int64_t now_s,
                     view_of(out->cert, out->cert_len), why);
 }
 
-static int load_server(const char *folder, struct keys *out,
-                       struct text *why)
+static int load_server(const char *folder, struct keys *out, struct text *why)
 {
     int n = load_pem(folder, "server.pem", CERT_LABEL, false,
                      SPAN_ARRAY(out->cert), why);
@@ -227,6 +222,6 @@ int keys_load_or_make(const char *folder, const char *name, int64_t now_s,
     if (err != OK)
         return err;
     err = load_server(folder, out, why);
-    return err == ERR_NOT_FOUND ? make_server(folder, name, now_s, out, why) :
-                                  err;
+    return err == ERR_NOT_FOUND ? make_server(folder, name, now_s, out, why)
+                                : err;
 }

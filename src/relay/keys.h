@@ -18,9 +18,9 @@
 struct keys {
     struct sign_key relay;
     struct cert_key server;
-    uint8_t         cert[1024]; /* server certificate, DER */
-    size_t          cert_len;
-    bool            made;       /* this was the first start */
+    uint8_t cert[1024]; /* server certificate, DER */
+    size_t cert_len;
+    bool made; /* this was the first start */
 };
 
 /*
@@ -31,7 +31,6 @@ int keys_load_or_make(const char *folder, const char *name, int64_t now_s,
                       struct keys *out, struct text *why);
 
 /* Only the relay's public key, for other verbs on the relay's machine. */
-int keys_load_relay(const char *folder, struct sign_key *out,
-                    struct text *why);
+int keys_load_relay(const char *folder, struct sign_key *out, struct text *why);
 
 #endif

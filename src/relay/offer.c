@@ -101,9 +101,8 @@ static void open_machine(struct conn *c, const msg_open *open,
                "close one of them first");
         return;
     }
-    route_open(&c->relay->routes, &c->peer.link.mux,
-               &m->conn->peer.link.mux, &onward, params, &c->routes,
-               loop_now(&c->relay->loop));
+    route_open(&c->relay->routes, &c->peer.link.mux, &m->conn->peer.link.mux,
+               &onward, params, &c->routes, loop_now(&c->relay->loop));
 }
 
 /* What holds at the sign-in must still hold at every Open. */
@@ -114,8 +113,7 @@ static bool may_open(struct conn *c, const msg_open *open)
                "the sign-in has expired", "sign in again");
         return false;
     }
-    if (c->role == STORE_VIEWER &&
-        open->kind != cmdop_agent_v1_Kind_KIND_RPC) {
+    if (c->role == STORE_VIEWER && open->kind != cmdop_agent_v1_Kind_KIND_RPC) {
         reject(c, open, cmdop_agent_v1_Code_CODE_DENIED,
                "a viewer may list machines, not use them",
                "an owner of the fleet can change the role");

@@ -13,8 +13,7 @@ int place_find(struct place *p, const char *state_dir, struct text *why)
     if (err != OK)
         return err;
     const char *folder = state_dir != NULL ? state_dir : paths.server;
-    if (STR_COPY(p->folder, folder) + 1 >=
-        sizeof(p->folder)) {
+    if (STR_COPY(p->folder, folder) + 1 >= sizeof(p->folder)) {
         text_str(why, "the state folder's path is too long");
         return ERR_RANGE;
     }
@@ -43,8 +42,8 @@ int place_load_address(const struct place *p, char host[256], uint16_t *port,
     if (n == OK)
         n = port_keep_read(path, false, SPAN_ARRAY(buf));
     if (n < 0) {
-        text_join(why, "no relay was started with the state folder ",
-                  p->folder, "; run `cmdop server` first", NULL);
+        text_join(why, "no relay was started with the state folder ", p->folder,
+                  "; run `cmdop server` first", NULL);
         return n;
     }
     return joinstr_address(view_of(buf, (size_t)n), host, port, why);
@@ -52,7 +51,7 @@ int place_load_address(const struct place *p, char host[256], uint16_t *port,
 
 struct store_actor place_actor(void)
 {
-    struct store_actor a = { .kind = "cli" };
+    struct store_actor a = {.kind = "cli"};
     STR_COPY(a.name, port_username());
     return a;
 }

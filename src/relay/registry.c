@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 
-#define PREFIX_MIN 2
+#define PREFIX_MIN       2
 #define CANDIDATES_SHOWN 8
 
 void registry_init(struct registry *r, struct arena *a, uint32_t cap)
@@ -52,16 +52,14 @@ static bool matches(const struct machine *m, enum match how, struct view t)
 {
     struct view host = without_local(view_str(m->hostname));
     switch (how) {
-    case MATCH_ID:
-        return view_is(t, m->id);
+    case MATCH_ID: return view_is(t, m->id);
     case MATCH_EXACT: /* a machine chooses its host name: it wins nothing */
         return view_eq(host, without_local(t)) || view_is(t, m->name);
     case MATCH_PREFIX:
         return t.len >= PREFIX_MIN &&
                (view_starts(host, t) || view_starts(view_str(m->name), t) ||
                 view_starts(view_str(m->id), t));
-    case MATCH_WAYS:
-        break;
+    case MATCH_WAYS: break;
     }
     return false;
 }
@@ -94,8 +92,8 @@ int registry_resolve(struct registry *r, const char *fleet_id,
     for (enum match how = MATCH_ID; how < MATCH_WAYS; how++) {
         struct machine *first = NULL;
         struct text names = *candidates;
-        uint32_t hits = collect(r, fleet_id, how, view_str(target), &first,
-                                &names);
+        uint32_t hits =
+            collect(r, fleet_id, how, view_str(target), &first, &names);
         if (hits == 0)
             continue;
         *candidates = names;

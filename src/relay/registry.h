@@ -13,24 +13,24 @@
 struct conn;
 
 struct machine {
-    char         id[UUID_CAP];
-    char         fleet_id[UUID_CAP];
-    char         name[NAME_CAP];
-    char         hostname[NAME_CAP];
-    char         os[24];
-    char         os_version[NAME_CAP];
-    char         architecture[24];
-    char         agent_version[32];
-    uint8_t      public_key[32];
-    int64_t      created_ms;
-    int64_t      seen_ms; /* last heartbeat, Unix time; 0 = never */
-    struct conn *conn;    /* NULL: offline */
+    char id[UUID_CAP];
+    char fleet_id[UUID_CAP];
+    char name[NAME_CAP];
+    char hostname[NAME_CAP];
+    char os[24];
+    char os_version[NAME_CAP];
+    char architecture[24];
+    char agent_version[32];
+    uint8_t public_key[32];
+    int64_t created_ms;
+    int64_t seen_ms;   /* last heartbeat, Unix time; 0 = never */
+    struct conn *conn; /* NULL: offline */
 };
 
 struct registry {
     struct machine *machines;
-    uint32_t        count;
-    uint32_t        cap;
+    uint32_t count;
+    uint32_t cap;
 };
 
 void registry_init(struct registry *r, struct arena *a, uint32_t cap);

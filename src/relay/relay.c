@@ -9,19 +9,18 @@
 #include "relay/ask.h"
 #include "relay/conn.h"
 
-#define MACHINES_MAX 8192
-#define ROUTES_MAX   1024
-#define RPCS_MAX     32
+#define MACHINES_MAX    8192
+#define ROUTES_MAX      1024
+#define RPCS_MAX        32
 #define TLS_CACHE_BYTES (256 * 1024) /* about 2,500 resumable handshakes */
-#define ROWS_OWN     8 /* listener, signals */
-#define TIMERS_OWN   8 /* store, drain */
-#define DRAIN_MS     2000 /* for good-byes, before we leave anyway */
-#define RECONNECT_MS 5000 /* spread of those who come back */
+#define ROWS_OWN        8            /* listener, signals */
+#define TIMERS_OWN      8            /* store, drain */
+#define DRAIN_MS        2000         /* for good-byes, before we leave anyway */
+#define RECONNECT_MS    5000         /* spread of those who come back */
 
 size_t relay_bytes(uint32_t conns_max)
 {
-    return (size_t)conns_max *
-               (PEER_CARVE_BYTES + sizeof(struct conn) + 512) +
+    return (size_t)conns_max * (PEER_CARVE_BYTES + sizeof(struct conn) + 512) +
            (size_t)ROUTES_MAX *
                (sizeof(struct route) + 3 * WINDOW_BULK + 4096) +
            MACHINES_MAX * sizeof(struct machine) + STORE_HEAP_BYTES +
@@ -44,7 +43,7 @@ static void accepted(void *ctx, int handle, const struct port_addr *from)
 static int listen_grpc(struct relay *r, const struct port_addr *at,
                        struct text *why)
 {
-    static const struct listener_ops ops = { room, accepted };
+    static const struct listener_ops ops = {room, accepted};
     char where[PORT_ADDR_CAP];
     int handle = port_listen(at, &r->grpc_port);
     if (handle >= 0)
@@ -122,7 +121,7 @@ static void on_signal(void *ctx, uint8_t ready)
 
 struct now {
     struct store_answer *out;
-    bool                 came;
+    bool came;
 };
 
 static void now_answer(void *ctx, uint32_t tag, const struct store_answer *a)
@@ -136,7 +135,7 @@ static void now_answer(void *ctx, uint32_t tag, const struct store_answer *a)
 int relay_ask_now(struct store *s, const struct store_ask *q,
                   struct store_answer *out)
 {
-    struct now now = { .out = out };
+    struct now now = {.out = out};
     struct store_ask copy = *q;
     copy.ctx = &now;
     copy.answer = now_answer;
@@ -152,7 +151,7 @@ int relay_ask_now(struct store *s, const struct store_ask *q,
 static int setup(struct relay *r, struct text *why)
 {
     struct store_answer a;
-    struct store_ask q = { .op = STORE_SETUP };
+    struct store_ask q = {.op = STORE_SETUP};
     bytes_to_str(q.u.setup.fleet_name, NAME_CAP, view_str("home"));
     bytes_to_str(q.u.setup.user_name, NAME_CAP, view_str(port_username()));
     port_entropy(SPAN_ARRAY(q.u.setup.random));
@@ -189,9 +188,9 @@ static bool machine_row(void *ctx, uint32_t tag, const union store_row *row)
 
 /* Rows are handed over with the relay as context, the answer with `now`. */
 struct list_now {
-    struct relay       *relay;
+    struct relay *relay;
     struct store_answer answer;
-    bool                came;
+    bool came;
 };
 
 static bool list_row(void *ctx, uint32_t tag, const union store_row *row)
@@ -210,11 +209,11 @@ static void list_answer(void *ctx, uint32_t tag, const struct store_answer *a)
 
 static int load_machines(struct relay *r, struct text *why)
 {
-    struct list_now n = { .relay = r };
-    struct store_ask q = { .op = STORE_MACHINE_LIST,
-                           .ctx = &n,
-                           .row = list_row,
-                           .answer = list_answer };
+    struct list_now n = {.relay = r};
+    struct store_ask q = {.op = STORE_MACHINE_LIST,
+                          .ctx = &n,
+                          .row = list_row,
+                          .answer = list_answer};
     memcpy(q.u.list.fleet_id, r->owner.fleet_id, UUID_CAP);
     int err = store_ask(&r->store, &q);
     while (err == OK && !n.came)
@@ -245,28 +244,27 @@ static void carve(struct relay *r, uint32_t conns_max)
     rpcs_init(&r->rpcs, a, RPCS_MAX);
     api_init(&r->api, a, &r->loop, why_not_ready, r);
     r->conns = arena_carve(a, conns_max * sizeof(*r->conns), 4096);
-    r->conns_mem = arena_carve(a, (size_t)conns_max * PEER_CARVE_BYTES,
-                               4096);
+    r->conns_mem = arena_carve(a, (size_t)conns_max * PEER_CARVE_BYTES, 4096);
 }
 
 static void tls_setup(struct relay *r)
 {
     static uint8_t cache[TLS_CACHE_BYTES];
     br_ssl_session_cache_lru_init(&r->tls_cache, cache, sizeof(cache));
-    r->tls_key = (br_ec_private_key){ .curve = BR_EC_secp256r1,
-                                      .x = r->keys.server.x,
-                                      .xlen = sizeof(r->keys.server.x) };
-    r->host = (struct link_host){ .key = &r->keys.relay,
-                                  .wall_ms = port_wall_ms,
-                                  .entropy = port_entropy };
+    r->tls_key = (br_ec_private_key){.curve = BR_EC_secp256r1,
+                                     .x = r->keys.server.x,
+                                     .xlen = sizeof(r->keys.server.x)};
+    r->host = (struct link_host){.key = &r->keys.relay,
+                                 .wall_ms = port_wall_ms,
+                                 .entropy = port_entropy};
 }
 
 static int open_store(struct relay *r, const char *folder, struct text *why)
 {
     char path[PATH_CAP];
-    struct store_cfg cfg = { .path = path,
-                             .heap = arena_span(&r->arena, STORE_HEAP_BYTES),
-                             .busy_ms = 20 };
+    struct store_cfg cfg = {.path = path,
+                            .heap = arena_span(&r->arena, STORE_HEAP_BYTES),
+                            .busy_ms = 20};
     if (paths_join(path, folder, "server.db") != OK) {
         text_str(why, "the state folder's path is too long");
         return ERR_RANGE;
@@ -277,16 +275,16 @@ static int open_store(struct relay *r, const char *folder, struct text *why)
     return err;
 }
 
-int relay_init(struct relay *r, struct span memory,
-               const struct relay_cfg *cfg, struct text *why)
+int relay_init(struct relay *r, struct span memory, const struct relay_cfg *cfg,
+               struct text *why)
 {
     arena_init(&r->arena, memory);
     if (h2_prepare() != OK) {
         text_str(why, "not enough memory to start");
         return ERR_LIMIT;
     }
-    int err = keys_load_or_make(cfg->folder, cfg->name,
-                                port_wall_ms() / 1000, &r->keys, why);
+    int err = keys_load_or_make(cfg->folder, cfg->name, port_wall_ms() / 1000,
+                                &r->keys, why);
     if (err == OK)
         err = open_store(r, cfg->folder, why);
     if (err == OK)
@@ -298,8 +296,7 @@ int relay_init(struct relay *r, struct span memory,
     return load_machines(r, why);
 }
 
-int relay_listen(struct relay *r, const struct relay_cfg *cfg,
-                 struct text *why)
+int relay_listen(struct relay *r, const struct relay_cfg *cfg, struct text *why)
 {
     int err = listen_grpc(r, &cfg->grpc, why);
     if (err == OK)

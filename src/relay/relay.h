@@ -20,66 +20,66 @@ struct relay;
 
 /* One connection: who it is, once that is known. */
 struct conn {
-    struct peer        peer;
-    struct relay      *relay;
-    struct conn       *next_free;
-    uint32_t           serial;  /* tells the store's late answers apart */
-    struct port_addr   from;
-    struct machine    *machine; /* machines that are in */
-    uint8_t            key[32]; /* machines: the key that was proven */
-    char               user[NAME_CAP];     /* operators */
-    char               fleet_id[UUID_CAP];
-    enum store_role    role;
-    int64_t            expires_ms; /* of the token; 0: never */
-    uint32_t           routes;     /* asked for by it, and not yet over */
-    struct store_facts facts;   /* machines: what Hello said */
+    struct peer peer;
+    struct relay *relay;
+    struct conn *next_free;
+    uint32_t serial; /* tells the store's late answers apart */
+    struct port_addr from;
+    struct machine *machine; /* machines that are in */
+    uint8_t key[32];         /* machines: the key that was proven */
+    char user[NAME_CAP];     /* operators */
+    char fleet_id[UUID_CAP];
+    enum store_role role;
+    int64_t expires_ms;       /* of the token; 0: never */
+    uint32_t routes;          /* asked for by it, and not yet over */
+    struct store_facts facts; /* machines: what Hello said */
 };
 
 struct relay_cfg {
-    const char *folder;      /* state */
-    const char *name;        /* DNS name for a new certificate */
+    const char *folder; /* state */
+    const char *name;   /* DNS name for a new certificate */
     const char *version;
     struct port_addr grpc;
     struct port_addr api;
-    uint32_t    conns_max;
+    uint32_t conns_max;
 };
 
 struct relay {
-    struct arena     arena;
-    struct loop      loop;
-    struct keys      keys;
-    struct store     store;
-    struct registry  registry;
-    struct routes    routes;
-    struct rpcs      rpcs;
-    struct api       api;
-    struct conn     *conns;
-    uint8_t         *conns_mem;   /* PEER_CARVE_BYTES for each */
-    struct conn     *free;        /* used before, and free now */
-    uint32_t         conns_used;  /* those above were never touched */
-    uint32_t         conns_max;
-    uint32_t         conns_count;
-    struct span      scratch;
+    struct arena arena;
+    struct loop loop;
+    struct keys keys;
+    struct store store;
+    struct registry registry;
+    struct routes routes;
+    struct rpcs rpcs;
+    struct api api;
+    struct conn *conns;
+    uint8_t *conns_mem;  /* PEER_CARVE_BYTES for each */
+    struct conn *free;   /* used before, and free now */
+    uint32_t conns_used; /* those above were never touched */
+    uint32_t conns_max;
+    uint32_t conns_count;
+    struct span scratch;
     struct link_host host;
-    br_ec_private_key        tls_key;
+    br_ec_private_key tls_key;
     br_ssl_session_cache_lru tls_cache;
-    struct store_who owner;    /* of this relay: first user, first fleet */
-    struct listener  listener;
-    uint16_t         grpc_port; /* as bound */
-    uint16_t         api_port;
-    struct loop_job  store_later;
-    int              store_again; /* timers */
-    int              sweep;      /* routes that wait for a machine */
-    int              drain;
-    bool             leaving;
-    bool             done;
+    struct store_who owner; /* of this relay: first user, first fleet */
+    struct listener listener;
+    uint16_t grpc_port; /* as bound */
+    uint16_t api_port;
+    struct loop_job store_later;
+    int store_again; /* timers */
+    int sweep;       /* routes that wait for a machine */
+    int drain;
+    bool leaving;
+    bool done;
 };
 
 size_t relay_bytes(uint32_t conns_max);
 
 /* Open everything: keys, store, tables. A sentence in *why on failure. */
-int relay_init(struct relay *r, struct span memory,
-               const struct relay_cfg *cfg, struct text *why);
+int relay_init(struct relay *r, struct span memory, const struct relay_cfg *cfg,
+               struct text *why);
 
 /* Listen; from now on callers queue until relay_run. */
 int relay_listen(struct relay *r, const struct relay_cfg *cfg,

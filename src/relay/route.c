@@ -15,8 +15,8 @@ void routes_init(struct routes *r, struct arena *a, uint32_t cap)
     r->free = NULL;
     for (uint32_t i = cap; i > 0; i--) {
         struct route *t = &r->slots[i - 1];
-        t->rings = arena_carve(a, (size_t)(1 + CHAN_STREAMS) * RING_BYTES,
-                               4096);
+        t->rings =
+            arena_carve(a, (size_t)(1 + CHAN_STREAMS) * RING_BYTES, 4096);
         t->next_free = r->free;
         r->free = t;
     }
@@ -34,12 +34,11 @@ static struct route *take(struct routes *r)
     t->rings = rings;
     t->routes = r;
     t->live = true;
-    ring_init(&t->in, (struct span){ rings, RING_BYTES }, 0);
+    ring_init(&t->in, (struct span){rings, RING_BYTES}, 0);
     for (uint32_t i = 0; i < CHAN_STREAMS; i++)
-        ring_init(&t->out[i],
-                  (struct span){ rings + (size_t)(i + 1) * RING_BYTES,
-                                 RING_BYTES },
-                  0);
+        ring_init(
+            &t->out[i],
+            (struct span){rings + (size_t)(i + 1) * RING_BYTES, RING_BYTES}, 0);
     return t;
 }
 
@@ -59,8 +58,8 @@ static void give_back_if_over(struct route *t)
 
 /* ---- from the operator to the machine ------------------------------------------ */
 
-static int op_data(void *ctx, uint32_t stream, uint64_t off,
-                   struct view bytes, bool fin)
+static int op_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
+                   bool fin)
 {
     struct route *t = ctx;
     if (stream != 0 || off != t->in.tail)
@@ -72,8 +71,7 @@ static int op_data(void *ctx, uint32_t stream, uint64_t off,
     return OK;
 }
 
-static struct view ag_peek(void *ctx, uint32_t stream, uint64_t *off,
-                           bool *fin)
+static struct view ag_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
 {
     struct route *t = ctx;
     (void)stream;
@@ -130,15 +128,15 @@ static void route_ended(void *ctx)
 
 /* ---- from the machine to the operator -------------------------------------------- */
 
-static int ag_data(void *ctx, uint32_t stream, uint64_t off,
-                   struct view bytes, bool fin)
+static int ag_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
+                   bool fin)
 {
     struct route *t = ctx;
     struct ring *ring = &t->out[stream];
     if (stream != 0 && !t->ag.bulk)
-        return ERR_PROTO; /* a terminal has one output */
+        return ERR_PROTO;   /* a terminal has one output */
     if (off > ring->tail) { /* skipped at the source: what is here is stale */
-        ring_init(ring, (struct span){ ring->buf, ring->cap }, off);
+        ring_init(ring, (struct span){ring->buf, ring->cap}, off);
         chan_used(&t->ag, stream, off, t->out_ack[stream]);
     }
     if (ring_write(ring, bytes) != OK)
@@ -148,8 +146,7 @@ static int ag_data(void *ctx, uint32_t stream, uint64_t off,
     return OK;
 }
 
-static struct view op_peek(void *ctx, uint32_t stream, uint64_t *off,
-                           bool *fin)
+static struct view op_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
 {
     struct route *t = ctx;
     struct ring *ring = &t->out[stream];
@@ -190,8 +187,7 @@ static void ag_closed(void *ctx, const msg_close *end)
                                   "the machine's connection was lost",
                                   "try again when it is back online");
     if (t->op.state == CHAN_FREE && t->op_mux != NULL) { /* not accepted */
-        (void)mux_reject(t->op_mux, t->op_number,
-                         cmdop_agent_v1_Code_CODE_LOST,
+        (void)mux_reject(t->op_mux, t->op_number, cmdop_agent_v1_Code_CODE_LOST,
                          lost.result.failure.message,
                          lost.result.failure.remedy);
         t->op_mux = NULL;
@@ -217,8 +213,8 @@ static const struct chan_ops op_ops = {
 static void start_rings(struct route *t, const msg_accept *accept)
 {
     struct ring *in = &t->in, *out = &t->out[0];
-    ring_init(in, (struct span){ in->buf, in->cap }, accept->in_offset);
-    ring_init(out, (struct span){ out->buf, out->cap }, accept->out_offset);
+    ring_init(in, (struct span){in->buf, in->cap}, accept->in_offset);
+    ring_init(out, (struct span){out->buf, out->cap}, accept->out_offset);
     t->in_ack = accept->in_offset;
     t->out_ack[0] = accept->out_offset;
 }
@@ -226,7 +222,7 @@ static void start_rings(struct route *t, const msg_accept *accept)
 static void ag_accepted(void *ctx, const msg_accept *accept)
 {
     struct route *t = ctx;
-    msg_open asked = { .channel = t->op_number, .window = t->op_window };
+    msg_open asked = {.channel = t->op_number, .window = t->op_window};
     msg_accept copy = *accept;
     struct mux *op = t->op_mux;
     if (op == NULL)
@@ -247,8 +243,8 @@ static void ag_rejected(void *ctx, const msg_reject *reject)
 {
     struct route *t = ctx;
     if (t->op_mux != NULL)
-        (void)mux_reject(t->op_mux, t->op_number, reject->code,
-                         reject->message, reject->remedy);
+        (void)mux_reject(t->op_mux, t->op_number, reject->code, reject->message,
+                         reject->remedy);
     t->op_mux = NULL;
     give_back_if_over(t);
 }
@@ -289,9 +285,9 @@ void routes_operator_lost(struct routes *r, struct mux *op,
 
 void routes_sweep(struct routes *r, uint64_t now_ms)
 {
-    msg_close late = chan_failure(cmdop_agent_v1_Code_CODE_TIMEOUT,
-                                  "the machine does not answer",
-                                  "look at the agent there");
+    msg_close late =
+        chan_failure(cmdop_agent_v1_Code_CODE_TIMEOUT,
+                     "the machine does not answer", "look at the agent there");
     for (uint32_t i = 0; i < r->cap; i++) {
         struct route *t = &r->slots[i];
         if (!t->live || t->op_mux == NULL ||
@@ -308,7 +304,7 @@ void route_open(struct routes *r, struct mux *op, struct mux *ag,
                 const msg_open *open, struct view params, uint32_t *budget,
                 uint64_t now_ms)
 {
-    struct msg_blob blob = { .data = params };
+    struct msg_blob blob = {.data = params};
     msg_open onward = *open;
     struct route *t = take(r);
     if (t == NULL) {

@@ -20,30 +20,30 @@
 #include "limits.h"
 
 struct route {
-    struct chan     op;
-    struct chan     ag;
-    struct ring     in;
-    struct ring     out[CHAN_STREAMS];
-    uint64_t        in_ack;               /* applied by the machine */
-    uint64_t        out_ack[CHAN_STREAMS]; /* taken by the operator */
-    bool            in_fin;
-    bool            out_fin[CHAN_STREAMS];
-    bool            live;
-    uint32_t        op_number;  /* until the machine accepted */
-    uint32_t        op_window;
-    struct mux     *op_mux;     /* NULL: answered, or the operator is gone */
-    uint32_t       *budget;     /* of the operator's connection */
-    uint64_t        asked_ms;
-    struct routes  *routes;
-    struct route   *next_free;
-    uint8_t        *rings;      /* storage of all three */
+    struct chan op;
+    struct chan ag;
+    struct ring in;
+    struct ring out[CHAN_STREAMS];
+    uint64_t in_ack;                /* applied by the machine */
+    uint64_t out_ack[CHAN_STREAMS]; /* taken by the operator */
+    bool in_fin;
+    bool out_fin[CHAN_STREAMS];
+    bool live;
+    uint32_t op_number; /* until the machine accepted */
+    uint32_t op_window;
+    struct mux *op_mux; /* NULL: answered, or the operator is gone */
+    uint32_t *budget;   /* of the operator's connection */
+    uint64_t asked_ms;
+    struct routes *routes;
+    struct route *next_free;
+    uint8_t *rings; /* storage of all three */
 };
 
 struct routes {
     struct route *slots;
     struct route *free;
-    uint32_t      cap;
-    uint32_t      count;
+    uint32_t cap;
+    uint32_t count;
 };
 
 void routes_init(struct routes *r, struct arena *a, uint32_t cap);

@@ -21,12 +21,12 @@
 #define API_LISTEN    "127.0.0.1:8000"
 #define CONNS_DEFAULT 4096
 #define CONNS_MAX     32000 /* rows of port_wait, less our own */
-#define ADDRESS_CAP   300 /* "HOST:PORT" */
+#define ADDRESS_CAP   300   /* "HOST:PORT" */
 #define TOKEN_RAW     32
 
 struct options {
     const char *state, *grpc, *api, *name, *address, *conns;
-    bool        verbose;
+    bool verbose;
 };
 
 /* ---- signing the starter in ------------------------------------------------------- */
@@ -37,8 +37,7 @@ static void make_token(char out[CREDENTIAL_TOKEN_CAP])
     struct writer w;
     port_entropy(SPAN_ARRAY(raw));
     memset(out, 0, CREDENTIAL_TOKEN_CAP);
-    writer_init(&w, (struct span){ (uint8_t *)out,
-                                   CREDENTIAL_TOKEN_CAP - 1 });
+    writer_init(&w, (struct span){(uint8_t *)out, CREDENTIAL_TOKEN_CAP - 1});
     write_str(&w, "cmdop_");
     base64_write(&w, BASE64_URL, VIEW_ARRAY(raw));
     ct_wipe(SPAN_ARRAY(raw));
@@ -46,7 +45,7 @@ static void make_token(char out[CREDENTIAL_TOKEN_CAP])
 
 static int store_token(struct relay *r, const char *token, struct text *why)
 {
-    struct store_ask q = { .op = STORE_TOKEN_MAKE };
+    struct store_ask q = {.op = STORE_TOKEN_MAKE};
     struct store_answer a;
     memcpy(q.u.token_make.fleet_id, r->owner.fleet_id, UUID_CAP);
     memcpy(q.u.token_make.user_id, r->owner.user_id, UUID_CAP);
@@ -62,7 +61,7 @@ static int store_token(struct relay *r, const char *token, struct text *why)
 
 static bool token_valid(struct relay *r, const char *token)
 {
-    struct store_ask q = { .op = STORE_TOKEN_CHECK };
+    struct store_ask q = {.op = STORE_TOKEN_CHECK};
     struct store_answer a;
     hash_once(view_str(token), q.u.token_check.hash);
     return relay_ask_now(&r->store, &q, &a) == OK && a.outcome == STORE_DONE;
@@ -78,11 +77,11 @@ static struct credential *own_entry(struct credentials *all,
     return NULL;
 }
 
-static int sign_in(struct relay *r, const struct place *place,
-                   const char *name, const char *address, struct text *why)
+static int sign_in(struct relay *r, const struct place *place, const char *name,
+                   const char *address, struct text *why)
 {
     static struct credentials all;
-    struct credential c = { 0 };
+    struct credential c = {0};
     int err = credential_load(place->config, &all, why);
     if (err != OK)
         return err;
@@ -142,7 +141,7 @@ static int listen_address(const char *text, struct port_addr *out,
 
 static bool is_any(const struct port_addr *a)
 {
-    static const uint8_t any6[16], any4[16] = { [10] = 0xFF, [11] = 0xFF };
+    static const uint8_t any6[16], any4[16] = {[10] = 0xFF, [11] = 0xFF};
     return memcmp(a->ip, any6, 16) == 0 || memcmp(a->ip, any4, 16) == 0;
 }
 
@@ -221,14 +220,12 @@ static int serve(struct relay *r, const struct options *o,
 {
     char host[NAME_CAP], far[ADDRESS_CAP], near[ADDRESS_CAP];
     struct text near_text;
-    struct relay_cfg cfg = { .folder = place->folder,
-                             .version = env->version };
+    struct relay_cfg cfg = {.folder = place->folder, .version = env->version};
     port_hostname(host, sizeof(host));
     cfg.name = o->name != NULL ? o->name : host;
     int err = read_cfg(&cfg, o, why);
     if (err == OK)
-        err = relay_init(r, port_memory(relay_bytes(cfg.conns_max)), &cfg,
-                         why);
+        err = relay_init(r, port_memory(relay_bytes(cfg.conns_max)), &cfg, why);
     if (err == OK)
         err = keep_address(place, o, &cfg, cfg.grpc.port, far, why);
     if (err == OK)
@@ -270,16 +267,16 @@ static int lock(const struct place *place, struct text *why)
 static int run(const struct cmd_env *env, int argc, char **argv)
 {
     static struct relay relay;
-    struct options o = { .grpc = GRPC_LISTEN, .api = API_LISTEN };
+    struct options o = {.grpc = GRPC_LISTEN, .api = API_LISTEN};
     struct place place;
     const struct cmd_opt opts[] = {
-        { "--state-dir", NULL, NULL, &o.state },
-        { "--listen-grpc", NULL, NULL, &o.grpc },
-        { "--listen-api", NULL, NULL, &o.api },
-        { "--name", NULL, NULL, &o.name },
-        { "--address", NULL, NULL, &o.address },
-        { "--max-connections", NULL, NULL, &o.conns },
-        { "--verbose", "-v", &o.verbose, NULL },
+        {"--state-dir", NULL, NULL, &o.state},
+        {"--listen-grpc", NULL, NULL, &o.grpc},
+        {"--listen-api", NULL, NULL, &o.api},
+        {"--name", NULL, NULL, &o.name},
+        {"--address", NULL, NULL, &o.address},
+        {"--max-connections", NULL, NULL, &o.conns},
+        {"--verbose", "-v", &o.verbose, NULL},
     };
     char buf[512];
     struct text why;
@@ -318,8 +315,8 @@ const struct cmd server_cmd = {
         "for 24 hours unless --expires says otherwise\n(0 = for ever).\n"
         "\n"
         "  --state-dir D         where keys and store are\n"
-        "  --listen-grpc A       for machines and operators (default "
-        GRPC_LISTEN ")\n"
+        "  --listen-grpc A       for machines and operators "
+        "(default " GRPC_LISTEN ")\n"
         "  --listen-api A        /healthz and /readyz (default " API_LISTEN
         ")\n"
         "  --address HOST:PORT   how machines reach it, for join strings\n"

@@ -519,8 +519,7 @@ void h2_wake(struct h2 *h)
         return;
     h->deferred = false;
     /* Anything else means that the peer has reset the call already. */
-    if (nghttp2_session_resume_data(h->session, h->stream) ==
-        NGHTTP2_ERR_NOMEM)
+    if (nghttp2_session_resume_data(h->session, h->stream) == NGHTTP2_ERR_NOMEM)
         h2_fail(h, ERR_LIMIT, "no memory to go on sending");
 }
 

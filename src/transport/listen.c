@@ -39,8 +39,7 @@ int listener_start(struct listener *l, struct loop *loop, int handle,
                    const struct listener_ops *ops, void *ctx)
 {
     *l = (struct listener){
-        .loop = loop, .ops = ops, .ctx = ctx, .handle = handle
-    };
+        .loop = loop, .ops = ops, .ctx = ctx, .handle = handle};
     l->pause = loop_timer_add(loop, on_pause, l);
     l->row = loop_add(loop, handle, PORT_READ, on_ready, l);
     if (l->pause >= 0 && l->row >= 0)

@@ -15,12 +15,12 @@ struct listener_ops {
 };
 
 struct listener {
-    struct loop               *loop;
+    struct loop *loop;
     const struct listener_ops *ops;
-    void                      *ctx;
-    int                        handle; /* -1: none */
-    int                        row;
-    int                        pause; /* timer */
+    void *ctx;
+    int handle; /* -1: none */
+    int row;
+    int pause; /* timer */
 };
 
 /* Watch `handle`, which is the listener's from now on. OK, or ERR_FULL with

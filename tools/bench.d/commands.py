@@ -1,10 +1,14 @@
 """One command: warm, eight at a time, cold."""
 from lab import say
-from report import percentile, rounds
+from report import percentile, rounds, sliced
 
 
-def p50_ms(ns):
-    return percentile(ns[:-1], 50) / 1e6
+SLICES = 5
+
+
+def one_by_one(lab, count, argv, env=None, forget=""):
+    """Start to exit, nanoseconds each; without the probe's total."""
+    return lambda: lab.probe("spawn", max(1, count // SLICES), 1, forget, "--", *argv, env=env)[:-1]
 
 
 def run(lab, ours, peers, report, quick):
@@ -16,14 +20,14 @@ def run(lab, ours, peers, report, quick):
 def warm(lab, ours, peers, report, size):
     times, count = size
     say("exec: warm, %d rounds of %d" % size)
-    what = {"ours": lambda: lab.probe("spawn", count, 1, "", "--", *ours.exec_argv("true"), env=ours.env),
-            "floor": lambda: lab.probe("spawn", count, 1, "", "--", "true")}
+    what = {"ours": one_by_one(lab, count, ours.exec_argv("true"), ours.env),
+            "floor": one_by_one(lab, count, ["true"])}
     if peers:
-        what["master"] = lambda: lab.probe("spawn", count, 1, "", "--", *peers.mastered("true"))
+        what["master"] = one_by_one(lab, count, peers.mastered("true"))
     what["ours"]()      # leaves a ticket
-    got = rounds(times, what)
+    got = sliced(times, SLICES, what)
     for p in (50, 99):
-        ms = {k: [percentile(r[:-1], p) / 1e6 for r in v] for k, v in got.items()}
+        ms = {k: [percentile(r, p) / 1e6 for r in v] for k, v in got.items()}
         report.add("exec_warm_p%d" % p, "ms", ms["ours"], ms.get("master"), "ssh with ControlMaster", times * count,
                    "ratio <= 0.3333" if p == 50 else None)
         report.add("exec_warm_p%d" % p, "ms", ms["ours"], ms["floor"], "spawn of true (floor)", times * count)
@@ -46,13 +50,13 @@ def rate(lab, ours, peers, report, size):
 def cold(lab, ours, peers, report, size):
     times, count = size
     say("exec: cold, %d rounds of %d" % size)
-    what = {"ours": lambda: lab.probe("spawn", count, 1, ours.tickets(), "--", *ours.exec_argv("true"), env=ours.env)}
+    what = {"ours": one_by_one(lab, count, ours.exec_argv("true"), ours.env, ours.tickets())}
     if peers and peers.dropbear:
-        what["dropbear"] = lambda: lab.probe("spawn", count, 1, "", "--", *peers.dbclient("true"))
+        what["dropbear"] = one_by_one(lab, count, peers.dbclient("true"))
     if peers:
-        what["ssh"] = lambda: lab.probe("spawn", max(3, count // 5), 1, "", "--", *peers.direct("true"))
-    got = rounds(times, what)
-    ms = {k: [p50_ms(r) for r in v] for k, v in got.items()}
+        what["ssh"] = one_by_one(lab, 1, peers.direct("true"))
+    got = sliced(times, SLICES, what)
+    ms = {k: [percentile(r, 50) / 1e6 for r in v] for k, v in got.items()}
     report.add("exec_cold_p50", "ms", ms["ours"], ms.get("dropbear"), "dbclient", times * count, "ratio <= 0.25")
     if "ssh" in ms:
         report.add("exec_cold_p50", "ms", ms["ours"], ms["ssh"], "ssh", times * count)

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from lab import descendants_of, name_of, say, wait_for
-from report import percentile, rounds
+from report import percentile, sliced
 from term import all_running, script
 
 GAP_US = 20000
@@ -33,18 +33,11 @@ def run(lab, ours, peers, report, quick):
         close_all(terms, ours)
 
 
-def sliced(terms, keys):
-    """One round: half a second of keys here, half a second there, so that what
-    else happens on the machine happens to all; {name: [nanoseconds]}."""
-    parts = rounds(keys // SLICE, {name: lambda t=t: t.probe("echo", SLICE, GAP_US) for name, t in terms.items()})
-    return {name: [ns for part in p for ns in part] for name, p in parts.items()}
-
-
 def latency(terms, report, size):
     times, keys = size
     say("echo: %d rounds of %d keys on %d paths" % (times, keys, len(terms)))
-    all_rounds = [sliced(terms, keys) for _ in range(times)]
-    got = {name: [r[name] for r in all_rounds] for name in terms}
+    got = sliced(times, keys // SLICE,
+                 {name: lambda t=t: t.probe("echo", SLICE, GAP_US) for name, t in terms.items()})
     for p, bars in ((50, {"relayed": "ratio <= 1.0", "direct": "ratio <= 1.5"}), (99, {})):
         us = {name: [percentile(r, p) / 1000 for r in got[name]] for name in got}
         for peer in ("relayed", "direct", "local"):

@@ -30,6 +30,16 @@ def rounds(count, what):
     return got
 
 
+def sliced(count, slices, what):
+    """`count` rounds, each cut into slices that take turns, so that what else
+    happens on the machine happens to all; each function gives a list."""
+    got = {name: [] for name in what}
+    for _ in range(count):
+        for name, parts in rounds(slices, what).items():
+            got[name].append([x for part in parts for x in part])
+    return got
+
+
 def brief(x):
     if x is None:
         return None
