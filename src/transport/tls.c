@@ -18,6 +18,42 @@
 
 #define SUITES_COUNT 6
 
+/* The fastest constant-time code this processor has. Asked for once: behind
+ * the question is an instruction that a virtual machine traps. */
+struct code {
+    const br_block_ctr_class *aes;
+    br_ghash ghash;
+    br_chacha20_run chacha;
+    br_poly1305_run poly;
+    bool has_aes;
+};
+
+static const struct code *code(void)
+{
+    static struct code best;
+    if (best.aes != NULL)
+        return &best;
+    best.aes = br_aes_x86ni_ctr_get_vtable();
+    if (best.aes == NULL)
+        best.aes = br_aes_pwr8_ctr_get_vtable();
+    best.has_aes = best.aes != NULL;
+    if (best.aes == NULL)
+        best.aes = sizeof(void *) == 8 ? &br_aes_ct64_ctr_vtable
+                                       : &br_aes_ct_ctr_vtable;
+    best.ghash = br_ghash_pclmul_get();
+    if (best.ghash == NULL)
+        best.ghash = br_ghash_pwr8_get();
+    if (best.ghash == NULL)
+        best.ghash = sizeof(void *) == 8 ? br_ghash_ctmul64 : br_ghash_ctmul;
+    best.chacha = br_chacha20_sse2_get();
+    if (best.chacha == NULL)
+        best.chacha = br_chacha20_ct_run;
+    best.poly = br_poly1305_ctmulq_get();
+    if (best.poly == NULL)
+        best.poly = br_poly1305_ctmul_run;
+    return &best;
+}
+
 /* With AES instructions GCM is the fastest; without them constant-time AES
  * is slow, and ChaCha20 comes first. */
 static const uint16_t *suites(void)
@@ -38,9 +74,7 @@ static const uint16_t *suites(void)
         BR_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
         BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
     };
-    bool fast = br_aes_x86ni_ctr_get_vtable() != NULL ||
-                br_aes_pwr8_ctr_get_vtable() != NULL;
-    return fast ? aes_first : chacha_first;
+    return code()->has_aes ? aes_first : chacha_first;
 }
 
 static const struct {
@@ -54,8 +88,7 @@ static const struct {
 
 #define HASHES_COUNT (sizeof(hashes) / sizeof(hashes[0]))
 
-/* What client and server have in common. The "default" functions choose the
- * fastest constant-time code that this processor has. */
+/* What client and server have in common. */
 static void engine_profile(struct tls *t, struct view entropy)
 {
     static const char *alpn[] = {"h2"};
@@ -67,8 +100,14 @@ static void engine_profile(struct tls *t, struct view entropy)
     br_ssl_engine_set_prf_sha256(eng, br_tls12_sha256_prf);
     br_ssl_engine_set_prf_sha384(eng, br_tls12_sha384_prf);
     br_ssl_engine_set_default_ec(eng);
-    br_ssl_engine_set_default_aes_gcm(eng);
-    br_ssl_engine_set_default_chapol(eng);
+    br_ssl_engine_set_gcm(eng, &br_sslrec_in_gcm_vtable,
+                          &br_sslrec_out_gcm_vtable);
+    br_ssl_engine_set_aes_ctr(eng, code()->aes);
+    br_ssl_engine_set_ghash(eng, code()->ghash);
+    br_ssl_engine_set_chapol(eng, &br_sslrec_in_chapol_vtable,
+                             &br_sslrec_out_chapol_vtable);
+    br_ssl_engine_set_chacha20(eng, code()->chacha);
+    br_ssl_engine_set_poly1305(eng, code()->poly);
     br_ssl_engine_set_protocol_names(eng, alpn, 1);
     br_ssl_engine_set_all_flags(eng, BR_OPT_NO_RENEGOTIATION |
                                          BR_OPT_FAIL_ON_ALPN_MISMATCH);

@@ -21,11 +21,12 @@ damage() { # HOW FILE
 try() { # PLACE FILE STATUS PATTERN COMMAND...
     who=$1 file=$1/$2 wanted=$3 pattern=$4
     shift 4
+    verb="cmdop ${2:-} ${3:-}"
     for how in $HOW; do
         damage "$how" "$T/$file"
         before=$(sum "$T/$file")
         run at "$who" timeout 10 "$@"
-        refused "$how ${file##*/}: told by \`${*#*full/}\`" "$wanted" "$pattern"
+        refused "$how ${file##*/}: told by \`$verb\`" "$wanted" "$pattern"
         is "and left as it is" "$(sum "$T/$file")" "$before"
         rm -rf "${T:?}/$who"
         cp -a "$T/$who.good" "$T/$who"
