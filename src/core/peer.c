@@ -51,12 +51,24 @@ bool peer_busy(const struct peer *p)
     return p->handle >= 0;
 }
 
+/* The sentence for people. The peer may have said it; and what TLS or HTTP/2
+ * found wrong before the peer proved to be a relay tells little alone. */
+static void explain(const struct peer *p, struct text *t)
+{
+    const struct link *l = &p->link;
+    bool stranger = l->initiator && l->why[0] == '\0' &&
+                    (l->state == LINK_OPENING || l->state == LINK_CHALLENGE);
+    text_safe(t, view_str(link_why(l)));
+    if (stranger && l->wire.has_tls && t->len > 0)
+        text_str(t, "; is it a cmdop relay that answers at this address?");
+}
+
 static void close_now(struct peer *p)
 {
-    char why[256];
+    char why[320];
     struct text t;
     TEXT_OF(&t, why);
-    text_safe(&t, view_str(link_why(&p->link))); /* the peer may have said it */
+    explain(p, &t);
     loop_disarm(p->loop, p->timer);
     loop_cancel(p->loop, &p->push);
     if (p->row >= 0)

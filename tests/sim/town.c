@@ -1,6 +1,7 @@
 /* The town; see town.h. */
 #include "sim/town.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -41,13 +42,16 @@ uint64_t town_seed(uint64_t otherwise)
 
 static void remove_store(void)
 {
-    static const char *const names[] = {"server.db", "server.db-wal",
-                                        "server.db-shm"};
-    char path[64];
-    for (int i = 0; i < 3; i++) {
-        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-        (void)unlink(path);
+    char path[400];
+    struct dirent *e;
+    DIR *d = opendir(folder);
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
+        if (e->d_name[0] != '.')
+            (void)unlink(path);
     }
+    if (d != NULL)
+        closedir(d);
 }
 
 void town_begin(uint64_t seed)
@@ -60,6 +64,7 @@ void town_begin(uint64_t seed)
     }
     remove_store();
     sim_begin(seed, cmdop);
+    sim_outside(folder);
     town.relay_host = sim_host("relay");
     town.machine_host = sim_host("machine");
     town.desk_host = sim_host("desk");
@@ -120,6 +125,9 @@ void town_start_relay(void)
     town.relay = sim_spawn(town.relay_host, line, &how);
     bool listens = sim_run_until(relay_listens, NULL, 10000);
     town_check();
+    if (!listens)
+        print_message("relay: %.*s\n", (int)sim_err(town.relay).len,
+                      (const char *)sim_err(town.relay).ptr);
     assert_true(listens);
 }
 
