@@ -171,8 +171,8 @@ static void answer(struct user *u, uint8_t how, bool accept)
 
 static void use(struct user *u)
 {
-    if (u->chan.state == CHAN_FREE)
-        return;
+    if (u->chan.state != CHAN_OPEN)
+        return; /* who is leaving counts no more */
     for (uint32_t i = 0; i < CHAN_STREAMS; i++) {
         u->used[i] = u->got[i];
         chan_used(&u->chan, i, u->used[i], u->used[i]);

@@ -1,0 +1,249 @@
+/* The town; see town.h. */
+#include "sim/town.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/verbs.h"
+#include "cli/verbs.h"
+#include "relay/verbs.h"
+
+struct town town;
+
+static char folder[32]; /* the relay's store is a real file */
+
+static const struct cmd *const table[] = {
+    &server_cmd,  &join_cmd,   &agent_cmd,   &start_cmd, &stop_cmd,
+    &restart_cmd, &status_cmd, &connect_cmd, &exec_cmd,  NULL,
+};
+
+static int cmdop(int argc, char **argv)
+{
+    static const struct cmd_env env = {"sim", table};
+    return cmd_main(&env, argc, argv);
+}
+
+uint64_t town_seed(uint64_t otherwise)
+{
+    const char *given = getenv("SEED");
+    uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : otherwise;
+    printf("# seed %llu\n", (unsigned long long)seed);
+    return seed;
+}
+
+/* ---- beginning and end ------------------------------------------------------------- */
+
+static void remove_store(void)
+{
+    char path[400];
+    struct dirent *e;
+    DIR *d = opendir(folder);
+    while (d != NULL && (e = readdir(d)) != NULL) {
+        snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
+        if (e->d_name[0] != '.')
+            (void)unlink(path);
+    }
+    if (d != NULL)
+        closedir(d);
+}
+
+void town_begin(uint64_t seed)
+{
+    sim_end();
+    if (folder[0] == '\0') {
+        strcpy(folder, "/tmp/cmdop-sim-XXXXXX");
+        if (mkdtemp(folder) == NULL)
+            abort();
+    }
+    remove_store();
+    sim_begin(seed, cmdop);
+    sim_outside(folder);
+    town.relay_host = sim_host("relay");
+    town.machine_host = sim_host("machine");
+    town.desk_host = sim_host("desk");
+    town.relay = town.agent = -1;
+}
+
+void town_end(void)
+{
+    sim_end();
+    if (folder[0] == '\0')
+        return;
+    remove_store();
+    (void)rmdir(folder);
+    folder[0] = '\0';
+}
+
+void town_check(void)
+{
+    const char *trouble = sim_trouble();
+    if (trouble[0] != '\0')
+        fail_msg("%s", trouble);
+}
+
+/* ---- the relay ----------------------------------------------------------------------- */
+
+#define RELAY_ENV                                                          \
+    {                                                                      \
+        "CMDOP_CONFIG_DIR=/sim/relay/config", "CMDOP_STATE_DIR=/sim/relay" \
+    }
+#define MACHINE_ENV                                                            \
+    {                                                                          \
+        "CMDOP_CONFIG_DIR=/sim/machine/config", "CMDOP_STATE_DIR=/sim/machine" \
+    }
+/* Whoever starts a relay is signed in there: the operator is that person, at
+ * another desk. */
+#define DESK_ENV                                                           \
+    {                                                                      \
+        "CMDOP_CONFIG_DIR=/sim/relay/config", "CMDOP_STATE_DIR=/sim/desk", \
+            "TERM=xterm"                                                   \
+    }
+
+static bool relay_listens(void *ctx)
+{
+    struct view err = sim_err(town.relay);
+    (void)ctx;
+    return memmem(err.ptr, err.len, "relay ready", 11) != NULL;
+}
+
+void town_spawn_relay(void)
+{
+    static const struct sim_start how = {.env = RELAY_ENV};
+    char line[256];
+    snprintf(line, sizeof(line),
+             "cmdop server --state-dir %s --listen-grpc 10.0.0.1:50051 "
+             "--address relay:50051 --max-connections 24",
+             folder);
+    town.relay = sim_spawn(town.relay_host, line, &how);
+}
+
+void town_start_relay(void)
+{
+    town_spawn_relay();
+    bool listens = sim_run_until(relay_listens, NULL, 10000);
+    town_check();
+    if (!listens)
+        print_message("relay: %.*s\n", (int)sim_err(town.relay).len,
+                      (const char *)sim_err(town.relay).ptr);
+    assert_true(listens);
+}
+
+bool town_is_online(void)
+{
+    return sim_logged(town.relay, "event=machine.online") >
+           sim_logged(town.relay, "event=machine.offline");
+}
+
+static bool is_online(void *ctx)
+{
+    return town_is_online() == *(bool *)ctx;
+}
+
+bool town_wait_online(uint64_t ms_max)
+{
+    bool online = true;
+    return sim_run_until(is_online, &online, ms_max);
+}
+
+bool town_wait_offline(uint64_t ms_max)
+{
+    bool online = false;
+    return sim_run_until(is_online, &online, ms_max);
+}
+
+/* ---- the machine ------------------------------------------------------------------------ */
+
+static void join_string(char *out, size_t cap)
+{
+    static const struct sim_start how = {.env = RELAY_ENV};
+    char line[128];
+    snprintf(line, sizeof(line), "cmdop server join-key --state-dir %s",
+             folder);
+    int role = sim_spawn(town.relay_host, line, &how);
+    assert_int_equal(sim_wait(role, 10000), 0);
+    struct view v = sim_out(role);
+    assert_true(v.len > 20 && v.len < cap);
+    memcpy(out, v.ptr, v.len - 1); /* without the line end */
+    out[v.len - 1] = '\0';
+}
+
+void town_join_line(const char *name, char *line, size_t cap)
+{
+    char string[400];
+    join_string(string, sizeof(string));
+    snprintf(line, cap, "cmdop join --name %s %s", name, string);
+}
+
+void town_join(const char *name)
+{
+    static const struct sim_start how = {.env = MACHINE_ENV};
+    char line[500];
+    town_join_line(name, line, sizeof(line));
+    int role = sim_spawn(town.machine_host, line, &how);
+    int status = sim_wait(role, 60000);
+    town_check();
+    if (status != 0)
+        print_message("join: %.*s\n", (int)sim_err(role).len,
+                      (const char *)sim_err(role).ptr);
+    assert_int_equal(status, 0);
+}
+
+void town_start_agent(void)
+{
+    static const struct sim_start how = {.env = MACHINE_ENV};
+    town.agent =
+        sim_spawn(town.machine_host, "cmdop agent start --foreground", &how);
+}
+
+/* The verb's own connection ends before the agent's begins. */
+void town_open(uint64_t seed)
+{
+    town_begin(seed);
+    town_start_relay();
+    town_join("web-1");
+    assert_true(town_wait_offline(10000));
+    town_start_agent();
+    assert_true(sim_wait_log(town.agent, "event=relay.online", 10000));
+    assert_true(town_is_online());
+    town_check();
+}
+
+/* ---- the desk ------------------------------------------------------------------------------ */
+
+int town_tool(const char *line, const struct sim_start *how)
+{
+    static const char *const env[8] = DESK_ENV;
+    struct sim_start start = {.tty = false};
+    char words[400];
+    if (how != NULL)
+        start = *how;
+    memcpy(start.env, env, sizeof(env));
+    snprintf(words, sizeof(words), "cmdop %s", line);
+    return sim_spawn(town.desk_host, words, &start);
+}
+
+int town_run(const char *line, uint64_t ms_max)
+{
+    int role = town_tool(line, NULL);
+    int status = sim_wait(role, ms_max);
+    town_check();
+    return status;
+}
+
+void town_assert_produced(struct view got, size_t len)
+{
+    char line[9];
+    assert_int_equal(got.len, len);
+    for (size_t at = 0; at + 8 <= len; at += 8) {
+        snprintf(line, sizeof(line), "%07u\n", (unsigned)(at % 10000000));
+        if (memcmp(got.ptr + at, line, 8) != 0)
+            fail_msg("output differs at %zu", at);
+    }
+}

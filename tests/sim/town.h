@@ -1,0 +1,51 @@
+/*
+ * A small town for the simulated tests: a relay, a machine and an operator's
+ * desk, each on a host of its own, and the programs that live there.
+ */
+#ifndef TESTS_SIM_TOWN_H
+#define TESTS_SIM_TOWN_H
+
+#include "port/sim/sim.h"
+
+struct town {
+    int relay_host, machine_host, desk_host;
+    int relay, agent; /* roles; -1: none */
+};
+
+extern struct town town;
+
+/* The seed of this run: SEED if it is set, else `otherwise`; printed. */
+uint64_t town_seed(uint64_t otherwise);
+
+/* A fresh world with the three hosts and nothing on them; the relay's store is
+ * new. The old world ends; call town_end at last. */
+void town_begin(uint64_t seed);
+void town_end(void);
+
+/* Start the relay and wait until it listens; start the agent. The first time
+ * a machine has to join. */
+void town_start_relay(void);
+void town_spawn_relay(void); /* without waiting */
+void town_join(const char *name);
+/* The words to join with, for `cap` of them; makes a join key. */
+void town_join_line(const char *name, char *line, size_t cap);
+void town_start_agent(void);
+/* All of that, until the machine is online. */
+void town_open(uint64_t seed);
+
+/* An operator's program at the desk: "connect exec web-1 -- true". */
+int town_tool(const char *line, const struct sim_start *how);
+/* The same, until it ended; its status. */
+int town_run(const char *line, uint64_t ms_max);
+
+bool town_is_online(void); /* by the relay's log: online more often than off */
+bool town_wait_online(uint64_t ms_max);
+bool town_wait_offline(uint64_t ms_max);
+
+/* Fail the test when something is wrong with the world itself. */
+void town_check(void);
+
+/* The first `len` bytes of what the program `producer` writes. */
+void town_assert_produced(struct view got, size_t len);
+
+#endif
