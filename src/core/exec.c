@@ -25,6 +25,36 @@ static size_t ring_place(const struct job *t)
     return (size_t)(t - t->owner->slots) * JOB_RINGS * RING_BYTES;
 }
 
+/* ---- how it ended -------------------------------------------------------------- */
+
+static msg_close result(const struct job *t)
+{
+    msg_close end = {.which_result = cmdop_agent_v1_Close_exit_status_tag,
+                     .result.exit_status = (uint32_t)t->status};
+    if (t->timed_out)
+        end = chan_failure(cmdop_agent_v1_Code_CODE_TIMEOUT,
+                           "the command took longer than allowed and was "
+                           "ended",
+                           "give it more time with --timeout");
+    else if (t->broken)
+        end = chan_failure(cmdop_agent_v1_Code_CODE_INTERNAL,
+                           "the output of the command could not be read to "
+                           "its end",
+                           "run it again, with its output in a file");
+    else if (t->signal != 0) {
+        end.which_result = cmdop_agent_v1_Close_signal_tag;
+        end.result.signal = (uint32_t)t->signal;
+    }
+    end.duration_ms = (port_now_us() - t->started_us) / 1000;
+    return end;
+}
+
+static void tell_end(struct job *t)
+{
+    msg_close end = result(t);
+    chan_close(&t->chan, &end, CHAN_DRAIN);
+}
+
 /* ---- the pipes ------------------------------------------------------------------ */
 
 static void watch_out(struct job *t, uint32_t stream)
@@ -49,6 +79,15 @@ static void close_out(struct job *t, uint32_t stream)
     drop_row(t, &t->out_row[stream], &t->out_fd[stream]);
 }
 
+static void fail_out(struct job *t, int err)
+{
+    if (err == ERR_CLOSED)
+        return;
+    t->broken = true;
+    if (t->exited)
+        tell_end(t);
+}
+
 /* Read while there is room. A command that has exited wrote all it had to
  * say: an empty pipe is then its end, whoever else may still hold it. */
 static void read_out(struct job *t, uint32_t stream)
@@ -61,6 +100,8 @@ static void read_out(struct job *t, uint32_t stream)
         int n = port_recv(t->out_fd[stream], room);
         if (n > 0)
             ring_commit(ring, (uint32_t)n);
+        if (n < 0)
+            fail_out(t, n);
         if (n < 0 || (n == 0 && t->exited))
             close_out(t, stream);
         if (n <= 0 || ((size_t)n < room.len && !t->exited))
@@ -139,23 +180,6 @@ static void release_if_over(struct job *t)
         release(t);
 }
 
-static msg_close result(const struct job *t)
-{
-    msg_close end = {.which_result = cmdop_agent_v1_Close_exit_status_tag,
-                     .result.exit_status = (uint32_t)t->status};
-    if (t->timed_out)
-        end = chan_failure(cmdop_agent_v1_Code_CODE_TIMEOUT,
-                           "the command took longer than allowed and was "
-                           "ended",
-                           "give it more time with --timeout");
-    else if (t->signal != 0) {
-        end.which_result = cmdop_agent_v1_Close_signal_tag;
-        end.result.signal = (uint32_t)t->signal;
-    }
-    end.duration_ms = (port_now_us() - t->started_us) / 1000;
-    return end;
-}
-
 bool exec_child(struct jobs *j, int pid, int status, int signal)
 {
     for (uint32_t i = 0; i < JOBS_MAX; i++) {
@@ -167,8 +191,7 @@ bool exec_child(struct jobs *j, int pid, int status, int signal)
         t->signal = signal;
         loop_disarm(j->loop, t->deadline);
         close_in(t);
-        msg_close end = result(t);
-        chan_close(&t->chan, &end, CHAN_DRAIN);
+        tell_end(t);
         for (uint32_t s = 0; s < CHAN_STREAMS; s++)
             turn_out(t, s);
         release_if_over(t);
@@ -304,7 +327,7 @@ static void begin(struct job *t, const msg_exec_open *p)
     t->out_row[0] = loop_add(loop, t->child.out, PORT_READ, on_stdout, t);
     t->out_row[1] = loop_add(loop, t->child.err, PORT_READ, on_stderr, t);
     t->started_us = port_now_us();
-    t->exited = t->ending = t->timed_out = false;
+    t->exited = t->ending = t->timed_out = t->broken = false;
     t->status = t->signal = 0;
     t->used = true;
     t->owner->count++;

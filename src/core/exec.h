@@ -31,6 +31,7 @@ struct job {
     bool exited;
     bool ending; /* TERM was sent, KILL follows */
     bool timed_out;
+    bool broken; /* its output could not be read to the end */
 };
 
 struct jobs {

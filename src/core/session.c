@@ -172,6 +172,20 @@ static void settle_input(struct session *t)
     }
 }
 
+/* A terminal that takes no more keys is over, whatever it still shows: the
+ * shell is hung up, or nobody could ever end it from here. */
+static void turn_tty(struct session *t, bool readable)
+{
+    bool broken = t->in.err != OK;
+    if (t->row >= 0 && (readable || broken)) {
+        if (!read_tty(t) || broken)
+            close_tty(t);
+        wake_all(t);
+    }
+    watch(t);
+    finish(t);
+}
+
 static void on_tty(void *ctx, uint8_t ready)
 {
     struct session *t = ctx;
@@ -179,13 +193,7 @@ static void on_tty(void *ctx, uint8_t ready)
         sink_flush(&t->in);
         settle_input(t);
     }
-    if ((ready & (PORT_READ | PORT_HANGUP)) != 0) {
-        if (!read_tty(t))
-            close_tty(t);
-        wake_all(t);
-    }
-    watch(t);
-    finish(t);
+    turn_tty(t, (ready & (PORT_READ | PORT_HANGUP)) != 0);
 }
 
 bool session_child(struct sessions *s, int pid, int status, int signal)
@@ -197,9 +205,7 @@ bool session_child(struct sessions *s, int pid, int status, int signal)
         t->exited = true;
         t->status = status;
         t->signal = signal;
-        if (t->row >= 0)
-            on_tty(t, PORT_READ); /* what it said last */
-        finish(t);
+        turn_tty(t, true); /* what it said last */
         return true;
     }
     return false;
@@ -285,7 +291,7 @@ static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
     a->applied_at = t->in.ring.tail;
     t->touched_ms = loop_now(t->owner->loop);
     settle_input(t);
-    watch(t);
+    turn_tty(t, false);
     return OK;
 }
 
