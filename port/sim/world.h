@@ -254,7 +254,7 @@ size_t flow_write(struct flow *f, struct view bytes, uint32_t latency_us,
 void flow_end(struct flow *f, uint32_t latency_us);
 size_t flow_read(struct flow *f, struct span out);
 bool flow_is_over(const struct flow *f); /* all was read, and nothing follows */
-void flow_forget(struct flow *f); /* what is in it is gone */
+void flow_forget(struct flow *f);        /* what is in it is gone */
 void flow_settle(struct flow *f);
 uint64_t flow_next(const struct flow *f); /* when something arrives, or NEVER */
 /* Nothing arrives before then. */

@@ -19,24 +19,24 @@
 enum { FAKE_FILES = 8, FAKE_FILE_BYTES = 16384, FAKE_VARS = 8 };
 
 struct fake_file {
-    char    path[600];
+    char path[600];
     uint8_t data[FAKE_FILE_BYTES];
-    size_t  len;
-    bool    open_to_others; /* a secret there must be refused */
+    size_t len;
+    bool open_to_others; /* a secret there must be refused */
 };
 
 static struct {
     struct fake_file file[FAKE_FILES];
-    size_t           count;
-    size_t           folders; /* calls of port_keep_folder */
-    size_t           calls;   /* of all, to find an end of the faults */
-    size_t           fail_at; /* this call fails; 0: none */
-    int              fail_err;
-    bool             fail_on; /* and all later ones */
-    uint32_t         random;
-    const char      *env[FAKE_VARS][2]; /* name, value */
-    size_t           env_count;
-    const char      *home; /* NULL: none */
+    size_t count;
+    size_t folders; /* calls of port_keep_folder */
+    size_t calls;   /* of all, to find an end of the faults */
+    size_t fail_at; /* this call fails; 0: none */
+    int fail_err;
+    bool fail_on; /* and all later ones */
+    uint32_t random;
+    const char *env[FAKE_VARS][2]; /* name, value */
+    size_t env_count;
+    const char *home; /* NULL: none */
 } fake;
 
 static inline void fake_reset(void)

@@ -11,10 +11,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char           sentence[512], printed[JOINSTR_CAP];
+    char sentence[512], printed[JOINSTR_CAP];
     struct joinstr j;
-    struct text    why, out;
-    struct view    in = view_of(data, size);
+    struct text why, out;
+    struct view in = view_of(data, size);
 
     TEXT_OF(&why, sentence);
     TEXT_OF(&out, printed);

@@ -41,7 +41,7 @@ static void copy_inside(const struct json_doc *d, int at, struct json_out *o)
 static void copy_string(const struct json_doc *d, int at, struct json_out *o)
 {
     static uint8_t bytes[TEXT_CAP];
-    int            n = json_to_bytes(d, at, SPAN_ARRAY(bytes));
+    int n = json_to_bytes(d, at, SPAN_ARRAY(bytes));
 
     must(n >= 0 && (size_t)n <= json_raw(d, at).len);
     json_str(o, view_of(bytes, (size_t)n));
@@ -49,7 +49,7 @@ static void copy_string(const struct json_doc *d, int at, struct json_out *o)
 
 static void copy_number(const struct json_doc *d, int at, struct json_out *o)
 {
-    int64_t  i;
+    int64_t i;
     uint64_t u;
 
     if (json_to_i64(d, at, &i) == OK)
@@ -89,9 +89,9 @@ static void copy_value(const struct json_doc *d, int at, struct json_out *o)
 static struct view again(struct view in, char *buf)
 {
     static jsmntok_t tok[TOKENS];
-    struct json_doc  d;
-    struct json_out  o;
-    struct view      out = VIEW_NONE;
+    struct json_doc d;
+    struct json_out o;
+    struct view out = VIEW_NONE;
 
     if (json_parse(&d, in, tok, TOKENS) != OK)
         return VIEW_NONE;

@@ -14,8 +14,8 @@ void __real_arena_seal(struct arena *a);
 void __wrap_arena_seal(struct arena *a);
 
 static _Alignas(16) unsigned char heap[256 * 1024];
-static size_t                     used;
-static bool                       is_sealed;
+static size_t used;
+static bool is_sealed;
 
 void __wrap_arena_seal(struct arena *a)
 {

@@ -15,9 +15,9 @@
 
 static uint8_t buf[1 << 17];
 
-#define BYTES(...)                                       \
-    view_of((const uint8_t[]){ __VA_ARGS__ },            \
-            sizeof((const uint8_t[]){ __VA_ARGS__ }))
+#define BYTES(...)                          \
+    view_of((const uint8_t[]){__VA_ARGS__}, \
+            sizeof((const uint8_t[]){__VA_ARGS__}))
 
 static struct writer fresh(void)
 {
@@ -99,8 +99,8 @@ static void strings_carry_their_tag(void **state)
     der_put(&w, DER_OCTET_STRING, VIEW_NONE);
     der_put(&w, DER_IMPLICIT(2), view_str("x"));
     der_bits(&w, BYTES(0xa5, 0x01));
-    assert_wrote(&w, BYTES(0x0c, 2, 'h', 'i', 0x13, 1, 'A', 4, 0, 0x82, 1,
-                           'x', 3, 3, 0, 0xa5, 1));
+    assert_wrote(&w, BYTES(0x0c, 2, 'h', 'i', 0x13, 1, 'A', 4, 0, 0x82, 1, 'x',
+                           3, 3, 0, 0xa5, 1));
 }
 
 static void named_bits_drop_their_zeros(void **state)
@@ -113,8 +113,8 @@ static void named_bits_drop_their_zeros(void **state)
     der_named_bits(&w, 0x01);
     der_named_bits(&w, 0xff);
     der_named_bits(&w, 0);
-    assert_wrote(&w, BYTES(3, 2, 7, 0x80, 3, 2, 1, 6, 3, 2, 0, 1, 3, 2, 0,
-                           0xff, 3, 1, 0));
+    assert_wrote(&w, BYTES(3, 2, 7, 0x80, 3, 2, 1, 6, 3, 2, 0, 1, 3, 2, 0, 0xff,
+                           3, 1, 0));
 }
 
 static void constructed_elements_nest(void **state)
@@ -137,7 +137,7 @@ static void constructed_elements_nest(void **state)
 static void assert_head(size_t len, struct view head)
 {
     static uint8_t content[DER_CONTENT_MAX];
-    struct writer  w = fresh();
+    struct writer w = fresh();
 
     for (size_t i = 0; i < len; i++)
         content[i] = (uint8_t)(i * 31 + 7);
@@ -162,7 +162,7 @@ static void lengths_are_minimal(void **state)
 static void content_beyond_two_length_bytes_is_full(void **state)
 {
     static const uint8_t content[DER_CONTENT_MAX + 1];
-    struct writer        w = fresh();
+    struct writer w = fresh();
 
     (void)state;
     size_t seq = der_open(&w, DER_SEQUENCE);
@@ -175,7 +175,7 @@ static void content_beyond_two_length_bytes_is_full(void **state)
 static void assert_time(uint64_t unix_s, uint8_t tag, const char *text)
 {
     struct writer w = fresh();
-    size_t        len = strlen(text);
+    size_t len = strlen(text);
 
     der_time(&w, unix_s);
     assert_int_equal(w.err, OK);
@@ -205,9 +205,9 @@ static void times_change_form_at_2050(void **state)
 /* A naive calendar, day by day, beside der_time. */
 static void every_day_to_2400_agrees_with_a_calendar(void **state)
 {
-    static const uint32_t len[] = { 31, 28, 31, 30, 31, 30,
-                                    31, 31, 30, 31, 30, 31 };
-    uint64_t              unix_s = 0;
+    static const uint32_t len[] = {31, 28, 31, 30, 31, 30,
+                                   31, 31, 30, 31, 30, 31};
+    uint64_t unix_s = 0;
 
     (void)state;
     for (uint32_t y = 1970; y <= 2400; y++) {
@@ -229,8 +229,8 @@ static void every_day_to_2400_agrees_with_a_calendar(void **state)
 /* One of everything, with a long content that has to be moved. */
 static void write_sample(struct writer *w)
 {
-    static const uint8_t body[200] = { 9 };
-    size_t               seq = der_open(w, DER_SEQUENCE);
+    static const uint8_t body[200] = {9};
+    size_t seq = der_open(w, DER_SEQUENCE);
     der_integer(w, BYTES(0x80));
     der_oid(w, "1.2.840.10045.2.1");
     der_boolean(w, true);
@@ -249,10 +249,10 @@ static void every_short_span_is_full_and_not_overrun(void **state)
     write_sample(&w);
     assert_int_equal(w.err, OK);
     for (size_t cap = 0; cap <= w.len; cap++) {
-        uint8_t      *block = malloc(cap + (cap == 0));
+        uint8_t *block = malloc(cap + (cap == 0));
         struct writer cut;
         assert_non_null(block);
-        writer_init(&cut, (struct span){ cap == 0 ? NULL : block, cap });
+        writer_init(&cut, (struct span){cap == 0 ? NULL : block, cap});
         write_sample(&cut);
         assert_int_equal(cut.err, cap < w.len ? ERR_FULL : OK);
         assert_true(cut.len <= cap);
@@ -279,7 +279,7 @@ static int from_pem(struct view text, size_t cap)
     if (text.len > 0)
         memcpy(in, text.ptr, text.len);
     int n = der_from_pem(view_of(in, text.len), "TEST",
-                         (struct span){ cap == 0 ? NULL : out, cap });
+                         (struct span){cap == 0 ? NULL : out, cap});
     if (n > 0)
         memcpy(buf, out, (size_t)n);
     free(in);
@@ -290,7 +290,7 @@ static int from_pem(struct view text, size_t cap)
 static void assert_pem(struct view der, const char *text)
 {
     static uint8_t out[1024];
-    struct writer  w;
+    struct writer w;
 
     writer_init(&w, SPAN_ARRAY(out));
     der_to_pem(&w, "TEST", der);
@@ -310,8 +310,7 @@ static void pem_breaks_lines_at_64(void **state)
                TEST_BEGIN "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
                           "AAAAAAAAAAA=\n" TEST_END);
     assert_pem(view_of(zeros, 48), TEST_BEGIN LINE_OF_A "\n" TEST_END);
-    assert_pem(view_of(zeros, 49),
-               TEST_BEGIN LINE_OF_A "\nAA==\n" TEST_END);
+    assert_pem(view_of(zeros, 49), TEST_BEGIN LINE_OF_A "\nAA==\n" TEST_END);
     assert_pem(view_of(zeros, 96),
                TEST_BEGIN LINE_OF_A "\n" LINE_OF_A "\n" TEST_END);
     assert_pem(view_of(zeros, 97),
@@ -322,10 +321,14 @@ static void pem_takes_crlf_and_a_last_line_without_end(void **state)
 {
     (void)state;
     assert_int_equal(from_pem(view_str("-----BEGIN TEST-----\r\nZm9v\r\n"
-                                       "-----END TEST-----\r\n"), 3), 3);
+                                       "-----END TEST-----\r\n"),
+                              3),
+                     3);
     assert_memory_equal(buf, "foo", 3);
     assert_int_equal(from_pem(view_str(TEST_BEGIN "Zm9v\n"
-                                       "-----END TEST-----"), 3), 3);
+                                                  "-----END TEST-----"),
+                              3),
+                     3);
 }
 
 static void pem_refuses_everything_else(void **state)
@@ -395,16 +398,16 @@ static void pem_into_a_short_span_is_full(void **state)
 
 static void pem_to_a_short_writer_is_full(void **state)
 {
-    static const uint8_t der[100] = { 1 };
-    struct writer        w = fresh();
+    static const uint8_t der[100] = {1};
+    struct writer w = fresh();
 
     (void)state;
     der_to_pem(&w, "TEST", VIEW_ARRAY(der));
     for (size_t cap = 0; cap < w.len; cap++) {
-        uint8_t      *block = malloc(cap + (cap == 0));
+        uint8_t *block = malloc(cap + (cap == 0));
         struct writer cut;
         assert_non_null(block);
-        writer_init(&cut, (struct span){ block, cap });
+        writer_init(&cut, (struct span){block, cap});
         der_to_pem(&cut, "TEST", VIEW_ARRAY(der));
         assert_int_equal(cut.err, ERR_FULL);
         free(block);

@@ -17,7 +17,7 @@
 
 enum { TOKENS = 64 };
 
-static jsmntok_t       tok[TOKENS];
+static jsmntok_t tok[TOKENS];
 static struct json_doc doc;
 
 static int parse(const char *text)
@@ -28,7 +28,7 @@ static int parse(const char *text)
 /* Parse from a block of the exact size, so that ASan sees a step outside. */
 static int parse_exact(struct view in)
 {
-    uint8_t        *block = malloc(in.len + (in.len == 0));
+    uint8_t *block = malloc(in.len + (in.len == 0));
     struct json_doc d;
 
     assert_non_null(block);
@@ -86,37 +86,139 @@ static void bad_texts_are_refused(void **state)
 {
     static const char *const bad[] = {
         /* punctuation */
-        "[1 2]", "[1,]", "[,1]", "[,]", "[1,,2]", "[1;2]", "[1:2]", "]",
-        "}", ",", ":", "[}", "{]", "[1}", "{\"a\":1]", "[]]", "{}}",
-        "[] []", "[],", "{},{}", "1 2", "true false", "\"a\" \"b\"",
-        "{\"a\"}", "{\"a\":}", "{:1}", "{\"a\" 1}", "{\"a\":1 \"b\":2}",
-        "{\"a\":1,}", "{,\"a\":1}", "{\"a\":1,,\"b\":2}", "{\"a\",\"b\"}",
-        "{\"a\":1:2}", "{\"a\"::1}", "{\"a\":\"b\":1}", "{\"a\":1,\"b\"}",
-        "{\"a\":1 2}", "{\"a\":[1 2]}", "[{\"a\":1}{}]", "[[] []]",
-        "[\"a\" \"b\"]", "[\"a\":1]", "{[]:1}", "{{}:1}", "{[1]}",
+        "[1 2]",
+        "[1,]",
+        "[,1]",
+        "[,]",
+        "[1,,2]",
+        "[1;2]",
+        "[1:2]",
+        "]",
+        "}",
+        ",",
+        ":",
+        "[}",
+        "{]",
+        "[1}",
+        "{\"a\":1]",
+        "[]]",
+        "{}}",
+        "[] []",
+        "[],",
+        "{},{}",
+        "1 2",
+        "true false",
+        "\"a\" \"b\"",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{:1}",
+        "{\"a\" 1}",
+        "{\"a\":1 \"b\":2}",
+        "{\"a\":1,}",
+        "{,\"a\":1}",
+        "{\"a\":1,,\"b\":2}",
+        "{\"a\",\"b\"}",
+        "{\"a\":1:2}",
+        "{\"a\"::1}",
+        "{\"a\":\"b\":1}",
+        "{\"a\":1,\"b\"}",
+        "{\"a\":1 2}",
+        "{\"a\":[1 2]}",
+        "[{\"a\":1}{}]",
+        "[[] []]",
+        "[\"a\" \"b\"]",
+        "[\"a\":1]",
+        "{[]:1}",
+        "{{}:1}",
+        "{[1]}",
         /* names */
-        "{a:1}", "{1:1}", "{null:1}", "{'a':1}", "{\"a\":1,b:2}",
-        "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}",
-        "[{\"x\":{\"b\":1,\"c\":2,\"b\":3}}]", "{\"\":1,\"\":2}",
+        "{a:1}",
+        "{1:1}",
+        "{null:1}",
+        "{'a':1}",
+        "{\"a\":1,b:2}",
+        "{\"a\":1,\"a\":2}",
+        "{\"a\":1,\"\\u0061\":2}",
+        "[{\"x\":{\"b\":1,\"c\":2,\"b\":3}}]",
+        "{\"\":1,\"\":2}",
         /* numbers and words */
-        "01", "-", "-01", "+1", ".5", "1.", "1.e1", "1e", "1e+", "0x10",
-        "1_0", "1e1.5", "--1", "1-", "NaN", "Infinity", "-Infinity", "nan",
-        "True", "TRUE", "nul", "nulll", "tru", "truefalse", "undefined",
-        "[1,-]", "[1.]", "{\"a\":+1}", "[01]", "1a", "[1a]", "a", "@",
+        "01",
+        "-",
+        "-01",
+        "+1",
+        ".5",
+        "1.",
+        "1.e1",
+        "1e",
+        "1e+",
+        "0x10",
+        "1_0",
+        "1e1.5",
+        "--1",
+        "1-",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "nan",
+        "True",
+        "TRUE",
+        "nul",
+        "nulll",
+        "tru",
+        "truefalse",
+        "undefined",
+        "[1,-]",
+        "[1.]",
+        "{\"a\":+1}",
+        "[01]",
+        "1a",
+        "[1a]",
+        "a",
+        "@",
         /* strings */
-        "[\"\t\"]", "[\"\n\"]", "[\"\x1f\"]", "[\"\\x\"]", "[\"\\'\"]",
-        "[\"\\u\"]", "[\"\\u12\"]", "[\"\\u12G4\"]", "[\"\\U1234\"]",
-        "[\"\\a\"]", "['a']", "[\"\\ud800\"]", "[\"\\udc00\"]",
-        "[\"\\ud800\\ud800\"]", "[\"\\ud800x\"]", "[\"\\ud800\\n\"]",
-        "[\"\\udc00\\ud800\"]", "{\"\\ud800\":1}",
+        "[\"\t\"]",
+        "[\"\n\"]",
+        "[\"\x1f\"]",
+        "[\"\\x\"]",
+        "[\"\\'\"]",
+        "[\"\\u\"]",
+        "[\"\\u12\"]",
+        "[\"\\u12G4\"]",
+        "[\"\\U1234\"]",
+        "[\"\\a\"]",
+        "['a']",
+        "[\"\\ud800\"]",
+        "[\"\\udc00\"]",
+        "[\"\\ud800\\ud800\"]",
+        "[\"\\ud800x\"]",
+        "[\"\\ud800\\n\"]",
+        "[\"\\udc00\\ud800\"]",
+        "{\"\\ud800\":1}",
         /* UTF-8 */
-        "[\"\x80\"]", "[\"\xC3\"]", "[\"\xC0\x80\"]", "[\"\xC1\xBF\"]",
-        "[\"\xE0\x80\x80\"]", "[\"\xED\xA0\x80\"]", "[\"\xF0\x80\x80\x80\"]",
-        "[\"\xF4\x90\x80\x80\"]", "[\"\xF5\x80\x80\x80\"]", "[\"\xFF\"]",
-        "[\"\xE2\x82\"]", "{\"\xFF\":1}", "\xEF\xBB\xBF{}", "[\xC3\xA9]",
+        "[\"\x80\"]",
+        "[\"\xC3\"]",
+        "[\"\xC0\x80\"]",
+        "[\"\xC1\xBF\"]",
+        "[\"\xE0\x80\x80\"]",
+        "[\"\xED\xA0\x80\"]",
+        "[\"\xF0\x80\x80\x80\"]",
+        "[\"\xF4\x90\x80\x80\"]",
+        "[\"\xF5\x80\x80\x80\"]",
+        "[\"\xFF\"]",
+        "[\"\xE2\x82\"]",
+        "{\"\xFF\":1}",
+        "\xEF\xBB\xBF{}",
+        "[\xC3\xA9]",
         /* other white space, comments */
-        "[\x0B]", "[\x0C]", "[\xC2\xA0]", "[1]/**/", "[1]//", "/**/[]",
-        "#\n[]", "[1]\x01", "\\n[]",
+        "[\x0B]",
+        "[\x0C]",
+        "[\xC2\xA0]",
+        "[1]/**/",
+        "[1]//",
+        "/**/[]",
+        "#\n[]",
+        "[1]\x01",
+        "\\n[]",
     };
 
     (void)state;
@@ -214,8 +316,8 @@ static void a_failed_parse_writes_nothing(void **state)
 
 static void members_come_in_order_with_their_values(void **state)
 {
-    static const char *const names[] = { "a", "b", "c" };
-    int                      i = 0;
+    static const char *const names[] = {"a", "b", "c"};
+    int i = 0;
 
     (void)state;
     assert_int_equal(
@@ -226,8 +328,8 @@ static void members_come_in_order_with_their_values(void **state)
     assert_int_equal(json_kind(&doc, json_get(&doc, 0, "a")), JSON_OBJECT);
     assert_int_equal(json_kind(&doc, json_get(&doc, 0, "b")), JSON_ARRAY);
     assert_int_equal(json_kind(&doc, json_get(&doc, 0, "c")), JSON_NUMBER);
-    assert_true(view_is(json_raw(&doc, json_get(&doc, 0, "a")),
-                        "{\"x\":[1,2]}"));
+    assert_true(
+        view_is(json_raw(&doc, json_get(&doc, 0, "a")), "{\"x\":[1,2]}"));
     assert_int_equal(json_get(&doc, 0, "x"), ERR_NOT_FOUND);
     assert_int_equal(json_get(&doc, 0, "A"), ERR_NOT_FOUND);
     assert_int_equal(json_get(&doc, json_get(&doc, 0, "b"), "y"), ERR_PROTO);
@@ -253,7 +355,7 @@ static void elements_come_in_order(void **state)
 
 static void what_has_no_insides_has_no_first(void **state)
 {
-    static const char *const rows[] = { "[]", "{}", "1", "\"a\"", "null" };
+    static const char *const rows[] = {"[]", "{}", "1", "\"a\"", "null"};
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -280,7 +382,7 @@ static void names_are_exact_after_decoding(void **state)
 
 static void only_the_listed_names_are_allowed(void **state)
 {
-    static const char *const names[] = { "a", "b", NULL };
+    static const char *const names[] = {"a", "b", NULL};
 
     (void)state;
     assert_int_equal(parse("{\"b\":1}"), OK);
@@ -301,8 +403,7 @@ static void text_is_decoded(void **state)
     assert_int_equal(
         parse("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u20AC\\ud83d\\ude00x\""), OK);
     assert_int_equal(json_to_str(&doc, 0, out, sizeof out), 16);
-    assert_string_equal(out,
-                        "\"\\/\b\f\n\r\t\xE2\x82\xAC\xF0\x9F\x98\x80x");
+    assert_string_equal(out, "\"\\/\b\f\n\r\t\xE2\x82\xAC\xF0\x9F\x98\x80x");
     assert_int_equal(parse("\"\\u00e9\\u007f\\u0080\\u07ff\\u0800\\uffff\""),
                      OK);
     assert_int_equal(json_to_str(&doc, 0, out, sizeof out), 13);
@@ -312,7 +413,7 @@ static void text_is_decoded(void **state)
 
 static void text_fits_exactly_or_not_at_all(void **state)
 {
-    char    out[8] = "before";
+    char out[8] = "before";
     uint8_t raw[3];
 
     (void)state;
@@ -322,14 +423,14 @@ static void text_fits_exactly_or_not_at_all(void **state)
     assert_string_equal(out, "before");
     assert_int_equal(json_to_str(&doc, 0, out, 4), 3);
     assert_string_equal(out, "\xE2\x82\xAC");
-    assert_int_equal(json_to_bytes(&doc, 0, (struct span){ raw, 2 }),
+    assert_int_equal(json_to_bytes(&doc, 0, (struct span){raw, 2}),
                      ERR_TOO_BIG);
     assert_int_equal(json_to_bytes(&doc, 0, SPAN_ARRAY(raw)), 3);
 }
 
 static void a_nul_in_text_is_bytes_but_no_string(void **state)
 {
-    char    out[8];
+    char out[8];
     uint8_t raw[8];
 
     (void)state;
@@ -343,23 +444,23 @@ static void whole_numbers_keep_their_range(void **state)
 {
     static const struct {
         const char *text;
-        int         err;
-        int64_t     value;
+        int err;
+        int64_t value;
     } rows[] = {
-        { "0", OK, 0 },
-        { "-0", OK, 0 },
-        { "-1", OK, -1 },
-        { "9223372036854775807", OK, INT64_MAX },
-        { "9223372036854775808", ERR_RANGE, 0 },
-        { "-9223372036854775808", OK, INT64_MIN },
-        { "-9223372036854775809", ERR_RANGE, 0 },
-        { "99999999999999999999999", ERR_RANGE, 0 },
-        { "1.0", ERR_PROTO, 0 },
-        { "1e3", ERR_PROTO, 0 },
-        { "\"1\"", ERR_PROTO, 0 },
-        { "true", ERR_PROTO, 0 },
-        { "null", ERR_PROTO, 0 },
-        { "[1]", ERR_PROTO, 0 },
+        {"0", OK, 0},
+        {"-0", OK, 0},
+        {"-1", OK, -1},
+        {"9223372036854775807", OK, INT64_MAX},
+        {"9223372036854775808", ERR_RANGE, 0},
+        {"-9223372036854775808", OK, INT64_MIN},
+        {"-9223372036854775809", ERR_RANGE, 0},
+        {"99999999999999999999999", ERR_RANGE, 0},
+        {"1.0", ERR_PROTO, 0},
+        {"1e3", ERR_PROTO, 0},
+        {"\"1\"", ERR_PROTO, 0},
+        {"true", ERR_PROTO, 0},
+        {"null", ERR_PROTO, 0},
+        {"[1]", ERR_PROTO, 0},
     };
 
     (void)state;
@@ -413,10 +514,10 @@ static void booleans_are_only_booleans(void **state)
 
 static void an_error_in_place_of_a_place_is_passed_on(void **state)
 {
-    char     str[4];
-    int64_t  i;
+    char str[4];
+    int64_t i;
     uint64_t u;
-    bool     b;
+    bool b;
 
     (void)state;
     assert_int_equal(parse("{}"), OK);
@@ -451,15 +552,15 @@ static void write_sample(struct json_out *o)
     json_obj_end(o);
 }
 
-#define SAMPLE                                                               \
-    "{\"a\":[18446744073709551615,-9223372036854775808,true,false,null],"    \
+#define SAMPLE                                                            \
+    "{\"a\":[18446744073709551615,-9223372036854775808,true,false,null]," \
     "\"b\":{},\"t\":\"2025-11-21T02:34:56Z\",\"q\\\"\":\"x\"}"
 
 static void commas_and_colons_are_put(void **state)
 {
-    char            buf[256];
+    char buf[256];
     struct json_out o;
-    struct view     v;
+    struct view v;
 
     (void)state;
     json_begin(&o, buf, sizeof buf);
@@ -473,9 +574,9 @@ static void overflow_at_any_size_sticks(void **state)
 {
     (void)state;
     for (size_t cap = 1; cap <= sizeof SAMPLE; cap++) {
-        char           *buf = malloc(cap);
+        char *buf = malloc(cap);
         struct json_out o;
-        struct view     v = VIEW_NONE;
+        struct view v = VIEW_NONE;
         assert_non_null(buf);
         json_begin(&o, buf, cap);
         write_sample(&o);
@@ -488,9 +589,9 @@ static void overflow_at_any_size_sticks(void **state)
 
 static void assert_written(struct view in, const char *want)
 {
-    char            buf[256];
+    char buf[256];
     struct json_out o;
-    struct view     v;
+    struct view v;
 
     json_begin(&o, buf, sizeof buf);
     json_str(&o, in);
@@ -516,7 +617,9 @@ static void broken_utf8_becomes_the_replacement_character(void **state)
 #define R "\xEF\xBF\xBD"
     assert_written(view_str("a\xFFz"), "\"a" R "z\"");
     assert_written(view_str("\xC3"), "\"" R "\"");
-    assert_written(view_str("\xE2\x82" "a"), "\"" R R "a\"");
+    assert_written(view_str("\xE2\x82"
+                            "a"),
+                   "\"" R R "a\"");
     assert_written(view_str("\xC0\x80"), "\"" R R "\"");
     assert_written(view_str("\xED\xA0\x80"), "\"" R R R "\"");
     assert_written(view_str("\xF4\x90\x80\x80"), "\"" R R R R "\"");
@@ -525,9 +628,9 @@ static void broken_utf8_becomes_the_replacement_character(void **state)
 
 static void every_character_comes_back(void **state)
 {
-    char            buf[64], text[8] = { 0 }, back[8];
+    char buf[64], text[8] = {0}, back[8];
     struct json_out o;
-    struct view     v;
+    struct view v;
 
     (void)state;
     for (unsigned c = 1; c < 0x80; c++) {

@@ -23,7 +23,7 @@
 #define GOOD HEAD PIN IDS TAIL
 
 static struct agentfile a;
-static char             sentence[512];
+static char sentence[512];
 
 static int load(void)
 {
@@ -46,12 +46,12 @@ static int setup(void **state)
 {
     (void)state;
     fake_reset();
-    a = (struct agentfile){ .host = "relay.example",
-                            .port = 50051,
-                            .machine_id = UUID,
-                            .fleet_id = "fleet-1_A",
-                            .name = "edge",
-                            .joined_at = "2026-11-21T02:34:56Z" };
+    a = (struct agentfile){.host = "relay.example",
+                           .port = 50051,
+                           .machine_id = UUID,
+                           .fleet_id = "fleet-1_A",
+                           .name = "edge",
+                           .joined_at = "2026-11-21T02:34:56Z"};
     return 0;
 }
 
@@ -59,8 +59,8 @@ static void without_a_file_the_machine_has_not_joined(void **state)
 {
     (void)state;
     assert_int_equal(load(), ERR_NOT_FOUND);
-    assert_string_equal(
-        sentence, "this machine has not joined a relay; run: cmdop join");
+    assert_string_equal(sentence,
+                        "this machine has not joined a relay; run: cmdop join");
 }
 
 static void the_file_is_as_described(void **state)
@@ -68,8 +68,8 @@ static void the_file_is_as_described(void **state)
     (void)state;
     assert_int_equal(save(), OK);
     assert_int_equal(fake.folders, 1);
-    assert_true(view_is(view_of(fake_find(PATH)->data, fake_find(PATH)->len),
-                        GOOD));
+    assert_true(
+        view_is(view_of(fake_find(PATH)->data, fake_find(PATH)->len), GOOD));
 }
 
 static void what_is_saved_is_loaded(void **state)
@@ -149,10 +149,9 @@ static void what_is_not_as_described_is_damage(void **state)
         "{\"version\":0,\"host\":\"a\",\"port\":1," PIN IDS TAIL,
         HEAD "\"pin\":\"AAAA\"," IDS TAIL,
         HEAD "\"pin\":1," IDS TAIL,
-        HEAD PIN "\"machine_id\":\"../../etc/passwd\",\"fleet_id\":\"f\","
-             TAIL,
+        HEAD PIN "\"machine_id\":\"../../etc/passwd\",\"fleet_id\":\"f\"," TAIL,
         HEAD PIN "\"machine_id\":\"123E4567-e89b-12d3-a456-426614174000\","
-             "\"fleet_id\":\"f\"," TAIL,
+                 "\"fleet_id\":\"f\"," TAIL,
         HEAD PIN "\"machine_id\":\"" UUID "\",\"fleet_id\":\"\"," TAIL,
         HEAD PIN "\"machine_id\":\"" UUID "\",\"fleet_id\":\"a/b\"," TAIL,
         HEAD PIN IDS "\"name\":\"\",\"joined_at\":\"2026-11-21T02:34:56Z\"}",
@@ -192,8 +191,8 @@ static void a_later_version_is_not_called_damaged(void **state)
 
 static void nothing_is_saved_that_could_not_be_loaded(void **state)
 {
-    static const char *const fields[] = { "host",     "port", "machine_id",
-                                          "fleet_id", "name", "joined_at" };
+    static const char *const fields[] = {"host",     "port", "machine_id",
+                                         "fleet_id", "name", "joined_at"};
 
     for (size_t i = 0; i < 6; i++) {
         setup(state);

@@ -29,28 +29,28 @@
 
 enum { DAYS = 825, DER_CAP = 4096 };
 
-static const uint8_t ip4[] = { 192, 0, 2, 7 };
-static const uint8_t ip6[] = { 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0,
-                               0,    0,    0,    0,    0, 0, 0, 7 };
+static const uint8_t ip4[] = {192, 0, 2, 7};
+static const uint8_t ip6[] = {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0,
+                              0,    0,    0,    0,    0, 0, 0, 7};
 
 /* A CA, a server key, and what the server certificate is to say. */
 struct fixture {
-    struct cert_key    ca_key, leaf_key;
-    struct cert_id     ca_id;
-    struct view        dns[2], ips[2];
+    struct cert_key ca_key, leaf_key;
+    struct cert_id ca_id;
+    struct view dns[2], ips[2];
     struct cert_server leaf;
     struct cert_issuer issuer;
-    uint8_t            ca[DER_CAP], crt[DER_CAP];
-    struct view        ca_der, crt_der;
+    uint8_t ca[DER_CAP], crt[DER_CAP];
+    struct view ca_der, crt_der;
 };
 
 static struct fixture fix;
-static char           folder[] = "/tmp/cert_test.XXXXXX";
+static char folder[] = "/tmp/cert_test.XXXXXX";
 
 static struct cert_key key_of(uint8_t fill)
 {
     struct cert_key key;
-    uint8_t         seed[CERT_SEED_LEN];
+    uint8_t seed[CERT_SEED_LEN];
 
     memset(seed, fill, sizeof seed);
     cert_key_make(seed, &key);
@@ -85,7 +85,7 @@ static void fix_make(struct fixture *f)
         .ips = f->ips,
         .ip_count = 2,
     };
-    f->issuer = (struct cert_issuer){ &f->ca_key, f->ca_id.name };
+    f->issuer = (struct cert_issuer){&f->ca_key, f->ca_id.name};
 }
 
 static void fix_sign(struct fixture *f)
@@ -133,10 +133,9 @@ static size_t file_read(const char *name, uint8_t *buf, size_t cap)
     return len;
 }
 
-static void pem_file_write(const char *name, const char *label,
-                           struct view der)
+static void pem_file_write(const char *name, const char *label, struct view der)
 {
-    uint8_t       text[2 * DER_CAP];
+    uint8_t text[2 * DER_CAP];
     struct writer w;
 
     writer_init(&w, SPAN_ARRAY(text));
@@ -149,8 +148,8 @@ static void pem_file_write(const char *name, const char *label,
 static int run(const char *command)
 {
     char line[1024];
-    int  len = snprintf(line, sizeof line, "cd %s && (%s) >out.txt 2>&1",
-                        folder, command);
+    int len = snprintf(line, sizeof line, "cd %s && (%s) >out.txt 2>&1", folder,
+                       command);
 
     assert_in_range(len, 1, sizeof line - 1);
     return system(line);
@@ -158,8 +157,8 @@ static int run(const char *command)
 
 static void assert_run(const char *command)
 {
-    char   out[8192];
-    int    status = run(command);
+    char out[8192];
+    int status = run(command);
     size_t len = file_read("out.txt", (uint8_t *)out, sizeof out - 1);
 
     out[len] = '\0';
@@ -169,7 +168,7 @@ static void assert_run(const char *command)
 
 static void assert_says(const char *text)
 {
-    char   out[8192];
+    char out[8192];
     size_t len = file_read("out.txt", (uint8_t *)out, sizeof out - 1);
 
     out[len] = '\0';
@@ -199,21 +198,19 @@ static void one_seed_makes_one_key(void **state)
 
 static void key_der_is_what_bearssl_writes(void **state)
 {
-    uint8_t           own[CERT_KEY_DER_LEN], theirs[256];
-    br_ec_private_key sk = { BR_EC_secp256r1, fix.leaf_key.x, CERT_X_LEN };
-    br_ec_public_key  pk = { BR_EC_secp256r1, fix.leaf_key.pub,
-                             CERT_PUB_LEN };
+    uint8_t own[CERT_KEY_DER_LEN], theirs[256];
+    br_ec_private_key sk = {BR_EC_secp256r1, fix.leaf_key.x, CERT_X_LEN};
+    br_ec_public_key pk = {BR_EC_secp256r1, fix.leaf_key.pub, CERT_PUB_LEN};
 
     (void)state;
-    assert_int_equal(cert_key_der(&fix.leaf_key, SPAN_ARRAY(own)),
-                     sizeof own);
+    assert_int_equal(cert_key_der(&fix.leaf_key, SPAN_ARRAY(own)), sizeof own);
     assert_int_equal(br_encode_ec_raw_der(theirs, &sk, &pk), sizeof own);
     assert_memory_equal(own, theirs, sizeof own);
 }
 
 static void key_der_comes_back(void **state)
 {
-    uint8_t         der[CERT_KEY_DER_LEN];
+    uint8_t der[CERT_KEY_DER_LEN];
     struct cert_key key;
 
     (void)state;
@@ -227,7 +224,7 @@ static void key_der_comes_back(void **state)
 
 static void key_der_with_any_bit_changed_is_damaged(void **state)
 {
-    uint8_t         der[CERT_KEY_DER_LEN];
+    uint8_t der[CERT_KEY_DER_LEN];
     struct cert_key key, before;
 
     (void)state;
@@ -244,7 +241,7 @@ static void key_der_with_any_bit_changed_is_damaged(void **state)
 
 static void key_der_of_another_length_is_damaged(void **state)
 {
-    uint8_t         der[CERT_KEY_DER_LEN + 1] = { 0 };
+    uint8_t der[CERT_KEY_DER_LEN + 1] = {0};
     struct cert_key key;
 
     (void)state;
@@ -254,8 +251,7 @@ static void key_der_of_another_length_is_damaged(void **state)
         uint8_t *cut = malloc(len + (len == 0));
         assert_non_null(cut);
         memcpy(cut, der, len);
-        assert_int_equal(cert_key_parse(view_of(cut, len), &key),
-                         ERR_DAMAGED);
+        assert_int_equal(cert_key_parse(view_of(cut, len), &key), ERR_DAMAGED);
         free(cut);
     }
 }
@@ -263,9 +259,9 @@ static void key_der_of_another_length_is_damaged(void **state)
 /* The key file of a private number, with the public key BearSSL derives. */
 static int parse_number(const uint8_t *x)
 {
-    uint8_t           der[CERT_KEY_DER_LEN];
-    struct cert_key   key, out;
-    br_ec_private_key sk = { BR_EC_secp256r1, key.x, CERT_X_LEN };
+    uint8_t der[CERT_KEY_DER_LEN];
+    struct cert_key key, out;
+    br_ec_private_key sk = {BR_EC_secp256r1, key.x, CERT_X_LEN};
 
     memcpy(key.x, x, sizeof key.x);
     br_ec_compute_pub(br_ec_get_default(), NULL, key.pub, &sk);
@@ -276,9 +272,9 @@ static int parse_number(const uint8_t *x)
 
 static void private_numbers_are_from_1_to_n_less_1(void **state)
 {
-    size_t         len;
+    size_t len;
     const uint8_t *n = br_ec_get_default()->order(BR_EC_secp256r1, &len);
-    uint8_t        x[CERT_X_LEN] = { 0 };
+    uint8_t x[CERT_X_LEN] = {0};
 
     (void)state;
     assert_int_equal(parse_number(x), ERR_DAMAGED);
@@ -296,7 +292,7 @@ static void private_numbers_are_from_1_to_n_less_1(void **state)
 
 static void openssl_reads_our_key_and_we_read_its(void **state)
 {
-    uint8_t         der[CERT_KEY_DER_LEN], text[1024];
+    uint8_t der[CERT_KEY_DER_LEN], text[1024];
     struct cert_key key;
 
     (void)state;
@@ -308,9 +304,9 @@ static void openssl_reads_our_key_and_we_read_its(void **state)
     assert_run("openssl ecparam -name prime256v1 -genkey -noout "
                "-out own.pem");
     size_t len = file_read("own.pem", text, sizeof text);
-    assert_int_equal(der_from_pem(view_of(text, len), "EC PRIVATE KEY",
-                                  SPAN_ARRAY(der)),
-                     sizeof der);
+    assert_int_equal(
+        der_from_pem(view_of(text, len), "EC PRIVATE KEY", SPAN_ARRAY(der)),
+        sizeof der);
     assert_int_equal(cert_key_parse(VIEW_ARRAY(der), &key), OK);
 }
 
@@ -341,8 +337,8 @@ static void openssl_verifies_chain_name_and_address(void **state)
     assert_int_not_equal(run(VERIFY "-verify_hostname other leaf.pem"), 0);
     assert_int_not_equal(run(VERIFY "-verify_ip 192.0.2.8 leaf.pem"), 0);
     assert_int_not_equal(run(VERIFY "-purpose sslclient leaf.pem"), 0);
-    assert_int_not_equal(run("openssl verify -attime " NOW
-                             " -CAfile leaf.pem leaf.pem"), 0);
+    assert_int_not_equal(
+        run("openssl verify -attime " NOW " -CAfile leaf.pem leaf.pem"), 0);
 #undef VERIFY
 }
 
@@ -351,16 +347,16 @@ static void validity_ends_at_the_promised_second(void **state)
 {
     static const struct {
         const char *pem;
-        uint64_t    at_s;
-        bool        good;
+        uint64_t at_s;
+        bool good;
     } rows[] = {
-        { "leaf.pem", NOT_BEFORE - 1, false },
-        { "leaf.pem", NOT_BEFORE, true },
-        { "leaf.pem", NOT_BEFORE + DAYS * 86400ULL - 2, true },
-        { "leaf.pem", NOT_BEFORE + DAYS * 86400ULL, false },
-        { "ca.pem", NOT_BEFORE - 1, false },
-        { "ca.pem", NOT_BEFORE + CERT_CA_DAYS * 86400ULL - 2, true },
-        { "ca.pem", NOT_BEFORE + CERT_CA_DAYS * 86400ULL, false },
+        {"leaf.pem", NOT_BEFORE - 1, false},
+        {"leaf.pem", NOT_BEFORE, true},
+        {"leaf.pem", NOT_BEFORE + DAYS * 86400ULL - 2, true},
+        {"leaf.pem", NOT_BEFORE + DAYS * 86400ULL, false},
+        {"ca.pem", NOT_BEFORE - 1, false},
+        {"ca.pem", NOT_BEFORE + CERT_CA_DAYS * 86400ULL - 2, true},
+        {"ca.pem", NOT_BEFORE + CERT_CA_DAYS * 86400ULL, false},
     };
     char line[256];
 
@@ -443,9 +439,10 @@ static void gnutls_verifies_the_chain(void **state)
     fix.leaf.id.not_before_s = fix.ca_id.not_before_s;
     fix_sign(&fix);
     files_write(&fix);
-#define CERTTOOL "certtool --verify " \
-                 "--load-ca-certificate ca.pem --infile leaf.pem " \
-                 "--verify-profile high "
+#define CERTTOOL                                      \
+    "certtool --verify "                              \
+    "--load-ca-certificate ca.pem --infile leaf.pem " \
+    "--verify-profile high "
     assert_run(CERTTOOL "--verify-hostname relay.example.com");
     assert_run(CERTTOOL "--verify-hostname localhost");
     assert_run(CERTTOOL "--verify-hostname 192.0.2.7");
@@ -457,7 +454,7 @@ static void gnutls_verifies_the_chain(void **state)
 
 struct sink {
     uint8_t dn[256];
-    size_t  len;
+    size_t len;
 };
 
 static void sink_append(void *ctx, const void *bytes, size_t len)
@@ -473,10 +470,10 @@ static void sink_append(void *ctx, const void *bytes, size_t len)
 static unsigned bearssl_verdict(struct view ca, struct view leaf,
                                 const char *host, uint32_t now_s)
 {
-    struct sink               dn = { .len = 0 };
-    br_x509_decoder_context   dec;
-    br_x509_minimal_context   min;
-    const br_x509_class     **engine = &min.vtable;
+    struct sink dn = {.len = 0};
+    br_x509_decoder_context dec;
+    br_x509_minimal_context min;
+    const br_x509_class **engine = &min.vtable;
 
     br_x509_decoder_init(&dec, sink_append, &dn);
     br_x509_decoder_push(&dec, ca.ptr, ca.len);
@@ -484,7 +481,9 @@ static unsigned bearssl_verdict(struct view ca, struct view leaf,
     assert_non_null(key);
     assert_int_equal(br_x509_decoder_isCA(&dec), 1);
     br_x509_trust_anchor anchor = {
-        .dn = { dn.dn, dn.len }, .flags = BR_X509_TA_CA, .pkey = *key,
+        .dn = {dn.dn, dn.len},
+        .flags = BR_X509_TA_CA,
+        .pkey = *key,
     };
 
     br_x509_minimal_init(&min, &br_sha256_vtable, &anchor, 1);
@@ -502,12 +501,12 @@ static unsigned bearssl_verdict(struct view ca, struct view leaf,
 static void bearssl_accepts_the_chain(void **state)
 {
     (void)state;
-    assert_int_equal(bearssl_verdict(fix.ca_der, fix.crt_der,
-                                     "relay.example.com", NOW_S), 0);
-    assert_int_equal(bearssl_verdict(fix.ca_der, fix.crt_der, "localhost",
-                                     NOW_S), 0);
-    assert_int_equal(bearssl_verdict(fix.ca_der, fix.crt_der, "other",
-                                     NOW_S),
+    assert_int_equal(
+        bearssl_verdict(fix.ca_der, fix.crt_der, "relay.example.com", NOW_S),
+        0);
+    assert_int_equal(
+        bearssl_verdict(fix.ca_der, fix.crt_der, "localhost", NOW_S), 0);
+    assert_int_equal(bearssl_verdict(fix.ca_der, fix.crt_der, "other", NOW_S),
                      BR_ERR_X509_BAD_SERVER_NAME);
 }
 
@@ -517,15 +516,14 @@ static void bearssl_agrees_on_both_ends_of_validity(void **state)
         uint64_t at_s;
         unsigned verdict;
     } rows[] = {
-        { NOT_BEFORE - 1, BR_ERR_X509_EXPIRED },
-        { NOT_BEFORE, 0 },
-        { NOT_BEFORE + DAYS * 86400ULL - 1, 0 },
-        { NOT_BEFORE + DAYS * 86400ULL, BR_ERR_X509_EXPIRED },
+        {NOT_BEFORE - 1, BR_ERR_X509_EXPIRED},
+        {NOT_BEFORE, 0},
+        {NOT_BEFORE + DAYS * 86400ULL - 1, 0},
+        {NOT_BEFORE + DAYS * 86400ULL, BR_ERR_X509_EXPIRED},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        assert_int_equal(bearssl_verdict(fix.ca_der, fix.crt_der,
-                                         "localhost",
+        assert_int_equal(bearssl_verdict(fix.ca_der, fix.crt_der, "localhost",
                                          (uint32_t)rows[i].at_s),
                          rows[i].verdict);
 }
@@ -538,8 +536,8 @@ static void bearssl_refuses_another_ca(void **state)
     fix_make(&other);
     other.ca_key = key_of(9);
     fix_sign(&other);
-    assert_int_not_equal(bearssl_verdict(other.ca_der, fix.crt_der,
-                                         "localhost", NOW_S), 0);
+    assert_int_not_equal(
+        bearssl_verdict(other.ca_der, fix.crt_der, "localhost", NOW_S), 0);
 }
 
 static void every_changed_byte_breaks_the_certificate(void **state)
@@ -547,8 +545,8 @@ static void every_changed_byte_breaks_the_certificate(void **state)
     (void)state;
     for (size_t i = 0; i < fix.crt_der.len; i++) {
         fix.crt[i] ^= 1;
-        assert_int_not_equal(bearssl_verdict(fix.ca_der, fix.crt_der,
-                                             "localhost", NOW_S), 0);
+        assert_int_not_equal(
+            bearssl_verdict(fix.ca_der, fix.crt_der, "localhost", NOW_S), 0);
         fix.crt[i] ^= 1;
     }
 }
@@ -564,7 +562,8 @@ static void many_serials_verify(void **state)
         assert_true(len > 0);
         assert_int_equal(bearssl_verdict(fix.ca_der,
                                          view_of(fix.crt, (size_t)len),
-                                         "localhost", NOW_S), 0);
+                                         "localhost", NOW_S),
+                         0);
     }
 }
 
@@ -585,10 +584,9 @@ static int leaf_named(struct view dns)
 static void names_outside_the_alphabet_are_refused(void **state)
 {
     static const char *const bad[] = {
-        "",      ".",     "a..b",  ".a",        "a.",     "-a",
-        "a-",    "a-.b",  "a.-b",  "a b",       "a_b",    "*.a",
-        "a/b",   "a\nb",  "a@b",   "caf\xc3\xa9", "[::1]", "a:443",
-        "a,b",   "a\x7f", "\xff",
+        "",     ".",           "a..b",  ".a",    "a.",  "-a",    "a-",
+        "a-.b", "a.-b",        "a b",   "a_b",   "*.a", "a/b",   "a\nb",
+        "a@b",  "caf\xc3\xa9", "[::1]", "a:443", "a,b", "a\x7f", "\xff",
     };
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -633,11 +631,12 @@ static void a_long_name_still_verifies(void **state)
     bytes_to_str(host, sizeof host, fix.dns[0]);
     fix_sign(&fix);
     files_write(&fix);
-    snprintf(line, sizeof line, "openssl verify -x509_strict -attime " NOW
-             " -CAfile ca.pem -verify_hostname %s leaf.pem", host);
+    snprintf(line, sizeof line,
+             "openssl verify -x509_strict -attime " NOW
+             " -CAfile ca.pem -verify_hostname %s leaf.pem",
+             host);
     assert_run(line);
-    assert_int_equal(bearssl_verdict(fix.ca_der, fix.crt_der, host, NOW_S),
-                     0);
+    assert_int_equal(bearssl_verdict(fix.ca_der, fix.crt_der, host, NOW_S), 0);
 }
 
 static int leaf_make(void)
@@ -725,8 +724,7 @@ static int make_key(struct span out)
 
 static void every_short_span_is_full_and_not_overrun(void **state)
 {
-    static int (*const makers[])(struct span) = { make_ca, make_leaf,
-                                                  make_key };
+    static int (*const makers[])(struct span) = {make_ca, make_leaf, make_key};
     (void)state;
     for (size_t i = 0; i < sizeof makers / sizeof makers[0]; i++) {
         int len = makers[i](SPAN_ARRAY(fix.crt));
@@ -734,7 +732,7 @@ static void every_short_span_is_full_and_not_overrun(void **state)
         for (size_t cap = 0; cap <= (size_t)len; cap++) {
             uint8_t *out = malloc(cap + (cap == 0));
             assert_non_null(out);
-            int got = makers[i]((struct span){ cap == 0 ? NULL : out, cap });
+            int got = makers[i]((struct span){cap == 0 ? NULL : out, cap});
             assert_int_equal(got, cap < (size_t)len ? ERR_FULL : len);
             free(out);
         }
@@ -776,7 +774,7 @@ static void cert_der_max_suffices(void **state)
 static void a_certificate_beyond_64_kib_is_full(void **state)
 {
     static struct view many[300];
-    static uint8_t     out[1 << 17];
+    static uint8_t out[1 << 17];
 
     (void)state;
     for (size_t i = 0; i < 300; i++)

@@ -16,14 +16,14 @@
 #define PATH   "/config/credentials.json"
 #define PIN    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-#define SERVER(name) \
+#define SERVER(name)                                                    \
     "{\"name\":\"" name "\",\"address\":\"relay:50051\",\"pin\":\"" PIN \
     "\",\"token\":\"tok\",\"user\":\"ann\"}"
 #define FILE_OF(servers, current) \
     "{\"version\":1,\"servers\":[" servers "],\"current\":\"" current "\"}"
 
 static struct credentials list;
-static char               sentence[512];
+static char sentence[512];
 
 static int load(void)
 {
@@ -50,9 +50,9 @@ static int load_text(const char *text)
 
 static struct credential server_of(const char *name)
 {
-    struct credential s = { .address = "relay.example:50051",
-                            .token = "to.ken-_~+/=",
-                            .user = "ann@example.org" };
+    struct credential s = {.address = "relay.example:50051",
+                           .token = "to.ken-_~+/=",
+                           .user = "ann@example.org"};
 
     memcpy(s.name, name, strlen(name) + 1);
     for (size_t i = 0; i < sizeof s.pin; i++)
@@ -79,8 +79,8 @@ static void a_missing_file_is_an_empty_list(void **state)
 
 static void what_is_saved_is_loaded(void **state)
 {
-    struct credential  home = server_of("home");
-    struct credential  odd = server_of("b\xC3\xBC\"\\ro \xF0\x9F\x90\x9F");
+    struct credential home = server_of("home");
+    struct credential odd = server_of("b\xC3\xBC\"\\ro \xF0\x9F\x90\x9F");
     struct credentials before;
 
     (void)state;
@@ -181,7 +181,7 @@ static void upsert_takes_nothing_that_could_not_be_loaded(void **state)
 
 static void removing_closes_the_gap_and_forgets_the_current(void **state)
 {
-    static const char *const names[] = { "a", "b", "c" };
+    static const char *const names[] = {"a", "b", "c"};
 
     (void)state;
     for (size_t i = 0; i < 3; i++) {
@@ -244,18 +244,24 @@ static void what_is_not_as_described_is_damage(void **state)
         FILE_OF(SERVER("a\\u0000b"), ""),
         FILE_OF(SERVER("a\\u001b"), ""),
         FILE_OF(SERVER("0123456789012345678901234567890123456789"
-                       "012345678901234567890123"), ""),
+                       "012345678901234567890123"),
+                ""),
         FILE_OF("{\"name\":\"a\",\"address\":\"relay:0\",\"pin\":\"" PIN
-                "\",\"token\":\"\",\"user\":\"\"}", ""),
+                "\",\"token\":\"\",\"user\":\"\"}",
+                ""),
         FILE_OF("{\"name\":\"a\",\"address\":\"relay:1\",\"pin\":\"" PIN
-                "A\",\"token\":\"\",\"user\":\"\"}", ""),
+                "A\",\"token\":\"\",\"user\":\"\"}",
+                ""),
         FILE_OF("{\"name\":\"a\",\"address\":\"relay:1\",\"pin\":\"\","
-                "\"token\":\"\",\"user\":\"\"}", ""),
+                "\"token\":\"\",\"user\":\"\"}",
+                ""),
         FILE_OF("{\"name\":\"a\",\"address\":\"relay:1\",\"pin\":\"" PIN
-                "\",\"token\":\"a b\",\"user\":\"\"}", ""),
-        FILE_OF(SERVER("1") "," SERVER("2") "," SERVER("3") "," SERVER("4")
-                "," SERVER("5") "," SERVER("6") "," SERVER("7") ","
-                SERVER("8") "," SERVER("9"), ""),
+                "\",\"token\":\"a b\",\"user\":\"\"}",
+                ""),
+        FILE_OF(
+            SERVER("1") "," SERVER("2") "," SERVER("3") "," SERVER("4") "," SERVER(
+                "5") "," SERVER("6") "," SERVER("7") "," SERVER("8") "," SERVER("9"),
+            ""),
     };
 
     (void)state;
@@ -322,8 +328,8 @@ int main(void)
         cmocka_unit_test_setup(upsert_replaces_the_one_of_that_name, setup),
         cmocka_unit_test_setup(upsert_takes_nothing_that_could_not_be_loaded,
                                setup),
-        cmocka_unit_test_setup(
-            removing_closes_the_gap_and_forgets_the_current, setup),
+        cmocka_unit_test_setup(removing_closes_the_gap_and_forgets_the_current,
+                               setup),
         cmocka_unit_test_setup(every_truncation_is_damage, setup),
         cmocka_unit_test_setup(what_is_not_as_described_is_damage, setup),
         cmocka_unit_test_setup(a_file_that_is_too_long_is_damage, setup),

@@ -23,7 +23,7 @@
 enum { FILE_LEN = 80, KEY_LEN = 32 };
 
 static struct identity id;
-static char            sentence[512];
+static char sentence[512];
 
 static int load(void)
 {
@@ -72,8 +72,8 @@ static int setup_made(void **state)
 /* Nothing is given out, nothing on disk changes, and people are told. */
 static void assert_damaged(const char *remedy)
 {
-    struct fake_file before[2] = { fake.file[0], fake.file[1] };
-    size_t           count = fake.count;
+    struct fake_file before[2] = {fake.file[0], fake.file[1]};
+    size_t count = fake.count;
 
     assert_int_equal(load(), ERR_DAMAGED);
     assert_true(id_is_empty());
@@ -114,7 +114,7 @@ static void a_made_identity_is_loaded_again(void **state)
 static void the_files_are_as_drawn(void **state)
 {
     const struct fake_file *file, *key;
-    uint8_t                 seed[32];
+    uint8_t seed[32];
 
     (void)state;
     assert_int_equal(load_or_make(), OK);
@@ -199,13 +199,13 @@ static void the_version_is_authenticated(void **state)
 {
     struct fake_file *file = fake_find(ID_PATH);
     struct fake_file *key = fake_find(KEY_PATH);
-    uint8_t           head[8] = { 'C', 'M', 'D', 'O', 'P', 'I', 'D', 0 };
-    uint8_t           seed[32] = { 0 };
+    uint8_t head[8] = {'C', 'M', 'D', 'O', 'P', 'I', 'D', 0};
+    uint8_t seed[32] = {0};
 
     (void)state;
     assert_int_equal(seal_close(key->data, file->data + 8, VIEW_ARRAY(head),
                                 VIEW_ARRAY(seed),
-                                (struct span){ file->data + 32, 48 }),
+                                (struct span){file->data + 32, 48}),
                      48);
     assert_damaged("remove it and join again");
 }
@@ -246,7 +246,7 @@ static void a_fault_at_any_call_leaves_a_usable_place(void **state)
     (void)state;
     for (int on = 0; on <= 1; on++) {
         size_t at = 0;
-        int    err;
+        int err;
         do {
             fake_reset();
             fake.fail_at = ++at;
@@ -280,8 +280,7 @@ static void a_fault_while_reading_makes_no_new_identity(void **state)
     assert_string_equal(id.fingerprint, *state);
 }
 
-static void a_folder_that_cannot_be_made_is_not_an_absent_identity(
-    void **state)
+static void a_folder_that_cannot_be_made_is_not_an_absent_identity(void **state)
 {
     (void)state;
     for (size_t at = 1; at <= 2; at++) {
@@ -296,7 +295,7 @@ static void a_folder_that_cannot_be_made_is_not_an_absent_identity(
 
 static void a_path_that_is_too_long_is_told(void **state)
 {
-    char        longest[600];
+    char longest[600];
     struct text why;
 
     (void)state;
@@ -336,8 +335,8 @@ int main(void)
         cmocka_unit_test_setup(a_missing_key_is_damage, setup_made),
         cmocka_unit_test_setup(a_file_that_others_may_read_is_refused,
                                setup_made),
-        cmocka_unit_test_setup(
-            after_removal_a_new_one_is_made_with_the_old_key, setup_made),
+        cmocka_unit_test_setup(after_removal_a_new_one_is_made_with_the_old_key,
+                               setup_made),
         cmocka_unit_test_setup(a_fault_at_any_call_leaves_a_usable_place,
                                setup),
         cmocka_unit_test_setup(a_fault_while_reading_makes_no_new_identity,

@@ -18,12 +18,12 @@
 #define GOOD "cmdop://relay.example:50051" TAIL
 
 static struct joinstr j;
-static char           sentence[512];
+static char sentence[512];
 
 /* Parse from a block of the exact size, so that ASan sees a step outside. */
 static int parse(struct view in)
 {
-    uint8_t    *block = malloc(in.len + (in.len == 0));
+    uint8_t *block = malloc(in.len + (in.len == 0));
     struct text why;
 
     assert_non_null(block);
@@ -82,7 +82,7 @@ static void what_parses_prints_the_same(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
-        char        in[JOINSTR_CAP], out[JOINSTR_CAP];
+        char in[JOINSTR_CAP], out[JOINSTR_CAP];
         struct text t;
         TEXT_OF(&t, in);
         text_join(&t, "cmdop://", hosts[i], TAIL, NULL);
@@ -99,73 +99,73 @@ static void every_fault_has_its_sentence(void **state)
     static const struct {
         const char *in, *what;
     } rows[] = {
-        { "", "is empty" },
-        { " " GOOD, "white space" },
-        { GOOD "\n", "white space" },
-        { "cmdop://a b:1" TAIL, "white space" },
-        { "cmdop://rel\xC3\xA4y:1" TAIL, "foreign character" },
-        { "cmdop://a\x1b:1" TAIL, "foreign character" },
-        { "https://relay:1" TAIL, "does not begin with cmdop://" },
-        { "cmdop:/", "does not begin with cmdop://" },
-        { "CMDOP://relay:1" TAIL, "does not begin with cmdop://" },
-        { "cmdop://", "host is missing" },
-        { "cmdop://:1" TAIL, "host is missing" },
-        { "cmdop://-a:1" TAIL, "neither a name nor an address" },
-        { "cmdop://a-:1" TAIL, "neither a name nor an address" },
-        { "cmdop://a..b:1" TAIL, "neither a name nor an address" },
-        { "cmdop://.a:1" TAIL, "neither a name nor an address" },
-        { "cmdop://a.:1" TAIL, "neither a name nor an address" },
-        { "cmdop://u@a:1" TAIL, "neither a name nor an address" },
-        { "cmdop://192.0.2:1" TAIL, "neither a name nor an address" },
-        { "cmdop://192.0.2.256:1" TAIL, "neither a name nor an address" },
-        { "cmdop://192.0.2.01:1" TAIL, "neither a name nor an address" },
-        { "cmdop://1.2.3.4.5:1" TAIL, "neither a name nor an address" },
-        { "cmdop://::1:443" TAIL, "must stand in [ ]" },
-        { "cmdop://[::1:443" TAIL, "']'" },
-        { "cmdop://[]:443" TAIL, "no IPv6 address" },
-        { "cmdop://[:]:443" TAIL, "no IPv6 address" },
-        { "cmdop://[1:2:3:4:5:6:7]:443" TAIL, "no IPv6 address" },
-        { "cmdop://[1:2:3:4:5:6:7:8:9]:443" TAIL, "no IPv6 address" },
-        { "cmdop://[1:2:3:4:5:6:7:8::]:443" TAIL, "no IPv6 address" },
-        { "cmdop://[1::2::3]:443" TAIL, "no IPv6 address" },
-        { "cmdop://[:::]:443" TAIL, "no IPv6 address" },
-        { "cmdop://[12345::]:443" TAIL, "no IPv6 address" },
-        { "cmdop://[g::]:443" TAIL, "no IPv6 address" },
-        { "cmdop://[fe80::1%eth0]:443" TAIL, "no IPv6 address" },
-        { "cmdop://[192.0.2.1::]:443" TAIL, "no IPv6 address" },
-        { "cmdop://[::1.2.3]:443" TAIL, "no IPv6 address" },
-        { "cmdop://[192.0.2.1]:443" TAIL, "no IPv6 address" },
-        { "cmdop://[::1]443" TAIL, "after the IPv6 address" },
-        { "cmdop://[::1]" TAIL, "port is missing" },
-        { "cmdop://relay" TAIL, "port is missing" },
-        { "cmdop://relay:" TAIL, "port is missing" },
-        { "cmdop://relay:http" TAIL, "port is not a number" },
-        { "cmdop://relay:+1" TAIL, "port is not a number" },
-        { "cmdop://relay:0" TAIL, "port is out of range" },
-        { "cmdop://relay:65536" TAIL, "port is out of range" },
-        { "cmdop://relay:99999999999999999999" TAIL, "port is out of range" },
-        { "cmdop://relay:0443" TAIL, "port is out of range" },
-        { "cmdop://relay:1", "pin of the relay's key is missing" },
-        { "cmdop://relay:1/", "pin of the relay's key is missing" },
-        { "cmdop://relay:1#" KEY, "pin of the relay's key is missing" },
-        { "cmdop://relay:1/#" KEY, "pin of the relay's key is missing" },
-        { "cmdop://relay:1/abc#" KEY, "pin is too short" },
-        { "cmdop://relay:1/x" PIN "#" KEY, "pin is too long" },
-        { "cmdop://relay:1/" PIN "/#" KEY, "pin is too long" },
-        { "cmdop://relay:1/+1qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo#" KEY,
-          "pin is damaged" },
-        { "cmdop://relay:1/11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURp#" KEY,
-          "pin is damaged" },
-        { "cmdop://relay:1/" PIN, "join key is missing" },
-        { "cmdop://relay:1/" PIN "#", "join key is missing" },
-        { "cmdop://relay:1/" PIN "#enroll", "does not begin with cmdop_enr" },
-        { "cmdop://relay:1/" PIN "#cmdop_enr", "cut off" },
-        { "cmdop://relay:1/" PIN "#cmdop_enroll_", "cut off" },
-        { "cmdop://relay:1/" PIN "#" KEY "x", "join key is too long" },
-        { "cmdop://relay:1/" PIN "#" KEY "#", "join key is too long" },
-        { "cmdop://relay:1/" PIN
-          "#cmdop_enroll_!!EyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz",
-          "join key is damaged" },
+        {"", "is empty"},
+        {" " GOOD, "white space"},
+        {GOOD "\n", "white space"},
+        {"cmdop://a b:1" TAIL, "white space"},
+        {"cmdop://rel\xC3\xA4y:1" TAIL, "foreign character"},
+        {"cmdop://a\x1b:1" TAIL, "foreign character"},
+        {"https://relay:1" TAIL, "does not begin with cmdop://"},
+        {"cmdop:/", "does not begin with cmdop://"},
+        {"CMDOP://relay:1" TAIL, "does not begin with cmdop://"},
+        {"cmdop://", "host is missing"},
+        {"cmdop://:1" TAIL, "host is missing"},
+        {"cmdop://-a:1" TAIL, "neither a name nor an address"},
+        {"cmdop://a-:1" TAIL, "neither a name nor an address"},
+        {"cmdop://a..b:1" TAIL, "neither a name nor an address"},
+        {"cmdop://.a:1" TAIL, "neither a name nor an address"},
+        {"cmdop://a.:1" TAIL, "neither a name nor an address"},
+        {"cmdop://u@a:1" TAIL, "neither a name nor an address"},
+        {"cmdop://192.0.2:1" TAIL, "neither a name nor an address"},
+        {"cmdop://192.0.2.256:1" TAIL, "neither a name nor an address"},
+        {"cmdop://192.0.2.01:1" TAIL, "neither a name nor an address"},
+        {"cmdop://1.2.3.4.5:1" TAIL, "neither a name nor an address"},
+        {"cmdop://::1:443" TAIL, "must stand in [ ]"},
+        {"cmdop://[::1:443" TAIL, "']'"},
+        {"cmdop://[]:443" TAIL, "no IPv6 address"},
+        {"cmdop://[:]:443" TAIL, "no IPv6 address"},
+        {"cmdop://[1:2:3:4:5:6:7]:443" TAIL, "no IPv6 address"},
+        {"cmdop://[1:2:3:4:5:6:7:8:9]:443" TAIL, "no IPv6 address"},
+        {"cmdop://[1:2:3:4:5:6:7:8::]:443" TAIL, "no IPv6 address"},
+        {"cmdop://[1::2::3]:443" TAIL, "no IPv6 address"},
+        {"cmdop://[:::]:443" TAIL, "no IPv6 address"},
+        {"cmdop://[12345::]:443" TAIL, "no IPv6 address"},
+        {"cmdop://[g::]:443" TAIL, "no IPv6 address"},
+        {"cmdop://[fe80::1%eth0]:443" TAIL, "no IPv6 address"},
+        {"cmdop://[192.0.2.1::]:443" TAIL, "no IPv6 address"},
+        {"cmdop://[::1.2.3]:443" TAIL, "no IPv6 address"},
+        {"cmdop://[192.0.2.1]:443" TAIL, "no IPv6 address"},
+        {"cmdop://[::1]443" TAIL, "after the IPv6 address"},
+        {"cmdop://[::1]" TAIL, "port is missing"},
+        {"cmdop://relay" TAIL, "port is missing"},
+        {"cmdop://relay:" TAIL, "port is missing"},
+        {"cmdop://relay:http" TAIL, "port is not a number"},
+        {"cmdop://relay:+1" TAIL, "port is not a number"},
+        {"cmdop://relay:0" TAIL, "port is out of range"},
+        {"cmdop://relay:65536" TAIL, "port is out of range"},
+        {"cmdop://relay:99999999999999999999" TAIL, "port is out of range"},
+        {"cmdop://relay:0443" TAIL, "port is out of range"},
+        {"cmdop://relay:1", "pin of the relay's key is missing"},
+        {"cmdop://relay:1/", "pin of the relay's key is missing"},
+        {"cmdop://relay:1#" KEY, "pin of the relay's key is missing"},
+        {"cmdop://relay:1/#" KEY, "pin of the relay's key is missing"},
+        {"cmdop://relay:1/abc#" KEY, "pin is too short"},
+        {"cmdop://relay:1/x" PIN "#" KEY, "pin is too long"},
+        {"cmdop://relay:1/" PIN "/#" KEY, "pin is too long"},
+        {"cmdop://relay:1/+1qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo#" KEY,
+         "pin is damaged"},
+        {"cmdop://relay:1/11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURp#" KEY,
+         "pin is damaged"},
+        {"cmdop://relay:1/" PIN, "join key is missing"},
+        {"cmdop://relay:1/" PIN "#", "join key is missing"},
+        {"cmdop://relay:1/" PIN "#enroll", "does not begin with cmdop_enr"},
+        {"cmdop://relay:1/" PIN "#cmdop_enr", "cut off"},
+        {"cmdop://relay:1/" PIN "#cmdop_enroll_", "cut off"},
+        {"cmdop://relay:1/" PIN "#" KEY "x", "join key is too long"},
+        {"cmdop://relay:1/" PIN "#" KEY "#", "join key is too long"},
+        {"cmdop://relay:1/" PIN
+         "#cmdop_enroll_!!EyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz",
+         "join key is damaged"},
     };
 
     (void)state;
@@ -197,8 +197,8 @@ static void a_nul_inside_is_refused(void **state)
 
 static void the_longest_name_fits_and_a_longer_does_not(void **state)
 {
-    char        in[JOINSTR_CAP + 8], name[JOINSTR_HOST_MAX + 2];
-    char        out[JOINSTR_CAP];
+    char in[JOINSTR_CAP + 8], name[JOINSTR_HOST_MAX + 2];
+    char out[JOINSTR_CAP];
     struct text t;
 
     (void)state;
@@ -225,7 +225,7 @@ static void the_longest_name_fits_and_a_longer_does_not(void **state)
 
 static void printing_into_too_little_room_is_full(void **state)
 {
-    char        out[JOINSTR_CAP];
+    char out[JOINSTR_CAP];
     struct text t;
 
     (void)state;
@@ -254,8 +254,8 @@ static void a_made_key_is_a_key(void **state)
 
 static void an_address_is_split(void **state)
 {
-    char        host[256];
-    uint16_t    port = 0;
+    char host[256];
+    uint16_t port = 0;
     struct text why;
 
     (void)state;

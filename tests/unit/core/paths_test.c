@@ -12,8 +12,8 @@
 #include "fake/port_keep.h"
 
 static struct paths p;
-static char         sentence[512];
-static char         long_path[PATH_CAP + 1];
+static char sentence[512];
+static char long_path[PATH_CAP + 1];
 
 static int find(void)
 {
@@ -106,9 +106,8 @@ static void empty_and_relative_xdg_variables_are_ignored(void **state)
 
 static void a_relative_variable_of_ours_is_an_error(void **state)
 {
-    static const char *const names[] = { "CMDOP_CONFIG_DIR",
-                                         "CMDOP_STATE_DIR",
-                                         "CMDOP_RUNTIME_DIR" };
+    static const char *const names[] = {"CMDOP_CONFIG_DIR", "CMDOP_STATE_DIR",
+                                        "CMDOP_RUNTIME_DIR"};
 
     for (size_t i = 0; i < 3; i++) {
         setup(state);
@@ -193,11 +192,9 @@ int main(void)
                                setup),
         cmocka_unit_test_setup(empty_and_relative_xdg_variables_are_ignored,
                                setup),
-        cmocka_unit_test_setup(a_relative_variable_of_ours_is_an_error,
-                               setup),
+        cmocka_unit_test_setup(a_relative_variable_of_ours_is_an_error, setup),
         cmocka_unit_test_setup(a_missing_home_is_told_with_a_way_out, setup),
-        cmocka_unit_test_setup(what_does_not_fit_is_told_and_never_cut,
-                               setup),
+        cmocka_unit_test_setup(what_does_not_fit_is_told_and_never_cut, setup),
         cmocka_unit_test(join_puts_one_slash),
         cmocka_unit_test(join_fits_to_the_last_byte),
     };

@@ -22,17 +22,17 @@ static const uint8_t seed[32] = {
     0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32,
     0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
 };
-static const uint8_t hello[] = { 0x0a, 4, 8, 1, 0x10, 1 };
-static const uint8_t challenge[] = { 0x12, 3, 0x0a, 1, 0 };
+static const uint8_t hello[] = {0x0a, 4, 8, 1, 0x10, 1};
+static const uint8_t challenge[] = {0x12, 3, 0x0a, 1, 0};
 
-static struct sign_key      key, other_key;
-static uint8_t              nonce[32], binding[32];
-static struct proof_relay   relay;
+static struct sign_key key, other_key;
+static uint8_t nonce[32], binding[32];
+static struct proof_relay relay;
 static struct proof_machine machine;
 
 static int setup(void **state)
 {
-    uint8_t other_seed[32] = { 1 };
+    uint8_t other_seed[32] = {1};
 
     (void)state;
     for (size_t i = 0; i < 32; i++) {
@@ -54,8 +54,7 @@ static int setup(void **state)
         .challenge = VIEW_ARRAY(challenge),
         .binding = VIEW_ARRAY(binding),
         .machine_key = VIEW_ARRAY(key.pub),
-        .join_key =
-            view_str("cmdop_enroll_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"),
+        .join_key = view_str("cmdop_enroll_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"),
         .name = view_str("edge-7"),
     };
     return 0;
@@ -63,7 +62,7 @@ static int setup(void **state)
 
 static void assert_hex(struct view v, const char *hex)
 {
-    char        buf[2 * SIGN_LEN + 1];
+    char buf[2 * SIGN_LEN + 1];
     struct text t;
 
     TEXT_OF(&t, buf);
@@ -135,7 +134,7 @@ static int verify_relay(const struct proof_relay *changed)
 static void every_field_of_the_challenge_counts(void **state)
 {
     struct proof_relay p = relay;
-    uint8_t            bytes[32];
+    uint8_t bytes[32];
 
     (void)state;
     assert_int_equal(verify_relay(&p), OK);
@@ -213,9 +212,9 @@ static void a_relay_with_another_key_is_not_the_pinned_one(void **state)
     (void)state;
     relay.relay_key = VIEW_ARRAY(other_key.pub);
     proof_relay_sign(&relay, &other_key, sig);
-    assert_int_equal(proof_relay_verify(&relay, VIEW_ARRAY(other_key.pub),
-                                        VIEW_ARRAY(sig)),
-                     OK);
+    assert_int_equal(
+        proof_relay_verify(&relay, VIEW_ARRAY(other_key.pub), VIEW_ARRAY(sig)),
+        OK);
     assert_int_equal(
         proof_relay_verify(&relay, VIEW_ARRAY(key.pub), VIEW_ARRAY(sig)),
         ERR_PIN);
@@ -234,8 +233,7 @@ static void a_signature_serves_no_other_purpose(void **state)
         proof_relay_verify(&relay, VIEW_ARRAY(key.pub), VIEW_ARRAY(sig)),
         ERR_AUTH);
     proof_relay_sign(&relay, &key, sig);
-    assert_int_equal(proof_machine_verify(&machine, VIEW_ARRAY(sig)),
-                     ERR_AUTH);
+    assert_int_equal(proof_machine_verify(&machine, VIEW_ARRAY(sig)), ERR_AUTH);
 }
 
 static void wrong_lengths_are_refused(void **state)
@@ -245,9 +243,9 @@ static void wrong_lengths_are_refused(void **state)
     (void)state;
     proof_relay_sign(&relay, &key, sig);
     for (size_t n = 0; n < SIGN_LEN; n++)
-        assert_int_equal(proof_relay_verify(&relay, VIEW_ARRAY(key.pub),
-                                            view_of(sig, n)),
-                         ERR_AUTH);
+        assert_int_equal(
+            proof_relay_verify(&relay, VIEW_ARRAY(key.pub), view_of(sig, n)),
+            ERR_AUTH);
     relay.nonce = view_of(nonce, 31);
     proof_relay_sign(&relay, &key, sig);
     assert_int_equal(
@@ -255,8 +253,7 @@ static void wrong_lengths_are_refused(void **state)
         ERR_AUTH);
     proof_machine_sign(&machine, &key, sig);
     machine.machine_key = view_of(key.pub, 31);
-    assert_int_equal(proof_machine_verify(&machine, VIEW_ARRAY(sig)),
-                     ERR_AUTH);
+    assert_int_equal(proof_machine_verify(&machine, VIEW_ARRAY(sig)), ERR_AUTH);
 }
 
 int main(void)

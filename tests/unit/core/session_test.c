@@ -554,7 +554,7 @@ static void a_slow_operator_loses_nothing(void **state)
 static void a_steady_slow_operator_loses_nothing(void **state)
 {
     (void)state;
-    struct operator *o = op_arrives(0, WINDOW, on_open);
+    struct operator* o = op_arrives(0, WINDOW, on_open);
     o->lazy = true;
     ask(o, &(struct wish){.script = FLOOD "head -c 1"});
     struct session *t = &sessions.slots[0];

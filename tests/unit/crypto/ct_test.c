@@ -15,7 +15,7 @@ static void wipe_zeroes_exactly_its_span(void **state)
 
     (void)state;
     memset(buf, 0xA5, sizeof buf);
-    ct_wipe((struct span){ buf + 1, sizeof buf - 2 });
+    ct_wipe((struct span){buf + 1, sizeof buf - 2});
     assert_int_equal(buf[0], 0xA5);
     assert_int_equal(buf[sizeof buf - 1], 0xA5);
     for (size_t i = 1; i < sizeof buf - 1; i++)
@@ -25,7 +25,7 @@ static void wipe_zeroes_exactly_its_span(void **state)
 static void wipe_takes_an_empty_span(void **state)
 {
     (void)state;
-    ct_wipe((struct span){ NULL, 0 });
+    ct_wipe((struct span){NULL, 0});
 }
 
 static void equal_bytes_are_equal(void **state)

@@ -13,7 +13,7 @@
 
 static void assert_digest(const uint8_t digest[HASH_LEN], const char *hex)
 {
-    char        buf[2 * HASH_LEN + 1];
+    char buf[2 * HASH_LEN + 1];
     struct text t;
 
     TEXT_OF(&t, buf);
@@ -26,13 +26,13 @@ static void fips_vectors_hold(void **state)
     static const struct {
         const char *in, *hex;
     } rows[] = {
-        { "", "e3b0c44298fc1c149afbf4c8996fb924"
-              "27ae41e4649b934ca495991b7852b855" },
-        { "abc", "ba7816bf8f01cfea414140de5dae2223"
-                 "b00361a396177a9cb410ff61f20015ad" },
-        { "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-          "248d6a61d20638b8e5c026930c3e6039"
-          "a33ce45964ff2167f6ecedd419db06c1" },
+        {"", "e3b0c44298fc1c149afbf4c8996fb924"
+             "27ae41e4649b934ca495991b7852b855"},
+        {"abc", "ba7816bf8f01cfea414140de5dae2223"
+                "b00361a396177a9cb410ff61f20015ad"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+         "248d6a61d20638b8e5c026930c3e6039"
+         "a33ce45964ff2167f6ecedd419db06c1"},
     };
     uint8_t out[HASH_LEN];
 
@@ -46,9 +46,9 @@ static void fips_vectors_hold(void **state)
 static void a_million_letters_in_uneven_pieces(void **state)
 {
     static uint8_t letters[1000000];
-    uint8_t        out[HASH_LEN];
-    struct hash    h;
-    struct view    left = VIEW_ARRAY(letters);
+    uint8_t out[HASH_LEN];
+    struct hash h;
+    struct view left = VIEW_ARRAY(letters);
 
     (void)state;
     memset(letters, 'a', sizeof letters);
@@ -64,7 +64,7 @@ static void a_million_letters_in_uneven_pieces(void **state)
 
 static void taking_does_not_end_the_hash(void **state)
 {
-    uint8_t     out[HASH_LEN];
+    uint8_t out[HASH_LEN];
     struct hash h;
 
     (void)state;
@@ -79,10 +79,10 @@ static void taking_does_not_end_the_hash(void **state)
 
 static void a_field_is_its_length_and_its_bytes(void **state)
 {
-    static const uint8_t bytes[] = { 0, 0, 0, 2, 'a', 'b', 0, 0, 0, 0,
-                                     0, 0, 0, 4, 1,   2,   3, 4, 0, 0,
-                                     0, 8, 1, 2, 3,   4,   5, 6, 7, 8 };
-    uint8_t     want[HASH_LEN], got[HASH_LEN];
+    static const uint8_t bytes[] = {0, 0, 0, 2, 'a', 'b', 0, 0, 0, 0,
+                                    0, 0, 0, 4, 1,   2,   3, 4, 0, 0,
+                                    0, 8, 1, 2, 3,   4,   5, 6, 7, 8};
+    uint8_t want[HASH_LEN], got[HASH_LEN];
     struct hash h;
 
     (void)state;
@@ -98,7 +98,7 @@ static void a_field_is_its_length_and_its_bytes(void **state)
 
 static void fields_do_not_run_into_each_other(void **state)
 {
-    uint8_t     one[HASH_LEN], two[HASH_LEN];
+    uint8_t one[HASH_LEN], two[HASH_LEN];
     struct hash h;
 
     (void)state;

@@ -11,15 +11,15 @@
 
 #define CALLERS 4
 
-static uint8_t         memory[64 * 1024];
-static struct arena    arena;
-static struct loop     loop;
+static uint8_t memory[64 * 1024];
+static struct arena arena;
+static struct loop loop;
 static struct listener listener;
 static struct port_addr at;
-static int             callers[CALLERS];
-static int             came[CALLERS];
-static int             count;
-static int             places;
+static int callers[CALLERS];
+static int came[CALLERS];
+static int count;
+static int places;
 
 static bool room(void *ctx)
 {
@@ -34,7 +34,7 @@ static void accepted(void *ctx, int handle, const struct port_addr *from)
     came[count++] = handle;
 }
 
-static const struct listener_ops ops = { room, accepted };
+static const struct listener_ops ops = {room, accepted};
 
 static int set_up(void **state)
 {
@@ -108,7 +108,7 @@ static void after_the_stop_nobody_is_answered(void **state)
     listener_stop(&listener);
     listener_resume(&listener); /* harmless */
     int handle = port_dial(&at);
-    struct port_want want = { .handle = handle, .want = PORT_WRITE };
+    struct port_want want = {.handle = handle, .want = PORT_WRITE};
     if (handle >= 0) {
         (void)port_wait(&want, 1, PORT_FOREVER);
         assert_int_equal(port_dial_done(handle), ERR_REFUSED);
@@ -124,8 +124,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_calls_is_handed_over, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(
-            a_full_owner_lets_callers_wait_until_it_resumes, set_up,
-            tear_down),
+            a_full_owner_lets_callers_wait_until_it_resumes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(after_the_stop_nobody_is_answered,
                                         set_up, tear_down),
     };
