@@ -228,8 +228,10 @@ run_replay := tools/tally run fuzz 'c=tests/fuzz/corpus/$$(basename "$$1" _fuzz)
                   find "$$c" -type f -print0 | xargs -0 "$$1"' $(REPLAY_BIN)
 run_system := BUILD=build/$(BOARD) CMDOP=$(CURDIR)/build/$(BOARD)/full/cmdop \
                   tools/tally run system 'tests/system/run "$$1"' $(SYSTEM)
+run_strict := BUILD=build/$(BOARD) CMDOP=$(CURDIR)/build/host-asan/full/cmdop \
+                  tools/tally run system-asan 'tests/system/run "$$1"' $(SYSTEM)
 
-.PHONY: check unit prop sim fuzz fuzz-replay system test
+.PHONY: check unit prop sim fuzz fuzz-replay system system-asan test
 ## the checkers, tools/check-*: includes, generated files, ...
 check: ; $(Q)$(run_check)
 
@@ -259,6 +261,9 @@ system: $(SYSTEM_BIN)
 	$(call there,tests/system/run)
 	$(Q)$(run_system)
 
+## the same with sanitizers in the programs
+system-asan: $(SYSTEM_BIN) ; $(Q)$(run_strict)
+
 ## every test; the last line is the total
 test: $(UNIT_BIN) $(PROP_BIN) $(SIM_BIN) $(REPLAY_BIN) $(SYSTEM_BIN)
 	$(Q)tools/tally begin
@@ -268,6 +273,7 @@ test: $(UNIT_BIN) $(PROP_BIN) $(SIM_BIN) $(REPLAY_BIN) $(SYSTEM_BIN)
 	$(if $(SIM),-$(Q)$(run_sim))
 	-$(Q)$(run_replay)
 	-$(Q)$(run_system)
+	-$(Q)$(run_strict)
 	$(Q)tools/tally total
 
 # --- numbers, looks, documents -----------------------------------------------------
