@@ -315,6 +315,7 @@ lint: build/host-asan/deps/ok
 	    $(filter src/%.c port/%.c,$(OURS))
 	$(Q)clang-tidy --quiet --warnings-as-errors='*' --checks='-*,clang-analyzer-*,bugprone-*,$(strip \
 	    )-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier,$(strip \
+	    )-bugprone-implicit-widening-of-multiplication-result,-clang-analyzer-valist.Uninitialized,$(strip \
 	    )-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling' \
 	    $(filter src/%.c port/linux/%.c,$(OURS)) -- -std=c11 -D_GNU_SOURCE -iquote src -iquote . \
 	    -Iboards/$(BOARD) -isystem build/host-asan/deps/include -DCMDOP_VERSION='"$(VERSION)"'

@@ -403,7 +403,8 @@ static int call(int host, const struct port_addr *to, const char *path)
     c->host[1] = host;
     c->port = to != NULL ? to->port : 0;
     snprintf(c->path, sizeof(c->path), "%s", path != NULL ? path : "");
-    c->from = addr_of(me->host, world->next_port++);
+    if (!c->local)
+        c->from = addr_of(me->host, world->next_port++);
     c->syn_us = world->now_us + latency(c);
     return handle;
 }
@@ -484,7 +485,7 @@ int port_accept(int listener, struct port_addr *from)
         return handle;
     memmove(l->queue, l->queue + 1, (size_t)--l->queued * sizeof(l->queue[0]));
     if (from != NULL)
-        *from = c->local ? (struct port_addr){.port = 0} : c->from;
+        *from = c->from; /* nothing when it is local */
     world_trace("accept", handle, idx, VIEW_NONE);
     return handle;
 }

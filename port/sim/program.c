@@ -128,7 +128,7 @@ static void run_cat(struct proc *p)
 /* How many bytes came, once they have all come. */
 static void run_count(struct proc *p)
 {
-    uint8_t buf[4096];
+    uint8_t buf[4096] = {0};
     char line[32];
     size_t n;
     if (ended_by_signal(p))

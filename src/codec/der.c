@@ -99,10 +99,10 @@ static uint32_t arc_take(const char **dotted)
 /* Base 128, most significant first, all but the last byte marked. */
 static void write_arc(struct writer *w, uint32_t arc)
 {
-    unsigned shift = 0;
+    unsigned shift = 28;
 
-    while (shift < 28 && arc >> (shift + 7) != 0)
-        shift += 7;
+    while (shift > 0 && arc >> shift == 0)
+        shift -= 7;
     for (; shift > 0; shift -= 7)
         write_u8(w, (uint8_t)(0x80 | (arc >> shift & 0x7f)));
     write_u8(w, (uint8_t)(arc & 0x7f));
