@@ -50,6 +50,7 @@ typedef cmdop_agent_v1_ExecAccept msg_exec_accept;
 typedef cmdop_agent_v1_Reject msg_reject;
 typedef cmdop_agent_v1_Credit msg_credit;
 typedef cmdop_agent_v1_Event msg_event;
+typedef cmdop_agent_v1_Resize msg_resize;
 typedef cmdop_agent_v1_Close msg_close;
 typedef cmdop_agent_v1_MachineInfo msg_machine_info;
 typedef cmdop_agent_v1_AgentStatus msg_agent_status;

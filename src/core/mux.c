@@ -239,6 +239,12 @@ int chan_event(struct chan *c, msg_event *event)
 {
     if (c->state == CHAN_FREE)
         return OK;
+    if (event->which_what == cmdop_agent_v1_Event_resize_tag) {
+        c->size = event->what.resize; /* only the last one counts */
+        c->size_due = true;
+        c->mux->ops->wake(c->mux->ctx);
+        return OK;
+    }
     event->channel = c->number;
     return mux_send(c->mux, MSG_EVENT, cmdop_agent_v1_Event_fields, event);
 }
@@ -472,12 +478,25 @@ static void queue_credit(struct chan *c, uint32_t stream)
     rx->limit = limit;
 }
 
-static void queue_credits(struct mux *m)
+static void queue_size(struct chan *c)
 {
-    for (struct chan *c = m->chans; c != NULL; c = c->next)
+    msg_event event = {.channel = c->number,
+                       .which_what = cmdop_agent_v1_Event_resize_tag,
+                       .what.resize = c->size};
+    c->size_due =
+        mux_send(c->mux, MSG_EVENT, cmdop_agent_v1_Event_fields, &event) != OK;
+}
+
+/* What a channel owes as control messages, while the queue has room. */
+static void queue_due(struct mux *m)
+{
+    for (struct chan *c = m->chans; c != NULL; c = c->next) {
         for (uint32_t i = 0; i < CHAN_STREAMS; i++)
             if (c->rx[i].due)
                 queue_credit(c, i);
+        if (c->size_due)
+            queue_size(c);
+    }
 }
 
 static size_t put_data(struct chan *c, uint32_t stream, struct view bytes,
@@ -551,11 +570,14 @@ static size_t pull_chan(struct chan *c, struct span out)
         c->state == CHAN_OPEN ||
         (c->state == CHAN_CLOSING && c->answered && c->end_mode != CHAN_NOW);
     for (uint32_t i = 0; may_send && i < CHAN_STREAMS; i++) {
-        if (!c->tx[i].used || c->tx[i].fin)
+        uint32_t stream = (c->turn + i) % CHAN_STREAMS;
+        if (!c->tx[stream].used || c->tx[stream].fin)
             continue;
-        size_t n = pull_stream(c, i, out);
-        if (n > 0)
-            return n;
+        size_t n = pull_stream(c, stream, out);
+        if (n == 0)
+            continue;
+        c->turn = (stream + 1) % CHAN_STREAMS;
+        return n;
     }
     return 0;
 }
@@ -589,7 +611,7 @@ size_t mux_pull(struct mux *m, struct span out)
     size_t done = 0;
     for (;;) {
         struct span room = {out.ptr + done, out.len - done};
-        queue_credits(m);
+        queue_due(m);
         size_t n = pull_control(m, room);
         if (n == 0 && room.len >= DATA_ROOM_MIN)
             n = pull_class(m, false, room);
@@ -608,7 +630,7 @@ bool mux_has_output(const struct mux *m)
     if (m->control_len > m->control_off)
         return true;
     for (const struct chan *c = m->chans; c != NULL; c = c->next)
-        if (c->ready || c->rx[0].due || c->rx[1].due)
+        if (c->ready || c->size_due || c->rx[0].due || c->rx[1].due)
             return true;
     return false;
 }

@@ -104,6 +104,9 @@ struct chan {
     bool ready;     /* peek may have something */
     enum chan_end end_mode;
     bool answered; /* Accept came, or was sent */
+    bool size_due; /* `size` has not been told yet */
+    msg_resize size;
+    uint32_t turn; /* the stream that may send first */
     struct chan_tx tx[CHAN_STREAMS];
     struct chan_rx rx[CHAN_STREAMS];
     msg_close end; /* what our Close will say */
@@ -195,6 +198,8 @@ msg_close chan_failure(msg_code code, const char *message, const char *remedy);
 /* Forget the channel without a word; for owners that go away themselves. */
 void chan_drop(struct chan *c);
 
+/* Tell the far end. A size is never lost and overtakes older ones that have
+ * not left; anything else is ERR_FULL when the control queue is. */
 int chan_event(struct chan *c, msg_event *event);
 
 #endif

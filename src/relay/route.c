@@ -101,7 +101,7 @@ static void op_event(void *ctx, const msg_event *event)
 {
     struct route *t = ctx;
     msg_event copy = *event;
-    (void)chan_event(&t->ag, &copy); /* a full queue drops a resize */
+    (void)chan_event(&t->ag, &copy); /* a full queue drops a signal */
 }
 
 static void end_machine_side(struct route *t, const msg_close *end)

@@ -38,6 +38,7 @@ struct user {
     uint64_t gaps;
     uint64_t acked[CHAN_STREAMS];
     int accepted, rejected, closed, lost, ended, events;
+    uint32_t rows; /* of the last size it was told */
     msg_accept accept;
     msg_reject reject;
     msg_close close;
@@ -104,6 +105,7 @@ static void on_event(void *ctx, const msg_event *e)
     struct user *u = ctx;
     assert_int_equal(e->which_what, cmdop_agent_v1_Event_resize_tag);
     u->events++;
+    u->rows = e->what.resize.rows;
     drop_if(u, AT_EVENT);
 }
 
@@ -912,6 +914,23 @@ static void a_full_control_queue_is_said_and_costs_nothing(void **state)
     assert_int_equal(a->chan.number, 3); /* no number was lost */
 }
 
+/* A terminal dragged for minutes: the queue of the link is not its own. */
+static void of_many_sizes_only_the_last_is_told(void **state)
+{
+    msg_event e = {.which_what = cmdop_agent_v1_Event_resize_tag};
+    (void)state;
+    connect_users(0);
+    fill_control(&left);
+    for (e.what.resize.rows = 1; e.what.resize.rows < 9000;
+         e.what.resize.rows++)
+        assert_int_equal(chan_event(&users[0][0].chan, &e), OK);
+    assert_true(mux_has_output(&left.mux));
+    settle();
+    assert_int_equal(users[1][0].events, 1);
+    assert_int_equal(users[1][0].rows, 8999);
+    assert_false(mux_has_output(&left.mux));
+}
+
 static void credit_and_close_wait_for_a_full_queue(void **state)
 {
     struct user *a = &users[0][0], *b = &users[1][0];
@@ -1142,6 +1161,7 @@ int main(void)
         FACT(a_lost_link_tells_every_channel_once),
         FACT(a_channel_may_be_freed_in_any_callback),
         FACT(a_full_control_queue_is_said_and_costs_nothing),
+        FACT(of_many_sizes_only_the_last_is_told),
         FACT(credit_and_close_wait_for_a_full_queue),
         FACT(a_message_longer_than_the_room_is_cut_and_stays_whole),
         FACT(data_never_cuts_into_a_message),
