@@ -25,12 +25,14 @@ refused "a second stop is told that nothing runs" 1 'no agent runs'
 if unshare --pid --fork true 2> /dev/null; then
     began=$(now_ms)
     # Python as the first process waits for its own children only.
-    run at box unshare --pid --fork --mount-proc "$PY" -c 'import subprocess, sys
+    run at box unshare --pid --fork "$PY" -c 'import subprocess, sys
 cmdop = sys.argv[1]
 for verb in "start", "stop":
     status = subprocess.run([cmdop, "agent", verb]).returncode
     if status: sys.exit(status)' "$CMDOP"
     is "stop sees the end of an agent that nobody buries" "$STATUS$(cat "$T/err")" 0
     fact "within two seconds" test $(($(now_ms) - began)) -lt 2000
+else
+    pass_over "a name space of processes needs root"
 fi
 finish

@@ -66,6 +66,11 @@ skip() { # WHY: this test cannot run here
     exit 77
 }
 
+pass_over() { # WHY: some of its facts cannot be seen here
+    FACTS=$((FACTS + 1))
+    echo "ok $FACTS # SKIP $*"
+}
+
 finish() {
     echo "1..$FACTS"
     [ $FAILED -eq 0 ] || exit 1
