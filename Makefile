@@ -12,8 +12,8 @@ include boards/$(BOARD)/board.mk
 
 # --- what is linked into what ------------------------------------------------
 
-ROOMS      := base codec crypto transport core agent cli relay
-ROOMS_edge := base codec crypto transport core agent cli
+ROOMS      := base codec crypto transport core keeper agent cli relay
+ROOMS_edge := base codec crypto transport core keeper agent cli
 ROOMS_full := $(ROOMS_edge) relay
 LIBS_edge  := nghttp2 bearssl nanopb sodium llhttp
 LIBS_full  := $(LIBS_edge) sqlite3
@@ -25,6 +25,7 @@ BELOW_codec     := codec crypto base
 BELOW_crypto    := $(BELOW_codec)
 BELOW_transport := transport $(BELOW_codec)
 BELOW_core      := core $(BELOW_transport)
+BELOW_keeper    := keeper $(BELOW_core)
 BELOW_agent     := agent $(BELOW_core)
 BELOW_cli       := cli $(BELOW_core)
 BELOW_relay     := relay $(BELOW_core)

@@ -198,6 +198,52 @@ int port_child_signal(int pid, const char *name);
  * that is PID 1 also meets children it did not start. */
 int port_child_reap(int *status, int *signal);
 
+/* ---- what outlives a process (PORT_HAS_KEEPERS) -------------------------- */
+
+/* Zeroed memory that other processes may map; its size is fixed for ever.
+ * Returns its handle; the memory is mapped until port_shared_unmap, whatever
+ * becomes of the handle. */
+int port_shared_new(size_t size, struct span *mem);
+/* The whole of a block that somebody else made. ERR_RANGE: it is none, or
+ * its size could still change. */
+int port_shared_map(int handle, struct span *mem);
+void port_shared_unmap(struct span mem);
+
+/* A place where bytes wait in order and survive the process that put them
+ * there, as long as anybody has it open: bytes go in at ends[1] and come out
+ * at ends[0]. Up to PORT_BUFFER_ATOMIC bytes go in as a whole or not at all;
+ * 64 KiB fit. */
+#define PORT_BUFFER_ATOMIC 4096
+int port_buffer_open(int ends[2]);
+/* How many bytes wait. Only exact while nobody else uses the buffer. */
+int port_buffer_held(int end);
+/*
+ * Move up to n bytes from one handle to another, of which one is a buffer, in
+ * one step: a process that is killed has moved them or not. Returns as
+ * port_recv and port_send do: the count, 0 for "nothing now", a code.
+ */
+int port_move(int from, int to, size_t n);
+
+/* Two ends of a local connection. */
+int port_local_pair(int ends[2]);
+/* Send a few bytes (at most 64, and no more wait to be read) together with
+ * copies of `n` handles (at most PORT_PASS_MAX); the receiver gets both in one
+ * port_pass_recv. As port_send and port_recv; *n is how many came. */
+#define PORT_PASS_MAX 16
+int port_pass_send(int conn, struct view bytes, const int *handles, int n);
+int port_pass_recv(int conn, struct span bytes, int *handles, int *n);
+
+/* Start this program again (never by PATH) as a process of its own session,
+ * with `conn` as standard input and nothing as standard output and error.
+ * what->argv[0] is only a name. As port_pipe_spawn otherwise; the pid is not
+ * told: whoever reaps children meets one that nobody knows. */
+int port_self_spawn(const struct port_spawn *what, int conn);
+
+/* Call `each` with the name of every entry of a folder but "." and "..". OK,
+ * or ERR_NOT_FOUND, ... */
+int port_folder_list(const char *path, void (*each)(void *, const char *),
+                     void *ctx);
+
 /* ---- terminal of this program ------------------------------------------- */
 
 #define PORT_STDIN  0

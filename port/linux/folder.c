@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -63,6 +64,35 @@ int port_keep_folder(const char *path)
     err = check_folder(fd, path);
     close(fd);
     return err;
+}
+
+/* linux_dirent64 of getdents64(2): opendir would allocate. */
+struct entry {
+    uint64_t ino;
+    int64_t off;
+    uint16_t reclen;
+    uint8_t type;
+    char name[];
+};
+
+int port_folder_list(const char *path, void (*each)(void *, const char *),
+                     void *ctx)
+{
+    _Alignas(8) uint8_t buf[8192];
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    long n;
+    if (fd < 0)
+        return why_errno(path);
+    while ((n = syscall(SYS_getdents64, fd, buf, sizeof(buf))) > 0) {
+        for (long at = 0; at < n;) {
+            const struct entry *e = (const void *)(buf + at);
+            if (strcmp(e->name, ".") != 0 && strcmp(e->name, "..") != 0)
+                each(ctx, e->name);
+            at += e->reclen;
+        }
+    }
+    close(fd);
+    return n < 0 ? why_errno(path) : OK;
 }
 
 /* ---- locks -------------------------------------------------------------- */

@@ -54,8 +54,7 @@ int port_recv(int handle, struct span buf)
     return why_errno("read");
 }
 
-/* Writing where nobody reads is an error code here, never a signal. */
-static void ignore_sigpipe(void)
+void handle_ignore_sigpipe(void)
 {
     static bool done;
     if (!done)
@@ -69,7 +68,7 @@ int port_send(int handle, struct view buf)
     ssize_t n;
     if (len == 0)
         return 0;
-    ignore_sigpipe();
+    handle_ignore_sigpipe();
     n = write(handle, buf.ptr, len);
     if (n >= 0)
         return (int)n;

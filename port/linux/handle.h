@@ -15,6 +15,9 @@ int handle_lift(int fd);
  * -1 and errno on failure. */
 int handle_control(int handle, unsigned long request, void *arg);
 
+/* Writing where nobody reads is an error code from now on, never a signal. */
+void handle_ignore_sigpipe(void);
+
 /* Give this process as many handles as the system allows it. */
 void handle_raise_limit(void);
 /* In a child: the limit that this program was started with. */

@@ -10,36 +10,6 @@
 #include "base/text.h"
 #include "slurp.h"
 
-/* ---- folders, without the allocation of opendir ------------------------- */
-
-/* linux_dirent64 of getdents64(2). */
-struct entry {
-    uint64_t ino;
-    int64_t off;
-    uint16_t reclen;
-    uint8_t type;
-    char name[];
-};
-
-typedef void entry_fn(void *ctx, const char *name);
-
-static void walk(const char *folder, entry_fn *fn, void *ctx)
-{
-    _Alignas(8) uint8_t buf[8192];
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    long n;
-    if (fd < 0)
-        return;
-    while ((n = syscall(SYS_getdents64, fd, buf, sizeof(buf))) > 0) {
-        for (long at = 0; at < n;) {
-            const struct entry *e = (const void *)(buf + at);
-            fn(ctx, e->name);
-            at += e->reclen;
-        }
-    }
-    close(fd);
-}
-
 /* ---- processor ---------------------------------------------------------- */
 
 struct ticks {
@@ -146,7 +116,7 @@ static void read_supply(void *ctx, const char *name)
 static void read_power(struct port_metrics *out)
 {
     out->battery_level = -1;
-    walk("/sys/class/power_supply", read_supply, out);
+    (void)port_folder_list("/sys/class/power_supply", read_supply, out);
     if (out->battery_level < 0)
         out->on_ac_power = true; /* whatever runs without one is fed */
 }
@@ -161,7 +131,7 @@ void port_metrics(const char *disk_path, struct port_metrics *out)
     out->memory_total = m.total;
     out->memory_free = m.available;
     read_disk(disk_path, out);
-    walk("/proc", count_process, &out->process_count);
+    (void)port_folder_list("/proc", count_process, &out->process_count);
     read_power(out);
     if (sysinfo(&si) == 0)
         out->uptime_seconds = (uint64_t)si.uptime;

@@ -1,4 +1,4 @@
-/* A command on three pipes; see port_pipe_spawn. Only our ends are
+/* A command on three pipes, and this program itself; see port_pipe_spawn. Only our ends are
  * non-blocking: programs do not expect that of their standard streams. */
 #include <fcntl.h>
 #include <unistd.h>
@@ -46,6 +46,16 @@ static int start(const struct port_spawn *what, int pairs[3][2])
     for (int i = 0; pid > 0 && i < 3; i++)
         close(io.std[i]);
     return pid;
+}
+
+int port_self_spawn(const struct port_spawn *what, int conn)
+{
+    int null = handle_lift(open("/dev/null", O_RDWR | O_CLOEXEC));
+    struct spawn_io io = {.std = {conn, null, null},
+                          .program = "/proc/self/exe"};
+    int pid = null < 0 ? why_errno("/dev/null") : spawn_start(what, &io);
+    port_close(null);
+    return pid < 0 ? pid : OK;
 }
 
 int port_pipe_spawn(const struct port_spawn *what, struct port_child *out)

@@ -80,7 +80,7 @@ static int start(const struct port_spawn *what, int master, uint16_t rows,
     set_utf8(slave);
     rc = port_tty_resize(master, rows, cols);
     if (rc == OK) {
-        struct spawn_io io = {{slave, slave, slave}, true};
+        struct spawn_io io = {.std = {slave, slave, slave}, .is_tty = true};
         rc = spawn_start(what, &io);
     }
     close(slave);

@@ -165,13 +165,17 @@ static int start_in(const struct port_spawn *what, struct order o)
 {
     char program[PATH_BYTES], name[64];
     const char *copy[LOGIN_ARGS_MAX + 1];
-    int rc =
-        program_find(what->argv[0], o.env, o.cwd, program, sizeof(program));
+    int rc = OK;
+    o.program = o.io->program;
+    if (o.program == NULL) {
+        rc =
+            program_find(what->argv[0], o.env, o.cwd, program, sizeof(program));
+        o.program = program;
+    }
     if (rc == OK && what->login)
         rc = login_argv(what->argv, copy, name, sizeof(name));
     if (rc != OK)
         return rc;
-    o.program = program;
     o.argv = what->login ? copy : what->argv;
     return start(&o);
 }

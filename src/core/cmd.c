@@ -154,6 +154,8 @@ static void list_verbs(const struct cmd_env *env)
     text_str(&t, "usage: cmdop VERB [...]\n\n");
     for (const struct cmd *const *c = env->table; *c != NULL; c++) {
         size_t from = t.len;
+        if ((*c)->summary == NULL)
+            continue;
         text_join(&t, "  ", (*c)->name, NULL);
         text_pad(&t, from, 14);
         text_join(&t, (*c)->summary, "\n", NULL);

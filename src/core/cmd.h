@@ -29,7 +29,7 @@ struct cmd_env {
 
 struct cmd {
     const char *name;
-    const char *summary; /* one line in the list of verbs */
+    const char *summary; /* one line in the list of verbs; NULL: not there */
     const char *help;    /* one screen, with an example */
     /* argv[0] is the verb; returns the exit status. */
     int (*run)(const struct cmd_env *env, int argc, char **argv);

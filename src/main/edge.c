@@ -1,6 +1,7 @@
 /* The program of the edge profile: agent and tool, no relay. */
 #include "agent/verbs.h"
 #include "cli/verbs.h"
+#include "keeper/keeper.h"
 
 static int no_relay(const struct cmd_env *env, int argc, char **argv)
 {
@@ -17,8 +18,9 @@ static const struct cmd server_cmd = {"server", "not in this build",
                                       "this build holds no relay\n", no_relay};
 
 static const struct cmd *const table[] = {
-    &join_cmd,   &agent_cmd,   &start_cmd, &stop_cmd,   &restart_cmd,
-    &status_cmd, &connect_cmd, &exec_cmd,  &server_cmd, NULL,
+    &join_cmd,    &agent_cmd,  &start_cmd,   &stop_cmd,
+    &restart_cmd, &status_cmd, &connect_cmd, &exec_cmd,
+    &server_cmd,  &keeper_cmd, NULL,
 };
 
 int main(int argc, char **argv)

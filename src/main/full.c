@@ -1,11 +1,12 @@
 /* The program of the full profile: relay, agent and tool. */
 #include "agent/verbs.h"
 #include "cli/verbs.h"
+#include "keeper/keeper.h"
 #include "relay/verbs.h"
 
 static const struct cmd *const table[] = {
-    &server_cmd,  &join_cmd,   &agent_cmd,   &start_cmd, &stop_cmd,
-    &restart_cmd, &status_cmd, &connect_cmd, &exec_cmd,  NULL,
+    &server_cmd, &join_cmd,    &agent_cmd, &start_cmd,  &stop_cmd, &restart_cmd,
+    &status_cmd, &connect_cmd, &exec_cmd,  &keeper_cmd, NULL,
 };
 
 int main(int argc, char **argv)

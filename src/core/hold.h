@@ -1,0 +1,168 @@
+/*
+ * A child and its output, held by a keeper: a small process that owns them
+ * while agents come and go. Both see one block of shared memory, and both
+ * hold the same handles; one of them at a time moves bytes.
+ *
+ *              agent, or the keeper when there is none
+ *     child --move--> buffer --recv--> ring in the block     (hold_take)
+ *     child <--move-- buffer <--send-- bytes of an operator  (hold_put, _feed)
+ *
+ * A process may be killed between any two instructions, and no byte may be
+ * lost or doubled by that. So nothing goes directly: a move into or out of a
+ * buffer is one step of the system, the buffers outlive whoever moves, and
+ * what is about to be taken from one (or put into one) is written down first.
+ * How much still waits in the buffer then tells whether it happened, and
+ * hold_settle sets the counters right. docs/decisions/0008 tells why.
+ *
+ * The block's layout is a contract between versions: an agent adopts keepers
+ * that an older one started. Fields are added at the end of HOLD_HEAD, with
+ * a raised HOLD_VERSION, and never move.
+ */
+#ifndef CORE_HOLD_H
+#define CORE_HOLD_H
+
+#include "base/ring.h"
+#include "port/port.h"
+
+#define HOLD_MAGIC   0x63646f70 /* "cdop" */
+#define HOLD_VERSION 1
+#define HOLD_STREAMS 2
+#define HOLD_HEAD    4096 /* bytes before the rings */
+#define HOLD_RECORD  3072 /* of them for whoever started the child */
+#define HOLD_ID_CAP  33   /* 32 hex digits and the end */
+
+/* One stream from the child. While `taking` is not 0, that many bytes were
+ * in the buffer, and those that are gone from it lie at `mark`. */
+struct hold_out {
+    uint64_t head, tail; /* of the ring */
+    uint64_t mark;
+    uint32_t taking;
+    uint32_t spare;
+};
+
+/* While `loading` is not 0, so many bytes go into a buffer that holds
+ * `before`; they count from `base` in the counter at byte `counter` of the
+ * block. */
+struct hold_in {
+    uint64_t base;
+    uint32_t counter;
+    uint32_t before;
+    uint32_t loading;
+    uint32_t spare;
+};
+
+struct hold_block {
+    uint32_t magic, version;
+    uint32_t ring_bytes; /* of each stream, a power of two */
+    uint32_t streams;    /* 1: a terminal, 2: stdout and stderr */
+    uint32_t pid;
+    uint32_t exited; /* then: */
+    uint32_t status, signal;
+    struct hold_in in;
+    struct hold_out out[HOLD_STREAMS];
+    uint64_t started_ms; /* wall clock */
+    uint64_t ended_ms;
+    _Alignas(64) uint8_t record[HOLD_RECORD];
+};
+
+/* One process's view of it. */
+struct hold {
+    struct hold_block *block; /* NULL: none */
+    struct span memory;
+    int block_handle;
+    int conn;     /* between agent and keeper */
+    int child_in; /* -1: closed */
+    int child_out[HOLD_STREAMS];
+    int in[2]; /* the buffers: out at [0], in at [1] */
+    int out[HOLD_STREAMS][2];
+    uint32_t queued; /* bytes in the buffers */
+    uint32_t waiting[HOLD_STREAMS];
+    struct ring ring[HOLD_STREAMS];
+};
+
+/* ---- bytes ------------------------------------------------------------------ */
+
+/* Counters and handles as they are after whoever moved bytes before us is
+ * gone. Do it first. */
+void hold_settle(struct hold *h);
+
+/*
+ * Take output into the ring: the count, 0 for "nothing now" (or a full ring),
+ * ERR_CLOSED at the end of the stream, another code. With `drop`, the oldest
+ * bytes make room; at most `max` then.
+ */
+int hold_take(struct hold *h, uint32_t stream, bool drop, uint32_t max);
+/* Bytes below `upto` need not be held any longer. */
+void hold_consume(struct hold *h, uint32_t stream, uint64_t upto);
+/* Close our handle of a stream, after its end. */
+void hold_close_out(struct hold *h, uint32_t stream);
+
+/*
+ * Put typed bytes into the child's queue: returns how many went in, 0 when it
+ * is full, or a code. They count in `*counter`, which lies in the block, in
+ * the same step. A killed agent's bytes are in the queue and counted, or
+ * neither.
+ */
+int hold_put(struct hold *h, uint64_t *counter, struct view bytes);
+/* From the queue into the child, as far as it takes them: OK, or the code
+ * with which it failed. */
+int hold_feed(struct hold *h);
+/* Bytes wait for the child to become writable. */
+bool hold_feeds(const struct hold *h);
+/* Close our handle of the child's input. */
+void hold_close_in(struct hold *h);
+
+/* ---- agent and keeper ------------------------------------------------------- */
+
+enum hold_op {
+    HOLD_HELLO = 1, /* keeper: the child runs (err OK), with all handles; or
+                       why it does not, and a text */
+    HOLD_EXITED,    /* keeper: the block tells how */
+    HOLD_SIGNAL,    /* agent: send the signal that `text` names */
+    HOLD_END_INPUT, /* agent: no more bytes come; close it after the queue */
+    HOLD_HANG_UP,   /* agent: close the child's terminal and pipes */
+    HOLD_RELEASE,   /* agent: nobody wants to know any more; end */
+};
+
+/* Of this size always. */
+struct hold_message {
+    uint8_t op;
+    uint8_t version;
+    int16_t err;
+    char text[60];
+};
+
+/* Best effort: a keeper that is gone shows by its connection. */
+void hold_send(int conn, enum hold_op op, int err, const char *text);
+
+/* How a child is started. */
+struct hold_start {
+    const char
+        *program;       /* argv[0] of this program, for the list of processes */
+    const char *folder; /* where keepers can be found */
+    const char *id;     /* and the name there */
+    struct port_spawn what;
+    uint32_t ring_bytes;
+    bool tty;
+    uint16_t rows, cols; /* with tty */
+};
+
+/* Start a keeper. It answers HELLO on h->conn, and hold_hello takes it. OK, or
+ * why it did not start. */
+int hold_start(struct hold *h, const struct hold_start *s);
+/* Ask a keeper that is there: it answers HELLO as well. */
+int hold_adopt(struct hold *h, const char *folder, const char *id);
+/*
+ * Something came from the keeper: its message in *m and 1; 0 for nothing;
+ * ERR_CLOSED when it is gone; ERR_PROTO. A HELLO without an error leaves `h`
+ * ready to use, settled.
+ */
+int hold_recv(struct hold *h, struct hold_message *m);
+/* Let go of everything; the keeper goes on without us unless it was told. */
+void hold_drop(struct hold *h);
+
+/* The keeper's side: block and buffers of a new child. */
+int hold_new(struct hold *h, uint32_t streams, uint32_t ring_bytes);
+int hold_send_hello(const struct hold *h, int conn);
+
+#endif
