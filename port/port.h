@@ -211,9 +211,7 @@ void port_shared_unmap(struct span mem);
 
 /* A place where bytes wait in order and survive the process that put them
  * there, as long as anybody has it open: bytes go in at ends[1] and come out
- * at ends[0]. Up to PORT_BUFFER_ATOMIC bytes go in as a whole or not at all;
- * 64 KiB fit. */
-#define PORT_BUFFER_ATOMIC 4096
+ * at ends[0]. About 64 KiB fit. */
 int port_buffer_open(int ends[2]);
 /* How many bytes wait. Only exact while nobody else uses the buffer. */
 int port_buffer_held(int end);

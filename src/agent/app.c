@@ -18,6 +18,7 @@
 #define ROWS_MAX           512
 #define TIMERS_MAX         256
 #define DIAL_MS            15000
+#define FIND_MS            2000                  /* for keepers that hang */
 #define RETRY_AFTER_MAX_MS (10 * BACKOFF_MAX_MS) /* whatever a relay asks */
 /* More than this between our clock and the relay's is worth a word. */
 #define CLOCK_TOLERANCE_MS 120000
@@ -111,6 +112,13 @@ static void on_relay_open(void *ctx, const msg_open *open, struct view params)
     offer_channel(app, &app->relay.link.mux, open, params);
 }
 
+static void on_relay_gone(void *ctx, uint32_t number, const msg_close *end)
+{
+    struct app *app = ctx;
+    (void)end;
+    offer_gone(app, &app->relay.link.mux, number);
+}
+
 static void on_relay_wake(void *ctx)
 {
     struct app *app = ctx;
@@ -122,6 +130,7 @@ static const struct link_ops relay_ops = {
     .refused = on_refused,
     .drain = on_drain,
     .open = on_relay_open,
+    .gone = on_relay_gone,
     .wake = on_relay_wake,
 };
 
@@ -129,6 +138,7 @@ static void on_relay_over(void *ctx, const char *why)
 {
     struct app *app = ctx;
     app->connected = false;
+    offer_lost(app, &app->relay.link.mux);
     loop_disarm(&app->loop, app->beat);
     if (app->leaving)
         return;
@@ -167,19 +177,18 @@ static void dial_again(void *ctx, uint64_t now_ms)
 
 /* ---- signals --------------------------------------------------------------------------- */
 
-static void reap_children(struct app *app)
+/* Keepers, whose connections tell all there is to know. */
+static void reap_children(void)
 {
-    int status, signal, pid;
-    while ((pid = port_child_reap(&status, &signal)) > 0)
-        if (!session_child(&app->sessions, pid, status, signal))
-            (void)exec_child(&app->jobs, pid, status, signal);
+    int status, signal;
+    while (port_child_reap(&status, &signal) > 0)
+        continue;
 }
 
 static void leave(struct app *app)
 {
     app->leaving = true;
     log_info("agent.stop", NULL);
-    sessions_hangup(&app->sessions);
     dial_cancel(&app->dial);
     peer_end(&app->relay);
 }
@@ -192,7 +201,7 @@ static void on_signal(void *ctx, uint8_t ready)
     while ((sig = port_signal_take()) != PORT_SIG_NONE) {
         switch (sig) {
         case PORT_SIG_TERM: leave(app); break;
-        case PORT_SIG_CHILD: reap_children(app); break;
+        case PORT_SIG_CHILD: reap_children(); break;
         case PORT_SIG_RELOAD:
         case PORT_SIG_RESIZE:
         case PORT_SIG_CONT:
@@ -205,13 +214,14 @@ static void on_signal(void *ctx, uint8_t ready)
 
 size_t app_bytes(void)
 {
-    return (size_t)SESSIONS_MAX * (SESSION_RING + 512 * 1024) +
-           (size_t)JOBS_MAX * (3 * WINDOW_BULK + 8192) +
+    return (size_t)SESSIONS_MAX *
+               (sizeof(struct session) + 5 * sizeof(struct attachment)) +
+           (size_t)JOBS_MAX * (WINDOW_BULK + sizeof(struct job)) +
            (LOCAL_MAX + 1) * PEER_CARVE_BYTES + RPC_MAX * (RPC_RING + 4096) +
            1024 * 1024;
 }
 
-static void carve(struct app *app)
+static int carve(struct app *app)
 {
     struct arena *a = &app->arena;
     struct link_mem mem;
@@ -225,9 +235,13 @@ static void carve(struct app *app)
     app->beat = loop_timer_add(&app->loop, beat, app);
     (void)dial_init(&app->dial, &app->loop);
     rpcs_init(&app->rpcs, a, RPC_MAX);
-    sessions_init(&app->sessions, a, &app->loop, app->file.name);
-    jobs_init(&app->jobs, a, &app->loop, app->file.machine_id, app->file.name);
+    int err = sessions_init(&app->sessions, a, &app->loop, app->file.name,
+                            app->paths.state);
+    if (err == OK)
+        err = jobs_init(&app->jobs, a, &app->loop, app->file.machine_id,
+                        app->file.name, app->paths.state);
     arena_seal(a);
+    return err;
 }
 
 int app_init(struct app *app, struct span memory, const char *version,
@@ -240,7 +254,11 @@ int app_init(struct app *app, struct span memory, const char *version,
         text_str(why, "not enough memory to start");
         return ERR_LIMIT;
     }
-    carve(app);
+    if (carve(app) != OK) {
+        text_join(why, "the folder's name is too long: ", app->paths.state,
+                  NULL);
+        return ERR_RANGE;
+    }
     facts_hello(&app->hello, cmdop_agent_v1_Role_ROLE_MACHINE, version);
     facts_machine(&app->hello);
     app->credential = (struct link_credential){.hello = &app->hello,
@@ -256,9 +274,23 @@ int app_init(struct app *app, struct span memory, const char *version,
     return row < 0 ? row : local_listen(app, why);
 }
 
+/* Nobody may ask for a session before we know which there are. */
+static void find_keepers(struct app *app)
+{
+    uint64_t until = port_now_ms() + FIND_MS;
+    sessions_adopt(&app->sessions);
+    while (sessions_adopting(&app->sessions) && port_now_ms() < until) {
+        loop_arm(&app->loop, app->beat, until); /* wakes us, no more */
+        if (loop_turn(&app->loop) != OK)
+            port_fatal(port_why());
+    }
+    loop_disarm(&app->loop, app->beat);
+}
+
 void app_run(struct app *app)
 {
     log_info("agent.start", app->file.name);
+    find_keepers(app);
     dial_again(app, 0);
     while (!app->leaving || peer_busy(&app->relay)) {
         if (loop_turn(&app->loop) != OK)

@@ -53,6 +53,13 @@ static void local_open(void *ctx, const msg_open *open, struct view params)
     offer_channel(l->app, &l->peer.link.mux, &stamped, params);
 }
 
+static void local_gone(void *ctx, uint32_t number, const msg_close *end)
+{
+    struct local *l = ctx;
+    (void)end;
+    offer_gone(l->app, &l->peer.link.mux, number);
+}
+
 static void local_wake(void *ctx)
 {
     struct local *l = ctx;
@@ -63,12 +70,14 @@ static const struct link_ops local_ops = {
     .hello = local_hello,
     .judge = local_judge,
     .open = local_open,
+    .gone = local_gone,
     .wake = local_wake,
 };
 
 static void on_local_over(void *ctx, const char *why)
 {
     struct local *l = ctx;
+    offer_lost(l->app, &l->peer.link.mux);
     if (why[0] != '\0')
         log_debug("local.lost", why);
     listener_resume(&l->app->listener);

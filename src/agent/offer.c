@@ -63,3 +63,14 @@ void offer_channel(struct app *app, struct mux *m, const msg_open *open,
                      "this agent does not offer that kind of channel",
                      "update cmdop on the machine");
 }
+
+void offer_gone(struct app *app, const struct mux *m, uint32_t number)
+{
+    sessions_gone(&app->sessions, m, number);
+    jobs_gone(&app->jobs, m, number);
+}
+
+void offer_lost(struct app *app, const struct mux *m)
+{
+    offer_gone(app, m, 0);
+}

@@ -4,46 +4,81 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "core/paths.h"
 #include "core/request.h"
 
-#define RING_BYTES  WINDOW_BULK
-#define JOB_RINGS   (1 + CHAN_STREAMS) /* stdin, stdout, stderr */
-#define READ_ROUNDS 4                  /* reads per stream and turn */
-#define GRACE_MS    5000               /* between TERM and KILL */
+#define RING_BYTES   WINDOW_BULK
+#define READ_ROUNDS  4          /* reads per stream and turn */
+#define GRACE_MS     5000       /* between TERM and KILL */
+#define RECORD_MAGIC 0x6a6f6273 /* "jobs" */
 
-void jobs_init(struct jobs *j, struct arena *a, struct loop *loop,
-               const char *machine_id, const char *machine_name)
+static void on_ready(void *ctx, int err, const char *why);
+
+/* What the block keeps for the next agent. */
+struct job_record {
+    uint32_t magic; /* written last */
+    uint32_t spare;
+    uint64_t taken; /* bytes of input that were put into the queue */
+};
+
+int jobs_init(struct jobs *j, struct arena *a, struct loop *loop,
+              const char *machine_id, const char *machine_name,
+              const char *folder)
 {
     *j = (struct jobs){
         .loop = loop, .machine_id = machine_id, .machine_name = machine_name};
     j->slots = arena_carve(a, JOBS_MAX * sizeof(*j->slots), 64);
-    j->rings = arena_carve(a, (size_t)JOBS_MAX * JOB_RINGS * RING_BYTES, 4096);
+    j->inputs = arena_carve(a, (size_t)JOBS_MAX * RING_BYTES, 4096);
+    return paths_join(j->folder, folder, "jobs");
 }
 
-static size_t ring_place(const struct job *t)
+static struct span input_of(const struct job *t)
 {
-    return (size_t)(t - t->owner->slots) * JOB_RINGS * RING_BYTES;
+    return (struct span){t->owner->inputs +
+                             (size_t)(t - t->owner->slots) * RING_BYTES,
+                         RING_BYTES};
+}
+
+static struct ring *ring_of(struct job *t, uint32_t stream)
+{
+    return &t->child.hold.ring[stream];
+}
+
+static struct hold_block *block_of(const struct job *t)
+{
+    return t->child.hold.block;
+}
+
+static struct job_record *record_of(const struct job *t)
+{
+    return (struct job_record *)(void *)block_of(t)->record;
 }
 
 /* ---- how it ended -------------------------------------------------------------- */
 
 static msg_close result(const struct job *t)
 {
+    const struct hold_block *b = block_of(t);
     msg_close end = {.which_result = cmdop_agent_v1_Close_exit_status_tag,
-                     .result.exit_status = (uint32_t)t->status};
+                     .result.exit_status = b->status};
     if (t->timed_out)
         end = chan_failure(cmdop_agent_v1_Code_CODE_TIMEOUT,
                            "the command took longer than allowed and was "
                            "ended",
                            "give it more time with --timeout");
+    else if (!b->exited)
+        end = chan_failure(cmdop_agent_v1_Code_CODE_INTERNAL,
+                           "the process that held the command was killed, and "
+                           "its end is not known",
+                           "look on the machine what it has done");
     else if (t->broken)
         end = chan_failure(cmdop_agent_v1_Code_CODE_INTERNAL,
                            "the output of the command could not be read to "
                            "its end",
                            "run it again, with its output in a file");
-    else if (t->signal != 0) {
+    else if (b->signal != 0) {
         end.which_result = cmdop_agent_v1_Close_signal_tag;
-        end.result.signal = (uint32_t)t->signal;
+        end.result.signal = b->signal;
     }
     end.duration_ms = (port_now_us() - t->started_us) / 1000;
     return end;
@@ -61,22 +96,26 @@ static void watch_out(struct job *t, uint32_t stream)
 {
     if (t->out_row[stream] < 0)
         return;
-    bool room = ring_room(&t->out[stream]) > 0;
+    bool room = ring_room(ring_of(t, stream)) > 0;
     loop_want(t->owner->loop, t->out_row[stream], room ? PORT_READ : 0);
 }
 
-static void drop_row(struct job *t, int *row, int *handle)
+static void drop_row(struct job *t, int *row)
 {
     if (*row >= 0)
         loop_remove(t->owner->loop, *row);
-    if (*handle >= 0)
-        port_close(*handle);
-    *row = *handle = -1;
+    *row = -1;
 }
 
 static void close_out(struct job *t, uint32_t stream)
 {
-    drop_row(t, &t->out_row[stream], &t->out_fd[stream]);
+    drop_row(t, &t->out_row[stream]);
+    hold_close_out(&t->child.hold, stream);
+}
+
+static bool is_open(const struct job *t, uint32_t stream)
+{
+    return t->child.hold.child_out[stream] >= 0;
 }
 
 static void fail_out(struct job *t, int err)
@@ -92,19 +131,16 @@ static void fail_out(struct job *t, int err)
  * say: an empty pipe is then its end, whoever else may still hold it. */
 static void read_out(struct job *t, uint32_t stream)
 {
-    struct ring *ring = &t->out[stream];
-    for (int i = 0; t->out_fd[stream] >= 0 && ring_room(ring) > 0; i++) {
+    struct ring *ring = ring_of(t, stream);
+    for (int i = 0; is_open(t, stream) && ring_room(ring) > 0; i++) {
         if (i >= READ_ROUNDS && !t->exited)
             return;
-        struct span room = ring_space(ring);
-        int n = port_recv(t->out_fd[stream], room);
-        if (n > 0)
-            ring_commit(ring, (uint32_t)n);
+        int n = hold_take(&t->child.hold, stream, false, RING_BYTES);
         if (n < 0)
             fail_out(t, n);
         if (n < 0 || (n == 0 && t->exited))
             close_out(t, stream);
-        if (n <= 0 || ((size_t)n < room.len && !t->exited))
+        if (n <= 0)
             return;
     }
 }
@@ -113,7 +149,7 @@ static void turn_out(struct job *t, uint32_t stream)
 {
     read_out(t, stream);
     watch_out(t, stream);
-    if (t->exited || ring_len(&t->out[stream]) > 0)
+    if (t->exited || ring_len(ring_of(t, stream)) > 0)
         chan_wake(&t->chan);
 }
 
@@ -129,34 +165,60 @@ static void on_stderr(void *ctx, uint8_t ready)
     turn_out(ctx, 1);
 }
 
+static bool in_waits(const struct job *t)
+{
+    return ring_len(&t->in) > 0 || hold_feeds(&t->child.hold);
+}
+
 static void watch_in(struct job *t)
 {
     if (t->in_row >= 0)
-        loop_want(t->owner->loop, t->in_row,
-                  sink_waits(&t->in) ? PORT_WRITE : 0);
+        loop_want(t->owner->loop, t->in_row, in_waits(t) ? PORT_WRITE : 0);
 }
 
 static void close_in(struct job *t)
 {
-    sink_stop(&t->in, ERR_CLOSED);
-    drop_row(t, &t->in_row, &t->in.handle);
+    drop_row(t, &t->in_row);
+    ring_consume(&t->in, t->in.tail);
+    if (!t->in_over)
+        held_end_input(&t->child);
+    t->in_over = true;
+}
+
+/* From the ring into the queue, from the queue into the command. */
+static int pump_in(struct job *t)
+{
+    struct hold *h = &t->child.hold;
+    for (;;) {
+        uint64_t at = t->in.head;
+        while (ring_len(&t->in) > 0) {
+            int n = hold_put(h, &record_of(t)->taken, ring_at(&t->in, at));
+            if (n < 0)
+                return n;
+            if (n == 0)
+                break;
+            ring_consume(&t->in, at += (uint64_t)n);
+        }
+        int err = hold_feed(h);
+        if (err != OK || ring_len(&t->in) == 0 || h->queued > 0)
+            return err;
+    }
 }
 
 static void settle_in(struct job *t)
 {
-    uint64_t done = sink_done(&t->in);
-    if (sink_over(&t->in))
+    int err = t->in_over ? OK : pump_in(t);
+    if (err != OK || (t->in_fin && !in_waits(t)))
         close_in(t);
     watch_in(t);
-    chan_used(&t->chan, 0, done, done);
+    chan_used(&t->chan, 0, t->in.head, t->in.head);
 }
 
 static void on_stdin(void *ctx, uint8_t ready)
 {
     struct job *t = ctx;
     if ((ready & PORT_HANGUP) != 0)
-        sink_stop(&t->in, ERR_CLOSED);
-    sink_flush(&t->in);
+        close_in(t);
     settle_in(t);
 }
 
@@ -165,11 +227,11 @@ static void on_stdin(void *ctx, uint8_t ready)
 static void release(struct job *t)
 {
     loop_timer_remove(t->owner->loop, t->deadline);
-    close_in(t);
+    drop_row(t, &t->in_row);
     for (uint32_t i = 0; i < CHAN_STREAMS; i++)
         close_out(t, i);
-    port_memory_release(
-        (struct span){t->owner->rings + ring_place(t), JOB_RINGS * RING_BYTES});
+    held_release(&t->child);
+    port_memory_release(input_of(t));
     t->used = false;
     t->owner->count--;
 }
@@ -180,32 +242,28 @@ static void release_if_over(struct job *t)
         release(t);
 }
 
-bool exec_child(struct jobs *j, int pid, int status, int signal)
+static void on_exited(void *ctx)
 {
-    for (uint32_t i = 0; i < JOBS_MAX; i++) {
-        struct job *t = &j->slots[i];
-        if (!t->used || t->exited || t->child.pid != pid)
-            continue;
-        t->exited = true;
-        t->status = status;
-        t->signal = signal;
-        loop_disarm(j->loop, t->deadline);
-        close_in(t);
-        tell_end(t);
-        for (uint32_t s = 0; s < CHAN_STREAMS; s++)
-            turn_out(t, s);
-        release_if_over(t);
-        return true;
-    }
-    return false;
+    struct job *t = ctx;
+    if (t->exited)
+        return;
+    t->exited = true;
+    loop_disarm(t->owner->loop, t->deadline);
+    close_in(t);
+    tell_end(t);
+    for (uint32_t s = 0; s < CHAN_STREAMS; s++)
+        turn_out(t, s);
+    release_if_over(t);
 }
+
+static const struct held_ops held_ops = {on_ready, on_exited, on_exited};
 
 static void end_child(struct job *t)
 {
     if (t->exited)
         return;
     t->ending = true;
-    (void)port_child_signal(t->child.pid, "TERM");
+    held_signal(&t->child, "TERM");
     loop_arm(t->owner->loop, t->deadline, loop_now(t->owner->loop) + GRACE_MS);
 }
 
@@ -214,7 +272,7 @@ static void on_deadline(void *ctx, uint64_t now_ms)
     struct job *t = ctx;
     (void)now_ms;
     if (t->ending) {
-        (void)port_child_signal(t->child.pid, "KILL");
+        held_signal(&t->child, "KILL");
         return;
     }
     t->timed_out = true;
@@ -228,10 +286,11 @@ static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
 {
     struct job *t = ctx;
     (void)off;
-    if (stream != 0 || sink_put(&t->in, bytes) != OK)
+    if (stream != 0 || (!t->in_over && ring_write(&t->in, bytes) != OK))
         return ERR_PROTO;
-    if (fin)
-        sink_fin(&t->in);
+    if (t->in_over) /* the command reads no more */
+        t->in.head = t->in.tail += bytes.len;
+    t->in_fin = t->in_fin || fin;
     settle_in(t);
     return OK;
 }
@@ -240,7 +299,7 @@ static void on_event(void *ctx, const msg_event *event)
 {
     struct job *t = ctx;
     if (event->which_what == cmdop_agent_v1_Event_signal_tag && !t->exited)
-        (void)port_child_signal(t->child.pid, event->what.signal.name);
+        held_signal(&t->child, event->what.signal.name);
 }
 
 static void on_closed(void *ctx, const msg_close *end)
@@ -250,6 +309,7 @@ static void on_closed(void *ctx, const msg_close *end)
     close_in(t);
     for (uint32_t i = 0; i < CHAN_STREAMS; i++)
         close_out(t, i);
+    held_hang_up(&t->child);
     end_child(t);
     release_if_over(t);
 }
@@ -262,17 +322,17 @@ static void on_ended(void *ctx)
 static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
 {
     struct job *t = ctx;
-    struct ring *ring = &t->out[stream];
+    struct ring *ring = ring_of(t, stream);
     struct view v = ring_at(ring, *off);
     /* The end goes out with the exit status: one message less to wake for. */
-    *fin = t->exited && t->out_fd[stream] < 0 && *off + v.len == ring->tail;
+    *fin = t->exited && !is_open(t, stream) && *off + v.len == ring->tail;
     return v;
 }
 
 static void on_sent(void *ctx, uint32_t stream, uint64_t upto)
 {
     struct job *t = ctx;
-    ring_consume(&t->out[stream], upto);
+    hold_consume(&t->child.hold, stream, upto);
     if (t->exited)
         read_out(t, stream); /* nobody will wake us for an empty pipe */
     watch_out(t, stream);
@@ -289,68 +349,87 @@ static const struct chan_ops ops = {
 
 /* ---- opening ------------------------------------------------------------------------- */
 
-static struct job *free_slot(struct jobs *j)
-{
-    for (uint32_t i = 0; i < JOBS_MAX; i++)
-        if (!j->slots[i].used)
-            return &j->slots[i];
-    return NULL;
-}
-
 static int spawn(struct job *t, struct request *r, const msg_exec_open *p,
                  const char *who)
 {
+    uint8_t raw[16];
+    char id[HOLD_ID_CAP];
+    struct text text;
     struct environ_facts facts = {.machine = t->owner->machine_name,
                                   .who = who};
     if (r->argv.count == 0)
         return ERR_NOT_FOUND;
     if (environ_build(&r->environ, &facts, &r->env) != OK)
         return ERR_TOO_BIG;
-    struct port_spawn what = {.argv = r->argv.list,
-                              .env = r->environ.list,
-                              .cwd = p->cwd[0] != '\0' ? p->cwd : NULL};
-    return port_pipe_spawn(&what, &t->child);
+    port_entropy(SPAN_ARRAY(raw));
+    TEXT_OF(&text, id);
+    text_hex(&text, VIEW_ARRAY(raw));
+    struct hold_start how = {
+        .folder = t->owner->folder,
+        .id = id,
+        .what = {.argv = r->argv.list,
+                 .env = r->environ.list,
+                 .cwd = p->cwd[0] != '\0' ? p->cwd : NULL},
+        .ring_bytes = RING_BYTES,
+    };
+    return held_start(&t->child, t->owner->loop, &held_ops, t, &how);
 }
 
-static void begin(struct job *t, const msg_exec_open *p)
+static int watch_child(struct job *t)
 {
     struct loop *loop = t->owner->loop;
-    uint8_t *rings = t->owner->rings + ring_place(t);
-    sink_init(&t->in, (struct span){rings, RING_BYTES}, t->child.in, 0);
-    for (uint32_t i = 0; i < CHAN_STREAMS; i++)
-        ring_init(&t->out[i],
-                  (struct span){rings + (i + 1) * RING_BYTES, RING_BYTES}, 0);
-    t->deadline = loop_timer_add(loop, on_deadline, t);
-    t->out_fd[0] = t->child.out;
-    t->out_fd[1] = t->child.err;
-    t->in_row = loop_add(loop, t->child.in, 0, on_stdin, t);
-    t->out_row[0] = loop_add(loop, t->child.out, PORT_READ, on_stdout, t);
-    t->out_row[1] = loop_add(loop, t->child.err, PORT_READ, on_stderr, t);
-    t->started_us = port_now_us();
-    t->exited = t->ending = t->timed_out = t->broken = false;
-    t->status = t->signal = 0;
-    t->used = true;
-    t->owner->count++;
-    if (p->timeout_ms > 0)
-        loop_arm(loop, t->deadline, loop_now(loop) + p->timeout_ms);
+    const struct hold *h = &t->child.hold;
+    t->in_row = loop_add(loop, h->child_in, 0, on_stdin, t);
+    t->out_row[0] = loop_add(loop, h->child_out[0], PORT_READ, on_stdout, t);
+    t->out_row[1] = loop_add(loop, h->child_out[1], PORT_READ, on_stderr, t);
+    return t->in_row >= 0 && t->out_row[0] >= 0 && t->out_row[1] >= 0
+               ? OK
+               : ERR_LIMIT;
 }
 
-static void accept_job(struct job *t, struct mux *m, const msg_open *open)
+static int accept_job(struct job *t)
 {
     msg_accept accept = cmdop_agent_v1_Accept_init_zero;
-    msg_exec_accept info = {.pid = (uint32_t)t->child.pid};
+    msg_exec_accept info = {.pid = block_of(t)->pid};
     STR_COPY(info.machine_id, t->owner->machine_id);
     port_hostname(info.hostname, sizeof(info.hostname));
     accept.params.size =
         (pb_size_t)msg_encode_plain(SPAN_ARRAY(accept.params.bytes),
                                     cmdop_agent_v1_ExecAccept_fields, &info);
     chan_init(&t->chan, &ops, t, CHAN_STREAMS, RING_BYTES, true);
-    if (t->in_row >= 0 && t->out_row[0] >= 0 && t->out_row[1] >= 0 &&
-        chan_accept(m, &t->chan, open, &accept) == OK)
+    return chan_accept(t->asker, &t->chan, &t->open, &accept);
+}
+
+static void on_ready(void *ctx, int err, const char *why)
+{
+    struct job *t = ctx;
+    struct mux *asker = t->asker;
+    if (err == OK) {
+        record_of(t)->magic = RECORD_MAGIC;
+        err = watch_child(t);
+    }
+    if (err == OK)
+        err = accept_job(t);
+    t->asker = NULL;
+    if (err == OK)
         return;
-    (void)port_child_signal(t->child.pid, "KILL");
-    request_refuse(m, open->channel, ERR_LIMIT);
-    on_closed(t, NULL);
+    request_refuse(asker, t->open.channel, err, why);
+    release(t);
+}
+
+static struct job *take_slot(struct jobs *j)
+{
+    for (uint32_t i = 0; i < JOBS_MAX; i++) {
+        struct job *t = &j->slots[i];
+        if (t->used)
+            continue;
+        memset(t, 0, sizeof(*t));
+        t->owner = j;
+        t->in_row = t->out_row[0] = t->out_row[1] = -1;
+        ring_init(&t->in, input_of(t), 0);
+        return t;
+    }
+    return NULL;
 }
 
 void exec_open(struct jobs *j, struct mux *m, const msg_open *open,
@@ -365,14 +444,28 @@ void exec_open(struct jobs *j, struct mux *m, const msg_open *open,
                          "the request to run a command does not parse", "");
         return;
     }
-    struct job *t = free_slot(j);
-    if (t != NULL)
-        t->owner = j;
+    struct job *t = take_slot(j);
     int err = t == NULL ? ERR_LIMIT : spawn(t, r, &p, open->origin.user);
     if (err != OK) {
-        request_refuse(m, open->channel, err);
+        request_refuse(m, open->channel, err, port_why());
         return;
     }
-    begin(t, &p);
-    accept_job(t, m, open);
+    t->used = true;
+    j->count++;
+    t->asker = m;
+    t->open = (msg_open){.channel = open->channel, .window = open->window};
+    t->started_us = port_now_us();
+    t->deadline = loop_timer_add(j->loop, on_deadline, t);
+    if (p.timeout_ms > 0)
+        loop_arm(j->loop, t->deadline, loop_now(j->loop) + p.timeout_ms);
+}
+
+void jobs_gone(struct jobs *j, const struct mux *m, uint32_t number)
+{
+    for (uint32_t i = 0; i < JOBS_MAX; i++) {
+        struct job *t = &j->slots[i];
+        if (t->used && t->asker == m &&
+            (number == 0 || t->open.channel == number))
+            release(t);
+    }
 }

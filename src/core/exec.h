@@ -8,26 +8,25 @@
 #define CORE_EXEC_H
 
 #include "base/arena.h"
+#include "core/held.h"
 #include "core/mux.h"
-#include "core/sink.h"
 #include "limits.h"
-#include "port/port.h"
 #include "transport/loop.h"
 
 struct job {
     struct chan chan;
-    struct port_child child;
-    struct sink in;
-    int in_row;                    /* -1: not watched */
-    struct ring out[CHAN_STREAMS]; /* stdout, stderr */
-    int out_fd[CHAN_STREAMS];
+    struct held child;
+    struct mux *asker; /* waits for the keeper's answer; NULL: nobody */
+    msg_open open;     /* channel and window of that Open */
+    struct ring in;    /* what the queue does not take yet */
+    int in_row;        /* -1: not watched */
     int out_row[CHAN_STREAMS];
     uint64_t started_us;
     int deadline; /* timer: the time-out, then the grace */
     struct jobs *owner;
-    int status;
-    int signal;
     bool used;
+    bool in_fin;  /* nothing follows what is in the ring */
+    bool in_over; /* the command's input is closed */
     bool exited;
     bool ending; /* TERM was sent, KILL follows */
     bool timed_out;
@@ -36,22 +35,27 @@ struct job {
 
 struct jobs {
     struct job *slots;
-    uint8_t *rings; /* three for each slot */
+    uint8_t *inputs; /* a ring for each */
     uint32_t count;
     struct loop *loop;
     const char *machine_id;
     const char *machine_name;
+    char folder[PATH_CAP];
 };
 
-/* The memory of `a` is zero, and what no job needs stays untouched. */
-void jobs_init(struct jobs *j, struct arena *a, struct loop *loop,
-               const char *machine_id, const char *machine_name);
+/* The memory of `a` is zero, and what no job needs stays untouched. Keepers
+ * have their sockets below `folder`, in "jobs". OK, or ERR_RANGE: its name is
+ * too long. */
+int jobs_init(struct jobs *j, struct arena *a, struct loop *loop,
+              const char *machine_id, const char *machine_name,
+              const char *folder);
 
-/* Answer an Open of kind EXEC: start the command and accept, or reject. */
+/* Answer an Open of kind EXEC: start the command, then accept or reject. */
 void exec_open(struct jobs *j, struct mux *m, const msg_open *open,
                struct view params);
 
-/* A child ended; false when it is none of ours. */
-bool exec_child(struct jobs *j, int pid, int status, int signal);
+/* An Open that was not answered yet is taken back; with number 0 all of this
+ * link are. */
+void jobs_gone(struct jobs *j, const struct mux *m, uint32_t number);
 
 #endif

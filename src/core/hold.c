@@ -118,8 +118,7 @@ static void settle_in(struct hold *h)
     uint64_t *counter = counter_at(h, in->counter);
     h->queued = held > 0 ? (uint32_t)held : 0;
     if (in->loading != 0 && counter != NULL) {
-        bool is_in = h->queued == in->before + in->loading;
-        *counter = in->base + (is_in ? in->loading : 0);
+        *counter = in->base + (h->queued - in->before);
         IN_ORDER();
     }
     in->loading = 0;
@@ -128,7 +127,6 @@ static void settle_in(struct hold *h)
 int hold_put(struct hold *h, uint64_t *counter, struct view bytes)
 {
     struct hold_in *in = &h->block->in;
-    bytes = view_first(bytes, PORT_BUFFER_ATOMIC);
     in->base = *counter;
     in->counter = (uint32_t)((uint8_t *)counter - (uint8_t *)h->block);
     in->before = h->queued;
@@ -139,7 +137,6 @@ int hold_put(struct hold *h, uint64_t *counter, struct view bytes)
     int n = port_send(h->in[1], bytes);
     IN_ORDER();
     if (n > 0) {
-        assert((size_t)n == bytes.len);
         h->queued += (uint32_t)n;
         *counter = in->base + (uint32_t)n;
     }
@@ -371,7 +368,7 @@ int hold_start(struct hold *h, const struct hold_start *s)
     text_u64(&t, s->rows);
     text_str(&t, "x");
     text_u64(&t, s->cols);
-    argv[n++] = s->program;
+    argv[n++] = "cmdop";
     argv[n++] = "keeper";
     argv[n++] = "--folder";
     argv[n++] = s->folder;

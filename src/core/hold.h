@@ -137,8 +137,6 @@ void hold_send(int conn, enum hold_op op, int err, const char *text);
 
 /* How a child is started. */
 struct hold_start {
-    const char
-        *program;       /* argv[0] of this program, for the list of processes */
     const char *folder; /* where keepers can be found */
     const char *id;     /* and the name there */
     struct port_spawn what;

@@ -16,7 +16,7 @@ struct request *request_scratch(void)
     return &r;
 }
 
-void request_refuse(struct mux *m, uint32_t number, int err)
+void request_refuse(struct mux *m, uint32_t number, int err, const char *why)
 {
     switch (err) {
     case ERR_NOT_FOUND:
@@ -40,7 +40,7 @@ void request_refuse(struct mux *m, uint32_t number, int err)
                          "put them into a file, or send them on stdin");
         return;
     default:
-        (void)mux_reject(m, number, cmdop_agent_v1_Code_CODE_CANNOT_RUN,
-                         port_why(), "");
+        (void)mux_reject(m, number, cmdop_agent_v1_Code_CODE_CANNOT_RUN, why,
+                         "");
     }
 }

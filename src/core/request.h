@@ -26,6 +26,6 @@ struct request *request_scratch(void);
 
 /* Refuse a channel because a program could not be started: `err` is what the
  * port said. */
-void request_refuse(struct mux *m, uint32_t number, int err);
+void request_refuse(struct mux *m, uint32_t number, int err, const char *why);
 
 #endif

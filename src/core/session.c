@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "core/paths.h"
 #include "core/request.h"
 
 #define READ_MAX        4096 /* a terminal hands out 4095 at most */
@@ -16,28 +17,53 @@
 #define STALL_BYTES     4096 /* in STALL_MS: slower is not moving */
 #define ATTACHMENTS_MAX (SESSIONS_MAX * 4)
 #define OPERATORS_MAX   16 /* who may type into one session */
-/* Every operator's window of input fits, whatever the shell does. */
+/* Four that type into a stopped shell fit its queue. */
 #define INPUT_WINDOW    (16 * 1024)
-#define INPUT_RING      (OPERATORS_MAX * INPUT_WINDOW)
+#define RECORD_MAGIC    0x73736573 /* "sess" */
 
 static void on_tty(void *ctx, uint8_t ready);
 static void on_stall(void *ctx, uint64_t now_ms);
+static void on_ready(void *ctx, int err, const char *why);
 
-void sessions_init(struct sessions *s, struct arena *a, struct loop *loop,
-                   const char *machine)
+int sessions_init(struct sessions *s, struct arena *a, struct loop *loop,
+                  const char *machine, const char *folder)
 {
     *s = (struct sessions){.loop = loop, .machine = machine};
     s->stall = loop_timer_add(loop, on_stall, s);
     s->slots = arena_carve(a, SESSIONS_MAX * sizeof(*s->slots), 64);
     s->attachments =
         arena_carve(a, ATTACHMENTS_MAX * sizeof(*s->attachments), 64);
-    s->rings = arena_carve(a, (size_t)SESSIONS_MAX * SESSION_RING, 4096);
-    s->inputs = arena_carve(a, (size_t)SESSIONS_MAX * INPUT_RING, 4096);
+    return paths_join(s->folder, folder, "sessions");
 }
 
 uint32_t sessions_live(const struct sessions *s)
 {
     return s->count;
+}
+
+/* What the block keeps for the next agent. */
+struct session_record {
+    uint32_t magic; /* written last */
+    uint32_t spare;
+    int64_t created_ms;
+    uint64_t typed; /* bytes of input that were taken */
+    char name[NAME_CAP];
+    char user[NAME_CAP];
+};
+
+static struct session_record *record_of(const struct session *t)
+{
+    return (struct session_record *)(void *)t->child.hold.block->record;
+}
+
+static struct ring *ring_of(struct session *t)
+{
+    return &t->child.hold.ring[0];
+}
+
+static int tty_of(const struct session *t)
+{
+    return t->child.hold.child_out[0];
 }
 
 /* ---- the terminal ------------------------------------------------------------- */
@@ -48,7 +74,7 @@ uint32_t sessions_live(const struct sessions *s)
 static bool holds_up(struct attachment *a, uint64_t now)
 {
     uint64_t at = a->chan.tx[0].next;
-    uint64_t behind = a->session->out.tail - at;
+    uint64_t behind = ring_of(a->session)->tail - at;
     if (a->chan.state != CHAN_OPEN || behind < LAG_MAX / 2) {
         a->lag_ms = 0;
         a->stalled = false;
@@ -78,7 +104,7 @@ static void watch(struct session *t)
         return;
     bool held = held_up(t);
     uint8_t want = held ? 0 : PORT_READ;
-    if (sink_waits(&t->in))
+    if (hold_feeds(&t->child.hold))
         want |= PORT_WRITE;
     loop_want(t->owner->loop, t->row, want);
     if (!held || t->owner->stall_armed)
@@ -109,37 +135,49 @@ static void close_tty(struct session *t)
     if (t->row >= 0)
         loop_remove(t->owner->loop, t->row);
     t->row = -1;
-    if (t->child.tty >= 0)
-        port_close(t->child.tty);
-    t->child.tty = -1;
-    sink_stop(&t->in, ERR_CLOSED);
+    if (!t->drained)
+        held_hang_up(&t->child);
     t->drained = true;
 }
 
 static void release(struct session *t)
 {
-    struct span ring = {t->out.buf, t->out.cap};
     log_info("session.end", t->id);
     close_tty(t);
-    port_memory_release(ring);
+    held_release(&t->child);
     t->id[0] = '\0';
     t->owner->count--;
 }
 
-/* The shell is gone and its output complete: tell everybody how it ended. */
+/* How it ended, for its operators. */
+static msg_close result(const struct session *t)
+{
+    const struct hold_block *b = t->child.hold.block;
+    msg_close end = {.which_result = cmdop_agent_v1_Close_exit_status_tag,
+                     .result.exit_status = b->status};
+    if (!b->exited)
+        return chan_failure(cmdop_agent_v1_Code_CODE_INTERNAL,
+                            "the process that held the session was killed, "
+                            "and its end is not known",
+                            "connect again for a new session");
+    if (b->signal != 0) {
+        end.which_result = cmdop_agent_v1_Close_signal_tag;
+        end.result.signal = b->signal;
+    }
+    return end;
+}
+
+/* The shell is gone and its output complete: tell everybody how it ended.
+ * Who is away finds it out when he comes back. */
 static void finish(struct session *t)
 {
-    msg_close end = {.which_result = cmdop_agent_v1_Close_exit_status_tag,
-                     .result.exit_status = (uint32_t)t->status};
     if (t->id[0] == '\0' || !t->exited || !t->drained)
         return;
-    if (t->signal != 0) {
-        end.which_result = cmdop_agent_v1_Close_signal_tag;
-        end.result.signal = (uint32_t)t->signal;
-    }
-    for (struct attachment *a = t->attached; a != NULL; a = a->next)
+    msg_close end = result(t);
+    for (struct attachment *a = t->attached; a != NULL; a = a->next) {
         chan_close(&a->chan, &end, CHAN_DRAIN);
-    if (t->attached == NULL)
+    }
+    if (t->attached == NULL && t->told)
         release(t);
 }
 
@@ -152,22 +190,25 @@ static bool read_tty(struct session *t)
 {
     int rounds = t->exited ? LAST_ROUNDS : READ_ROUNDS;
     while (rounds-- > 0 && (t->exited || !held_up(t))) {
-        struct span room = ring_push_space(&t->out, READ_MAX);
-        int n = port_recv(t->child.tty, room);
+        int n = hold_take(&t->child.hold, 0, true, READ_MAX);
         if (n <= 0)
             return n == 0 && !t->exited;
-        ring_commit(&t->out, (uint32_t)n);
         if (n < READ_FULL && !t->exited)
             break;
     }
     return !t->exited;
 }
 
+static uint64_t fed(const struct session *t)
+{
+    return t->typed - t->child.hold.queued;
+}
+
 static void settle_input(struct session *t)
 {
     for (struct attachment *a = t->attached; a != NULL; a = a->next) {
         uint64_t got = a->chan.rx[0].next;
-        if (sink_done(&t->in) >= a->applied_at)
+        if (fed(t) >= a->typed_at)
             chan_used(&a->chan, 0, got, got);
     }
 }
@@ -176,7 +217,8 @@ static void settle_input(struct session *t)
  * shell is hung up, or nobody could ever end it from here. */
 static void turn_tty(struct session *t, bool readable)
 {
-    bool broken = t->in.err != OK;
+    bool broken = t->row >= 0 && hold_feed(&t->child.hold) != OK;
+    settle_input(t);
     if (t->row >= 0 && (readable || broken)) {
         if (!read_tty(t) || broken)
             close_tty(t);
@@ -188,34 +230,23 @@ static void turn_tty(struct session *t, bool readable)
 
 static void on_tty(void *ctx, uint8_t ready)
 {
+    turn_tty(ctx, (ready & (PORT_READ | PORT_HANGUP)) != 0);
+}
+
+static void on_exited(void *ctx)
+{
     struct session *t = ctx;
-    if ((ready & PORT_WRITE) != 0) {
-        sink_flush(&t->in);
-        settle_input(t);
-    }
-    turn_tty(t, (ready & (PORT_READ | PORT_HANGUP)) != 0);
+    t->exited = true;
+    turn_tty(t, true); /* what it said last */
 }
 
-bool session_child(struct sessions *s, int pid, int status, int signal)
+static void on_keeper_lost(void *ctx)
 {
-    for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
-        struct session *t = &s->slots[i];
-        if (t->id[0] == '\0' || t->exited || t->child.pid != pid)
-            continue;
-        t->exited = true;
-        t->status = status;
-        t->signal = signal;
-        turn_tty(t, true); /* what it said last */
-        return true;
-    }
-    return false;
-}
-
-void sessions_hangup(struct sessions *s)
-{
-    for (uint32_t i = 0; i < SESSIONS_MAX; i++)
-        if (s->slots[i].id[0] != '\0' && !s->slots[i].exited)
-            (void)port_child_signal(s->slots[i].child.pid, "HUP");
+    struct session *t = ctx;
+    log_warn("session.lost", t->id);
+    t->exited = true;
+    close_tty(t);
+    finish(t);
 }
 
 /* ---- attachments --------------------------------------------------------------- */
@@ -232,7 +263,7 @@ static void attach(struct session *t, struct attachment *a)
 {
     a->session = t;
     a->next = t->attached;
-    a->applied_at = t->in.ring.head;
+    a->typed_at = 0;
     a->lag_ms = 0;
     a->stalled = false;
     t->attached = a;
@@ -282,15 +313,21 @@ static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
                   "an observer may not type", "connect without --observe");
         return OK;
     }
-    if (sink_put(&t->in, bytes) != OK) {
-        turn_away(a, cmdop_agent_v1_Code_CODE_LIMIT,
-                  "the session takes no input now",
-                  "interrupt what runs in it, then connect again");
-        return OK;
+    while (bytes.len > 0) {
+        int n = hold_put(&t->child.hold, &record_of(t)->typed, bytes);
+        if (n <= 0 && t->drained)
+            return OK; /* its end is on the way */
+        if (n <= 0) {
+            turn_away(a, cmdop_agent_v1_Code_CODE_LIMIT,
+                      "the session takes no input now",
+                      "interrupt what runs in it, then connect again");
+            return OK;
+        }
+        t->typed += (uint64_t)n;
+        bytes = view_from(bytes, (size_t)n);
     }
-    a->applied_at = t->in.ring.tail;
+    a->typed_at = t->typed;
     t->touched_ms = loop_now(t->owner->loop);
-    settle_input(t);
     turn_tty(t, false);
     return OK;
 }
@@ -299,18 +336,16 @@ static void on_event(void *ctx, const msg_event *event)
 {
     struct attachment *a = ctx;
     struct session *t = a->session;
-    if (a->observer || t->child.tty < 0)
+    if (a->observer || t->row < 0)
         return;
     if (event->which_what == cmdop_agent_v1_Event_resize_tag) {
         uint32_t rows = event->what.resize.rows;
         uint32_t cols = event->what.resize.cols;
         if (rows == 0 || cols == 0 || rows > 4096 || cols > 4096)
             return;
-        t->rows = (uint16_t)rows;
-        t->cols = (uint16_t)cols;
-        (void)port_tty_resize(t->child.tty, t->rows, t->cols);
+        (void)port_tty_resize(tty_of(t), (uint16_t)rows, (uint16_t)cols);
     } else if (event->which_what == cmdop_agent_v1_Event_signal_tag) {
-        (void)port_child_signal(t->child.pid, event->what.signal.name);
+        held_signal(&t->child, event->what.signal.name);
     }
 }
 
@@ -322,6 +357,8 @@ static void on_closed(void *ctx, const msg_close *end)
 
 static void on_ended(void *ctx)
 {
+    struct attachment *a = ctx;
+    a->session->told = a->session->told || a->session->exited;
     detach(ctx);
 }
 
@@ -330,10 +367,11 @@ static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
     struct attachment *a = ctx;
     struct session *t = a->session;
     (void)stream;
-    if (*off < t->out.head)
-        *off = t->out.head;
-    struct view v = ring_at(&t->out, *off);
-    *fin = t->exited && t->drained && *off + v.len == t->out.tail;
+    const struct ring *out = ring_of(t);
+    if (*off < out->head)
+        *off = out->head;
+    struct view v = ring_at(out, *off);
+    *fin = t->exited && t->drained && *off + v.len == out->tail;
     return v;
 }
 
@@ -361,25 +399,42 @@ static struct session *find(struct sessions *s, const msg_pty_open *p)
     struct session *best = NULL;
     for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
         struct session *t = &s->slots[i];
-        if (t->id[0] == '\0' || t->exited)
+        if (t->id[0] == '\0' || !t->child.ready)
             continue;
         if (p->session_id[0] != '\0') {
             if (strcmp(t->id, p->session_id) == 0 ||
-                strcmp(t->name, p->session_id) == 0)
+                (!t->exited && strcmp(record_of(t)->name, p->session_id) == 0))
                 return t;
-        } else if (best == NULL || t->touched_ms > best->touched_ms) {
+        } else if (!t->exited &&
+                   (best == NULL || t->touched_ms > best->touched_ms)) {
             best = t;
         }
     }
     return p->session_id[0] != '\0' ? NULL : best;
 }
 
-static struct session *free_slot(struct sessions *s)
+/* Ended and nobody came to hear how, for the longest. */
+static struct session *oldest_ended(struct sessions *s)
+{
+    struct session *best = NULL;
+    for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
+        struct session *t = &s->slots[i];
+        if (t->id[0] != '\0' && t->exited && t->attached == NULL &&
+            (best == NULL || t->touched_ms < best->touched_ms))
+            best = t;
+    }
+    return best;
+}
+
+static struct session *take_slot(struct sessions *s)
 {
     for (uint32_t i = 0; i < SESSIONS_MAX; i++)
         if (s->slots[i].id[0] == '\0')
             return &s->slots[i];
-    return NULL;
+    struct session *t = oldest_ended(s);
+    if (t != NULL)
+        release(t);
+    return t;
 }
 
 static void make_id(char out[SESSION_ID_CAP])
@@ -396,119 +451,188 @@ static uint16_t size_or(uint32_t asked, uint16_t otherwise)
     return asked > 0 && asked <= 4096 ? (uint16_t)asked : otherwise;
 }
 
-/* Start the shell of a new session. The slot stays free on failure. */
-static int start(struct session *t, struct request *r, const msg_pty_open *p,
-                 const char *who)
+static void occupy(struct session *t, struct sessions *s, const char *id)
+{
+    memset(t, 0, sizeof(*t));
+    t->owner = s;
+    t->row = -1;
+    STR_COPY(t->id, id);
+    s->count++;
+}
+
+static void vacate(struct session *t)
+{
+    hold_drop(&t->child.hold);
+    t->id[0] = '\0';
+    t->owner->count--;
+}
+
+static const struct held_ops held_ops = {on_ready, on_exited, on_keeper_lost};
+
+/* Start the shell of a new session: it is there when its keeper says so. */
+static int start(struct sessions *s, struct request *r, const msg_pty_open *p,
+                 const char *who, struct session **out)
 {
     const char *shell[] = {port_shell(), NULL};
     char id[SESSION_ID_CAP];
+    struct session *t = take_slot(s);
+    if (t == NULL)
+        return ERR_LIMIT;
     make_id(id);
     struct environ_facts facts = {
         .term = environ_term_ok(p->term) ? p->term : "xterm",
         .session = id,
-        .machine = t->owner->machine,
+        .machine = s->machine,
         .who = who,
     };
     if (environ_build(&r->environ, &facts, &r->env) != OK)
         return ERR_TOO_BIG;
-    struct port_spawn what = {.argv = r->argv.count > 0 ? r->argv.list : shell,
-                              .env = r->environ.list,
-                              .login = r->argv.count == 0};
-    t->rows = size_or(p->rows, 24);
-    t->cols = size_or(p->cols, 80);
-    int err = port_tty_spawn(&what, t->rows, t->cols, &t->child);
+    struct hold_start how = {
+        .folder = s->folder,
+        .id = id,
+        .what = {.argv = r->argv.count > 0 ? r->argv.list : shell,
+                 .env = r->environ.list,
+                 .login = r->argv.count == 0},
+        .ring_bytes = SESSION_RING,
+        .tty = true,
+        .rows = size_or(p->rows, 24),
+        .cols = size_or(p->cols, 80),
+    };
+    occupy(t, s, id);
+    int err = held_start(&t->child, s->loop, &held_ops, t, &how);
     if (err != OK)
-        return err;
-    memcpy(t->id, id, sizeof(t->id));
-    return OK;
-}
-
-static int watch_new(struct session *t)
-{
-    struct loop *loop = t->owner->loop;
-    t->row = loop_add(loop, t->child.tty, PORT_READ, on_tty, t);
-    if (t->row >= 0)
-        return OK;
-    port_close(t->child.tty); /* the hang-up ends the shell */
-    t->id[0] = '\0';
-    return ERR_LIMIT;
-}
-
-static int make(struct sessions *s, struct request *r, const msg_pty_open *p,
-                const char *who, struct session **out)
-{
-    struct session *t = free_slot(s);
-    if (t == NULL)
-        return ERR_LIMIT;
-    t->owner = s;
-    int err = start(t, r, p, who);
-    if (err == OK)
-        err = watch_new(t);
-    if (err != OK)
-        return err;
-    size_t idx = (size_t)(t - s->slots);
-    STR_COPY(t->name, p->name);
-    ring_init(&t->out,
-              (struct span){s->rings + idx * SESSION_RING, SESSION_RING}, 0);
-    sink_init(&t->in, (struct span){s->inputs + idx * INPUT_RING, INPUT_RING},
-              t->child.tty, 0);
-    t->attached = NULL;
-    t->created_ms = port_wall_ms();
-    t->exited = t->drained = false;
-    t->status = t->signal = 0;
-    s->count++;
-    log_info("session.start", t->id);
+        vacate(t);
     *out = t;
-    return OK;
+    return err;
 }
 
 /* Where the operator's copy of the output begins, and what it has missed. */
-static uint64_t first_offset(const struct session *t, const msg_pty_open *p,
+static uint64_t first_offset(const struct ring *out, const struct wish *w,
                              uint64_t *gap)
 {
-    uint64_t from = p->resume ? p->out_offset : t->out.head;
+    uint64_t from = w->resume ? w->out_offset : out->head;
     *gap = 0;
-    if (from > t->out.tail)
-        from = t->out.tail;
-    if (from < t->out.head) {
-        *gap = t->out.head - from;
-        from = t->out.head;
+    if (from > out->tail)
+        from = out->tail;
+    if (from < out->head) {
+        *gap = out->head - from;
+        from = out->head;
     }
     return from;
 }
 
-static void join(struct session *t, struct attachment *a, struct mux *m,
-                 const msg_open *open, const msg_pty_open *p, bool created)
+static void reject(struct mux *m, uint32_t number, msg_code code,
+                   const char *message, const char *remedy)
 {
+    (void)mux_reject(m, number, code, message, remedy);
+}
+
+static void join(struct session *t, const struct wish *w, bool created)
+{
+    struct attachment *a = take_attachment(t->owner);
+    if (a == NULL || (!w->observe && count(t, true) >= OPERATORS_MAX)) {
+        reject(w->mux, w->open.channel, cmdop_agent_v1_Code_CODE_LIMIT,
+               "as many operators are attached as may be",
+               "let one of them detach first");
+        return;
+    }
     msg_accept accept = cmdop_agent_v1_Accept_init_zero;
-    msg_pty_accept info = {.created_ms = t->created_ms,
+    msg_pty_accept info = {.created_ms = record_of(t)->created_ms,
                            .operators = count(t, false) + 1,
                            .created = created};
     memcpy(info.session_id, t->id, sizeof(t->id));
-    accept.out_offset = first_offset(t, p, &info.gap);
+    accept.out_offset = first_offset(ring_of(t), w, &info.gap);
     accept.params.size =
         (pb_size_t)msg_encode_plain(SPAN_ARRAY(accept.params.bytes),
                                     cmdop_agent_v1_PtyAccept_fields, &info);
     chan_init(&a->chan, &ops, a, 1, INPUT_WINDOW, false);
-    a->observer = p->observe;
-    STR_COPY(a->operator_name, open->origin.user);
+    a->observer = w->observe;
+    STR_COPY(a->operator_name, w->open.origin.user);
     attach(t, a);
-    if (chan_accept(m, &a->chan, open, &accept) != OK) {
-        (void)mux_reject(m, open->channel, cmdop_agent_v1_Code_CODE_LIMIT,
-                         "the connection takes no more channels", "");
+    if (chan_accept(w->mux, &a->chan, &w->open, &accept) != OK) {
+        reject(w->mux, w->open.channel, cmdop_agent_v1_Code_CODE_LIMIT,
+               "the connection takes no more channels", "");
         detach(a);
         return;
     }
-    if (!p->observe && p->rows > 0)
+    if (!w->observe && w->rows > 0)
         on_event(a, &(msg_event){.which_what = cmdop_agent_v1_Event_resize_tag,
-                                 .what.resize = {p->rows, p->cols}});
+                                 .what.resize = {w->rows, w->cols}});
+    finish(t); /* it may have ended while he was away */
 }
 
-static void reject(struct mux *m, const msg_open *open, msg_code code,
-                   const char *message, const char *remedy)
+/* ---- keepers that answer ------------------------------------------------------------- */
+
+static void write_record(struct session *t)
 {
-    (void)mux_reject(m, open->channel, code, message, remedy);
+    struct session_record *r = record_of(t);
+    *r = (struct session_record){.created_ms = port_wall_ms()};
+    STR_COPY(r->name, t->wish.name);
+    STR_COPY(r->user, t->wish.open.origin.user);
+    r->magic = RECORD_MAGIC;
 }
+
+static void on_ready(void *ctx, int err, const char *why)
+{
+    struct session *t = ctx;
+    struct wish *w = &t->wish;
+    bool created = w->mux != NULL;
+    if (err == OK && !created && record_of(t)->magic != RECORD_MAGIC)
+        err = ERR_DAMAGED; /* its agent died before anybody knew of it */
+    if (err == OK) {
+        t->row = loop_add(t->owner->loop, tty_of(t), PORT_READ, on_tty, t);
+        t->drained = t->row < 0;
+        err = t->row < 0 && tty_of(t) >= 0 ? ERR_LIMIT : OK;
+    }
+    if (err != OK) {
+        if (created)
+            request_refuse(w->mux, w->open.channel, err, why);
+        held_release(&t->child);
+        vacate(t);
+        return;
+    }
+    t->typed = t->child.hold.queued;
+    t->touched_ms = loop_now(t->owner->loop);
+    if (created)
+        write_record(t);
+    log_info(created ? "session.start" : "session.adopt", t->id);
+    if (created)
+        join(t, w, true);
+    w->mux = NULL;
+    turn_tty(t, true);
+}
+
+static void adopt_one(void *ctx, const char *name)
+{
+    struct sessions *s = ctx;
+    char path[PATH_CAP];
+    struct session *t = take_slot(s);
+    if (t == NULL || strlen(name) != SESSION_ID_CAP - 1)
+        return;
+    occupy(t, s, name);
+    int err = held_adopt(&t->child, s->loop, &held_ops, t, s->folder, name);
+    if (err == OK)
+        return;
+    vacate(t);
+    if (err == ERR_REFUSED && paths_join(path, s->folder, name) == OK)
+        (void)port_keep_remove(path); /* from before the machine restarted */
+}
+
+void sessions_adopt(struct sessions *s)
+{
+    (void)port_folder_list(s->folder, adopt_one, s);
+}
+
+bool sessions_adopting(const struct sessions *s)
+{
+    for (uint32_t i = 0; i < SESSIONS_MAX; i++)
+        if (s->slots[i].id[0] != '\0' && s->slots[i].child.row >= 0 &&
+            !s->slots[i].child.ready)
+            return true;
+    return false;
+}
+
+/* ---- an operator asks ----------------------------------------------------------------- */
 
 /* Into a session that is there, or one made now. */
 static void enter(struct sessions *s, struct mux *m, const msg_open *open,
@@ -516,26 +640,31 @@ static void enter(struct sessions *s, struct mux *m, const msg_open *open,
 {
     bool wants_old = p->session_id[0] != '\0' || p->last;
     struct session *t = wants_old ? find(s, p) : NULL;
-    struct attachment *a = take_attachment(s);
-    bool created = t == NULL;
-    if (t == NULL && p->session_id[0] != '\0') {
-        reject(m, open, cmdop_agent_v1_Code_CODE_NOT_FOUND,
+    struct wish w = {.mux = m,
+                     .open = {.channel = open->channel,
+                              .window = open->window,
+                              .origin = open->origin},
+                     .rows = p->rows,
+                     .cols = p->cols,
+                     .resume = p->resume,
+                     .observe = p->observe,
+                     .out_offset = p->out_offset};
+    STR_COPY(w.name, p->name);
+    if (t != NULL) {
+        join(t, &w, false);
+        return;
+    }
+    if (p->session_id[0] != '\0') {
+        reject(m, open->channel, cmdop_agent_v1_Code_CODE_NOT_FOUND,
                "there is no such session on the machine",
                "connect without a session to start a new one");
         return;
     }
-    if (a == NULL ||
-        (t != NULL && !p->observe && count(t, true) >= OPERATORS_MAX)) {
-        reject(m, open, cmdop_agent_v1_Code_CODE_LIMIT,
-               "as many operators are attached as may be",
-               "let one of them detach first");
-        return;
-    }
-    int err = created ? make(s, r, p, open->origin.user, &t) : OK;
-    if (err != OK)
-        request_refuse(m, open->channel, err);
+    int err = start(s, r, p, open->origin.user, &t);
+    if (err == OK)
+        t->wish = w;
     else
-        join(t, a, m, open, p, created);
+        request_refuse(m, open->channel, err, port_why());
 }
 
 void session_open(struct sessions *s, struct mux *m, const msg_open *open,
@@ -546,8 +675,20 @@ void session_open(struct sessions *s, struct mux *m, const msg_open *open,
     p.argv = msg_strings_in(&r->argv);
     p.env = msg_strings_in(&r->env);
     if (msg_decode(params, cmdop_agent_v1_PtyOpen_fields, &p) != OK)
-        reject(m, open, cmdop_agent_v1_Code_CODE_PROTOCOL,
+        reject(m, open->channel, cmdop_agent_v1_Code_CODE_PROTOCOL,
                "the request for a session does not parse", "");
     else
         enter(s, m, open, r, &p);
+}
+
+void sessions_gone(struct sessions *s, const struct mux *m, uint32_t number)
+{
+    for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
+        struct session *t = &s->slots[i];
+        if (t->id[0] == '\0' || t->wish.mux != m ||
+            (number != 0 && t->wish.open.channel != number))
+            continue;
+        held_release(&t->child); /* nobody knows of it */
+        vacate(t);
+    }
 }

@@ -148,11 +148,16 @@ static const struct chan_ops op_ops = {.accepted = op_accepted,
                                        .closed = op_closed,
                                        .peek = op_peek};
 
+/* Told when a link ends: what it asked for need not be answered. */
+static void (*stage_lost)(const struct mux *m);
+
 /* His link breaks: both ends notice. */
 static inline void op_vanishes(struct operator* o)
 {
     mux_lost(&o->near.mux);
     mux_lost(&o->far.mux);
+    if (stage_lost != NULL)
+        stage_lost(&o->far.mux);
 }
 
 /* A fresh link and a fresh channel for operator i; an old one breaks. */

@@ -4,10 +4,12 @@
  */
 #include "core/exec.h"
 
+#include "keeper/keeper.h"
 #include "unit/core/stage.h"
+#include "unit/port/scratch.h"
 
 #define WINDOW (64 * 1024)
-#define BYTES  ((size_t)JOBS_MAX * (3 * WINDOW_BULK + 8192) + 4 * 1024 * 1024)
+#define BYTES  ((size_t)JOBS_MAX * (WINDOW_BULK + 8192) + 4 * 1024 * 1024)
 
 static struct jobs jobs;
 
@@ -19,20 +21,29 @@ static void on_open(void *ctx, const msg_open *open, struct view params)
 
 static void on_signal(void *ctx, uint8_t ready)
 {
-    int status, signal, pid;
+    int status, signal;
     (void)ctx;
     (void)ready;
     while (port_signal_take() != PORT_SIG_NONE)
         continue;
-    while ((pid = port_child_reap(&status, &signal)) > 0)
-        (void)exec_child(&jobs, pid, status, signal);
+    while (port_child_reap(&status, &signal) > 0)
+        continue;
+}
+
+static void on_lost(const struct mux *m)
+{
+    jobs_gone(&jobs, m, 0);
 }
 
 static int setup(void **state)
 {
     (void)state;
     stage_init(BYTES);
-    jobs_init(&jobs, &arena, &loop, "the-id", "web-1");
+    stage_lost = on_lost;
+    assert_int_equal(scratch_setup(state), 0);
+    assert_int_equal(jobs_init(&jobs, &arena, &loop, "the-id", "web-1",
+                               scratch_path("keepers")),
+                     OK);
     loop_add(&loop, port_signal_open(), PORT_READ, on_signal, NULL);
     return 0;
 }
@@ -46,7 +57,7 @@ static int teardown(void **state)
     stage_later(6000); /* whoever ignored TERM is killed now */
     UNTIL(jobs.count == 0);
     stage_free();
-    return 0;
+    return scratch_teardown(state);
 }
 
 static void ask_argv(struct operator* o, const char **argv, size_t argc,
@@ -65,7 +76,7 @@ static struct operator* run_for(int i, const char *script, uint32_t timeout_ms)
     struct operator* o = op_arrives(i, WINDOW, on_open);
     p.timeout_ms = timeout_ms;
     ask_argv(o, argv, 3, &p);
-    assert_int_equal(o->accepted, 1);
+    UNTIL(o->accepted);
     return o;
 }
 
@@ -357,7 +368,7 @@ static void what_cannot_run_is_refused_with_its_reason(void **state)
         msg_exec_open p = cmdop_agent_v1_ExecOpen_init_zero;
         struct operator* o = op_arrives(0, WINDOW, on_open);
         ask_argv(o, argv, 1, &p);
-        assert_int_equal(o->rejected, 1);
+        UNTIL(o->rejected);
         assert_int_equal(o->reject.code, bad[i].code);
     }
     struct operator* o = op_arrives(0, WINDOW, on_open);
@@ -406,8 +417,10 @@ static void the_machine_runs_only_so_many(void **state)
 
 #define FACT(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "keeper") == 0)
+        return keeper_cmd.run(NULL, argc - 1, argv + 1);
     const struct CMUnitTest tests[] = {
         FACT(streams_are_apart_and_the_status_is_passed),
         FACT(a_signal_that_ended_it_is_told),

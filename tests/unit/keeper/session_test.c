@@ -4,11 +4,13 @@
  */
 #include "core/session.h"
 
+#include "keeper/keeper.h"
 #include "unit/core/stage.h"
+#include "unit/port/scratch.h"
 
 #define WINDOW (256 * 1024)
 #define BYTES \
-    ((size_t)SESSIONS_MAX * (SESSION_RING + 512 * 1024) + 4 * 1024 * 1024)
+    ((size_t)SESSIONS_MAX * (sizeof(struct session) + 64 * 1024) + 1024 * 1024)
 /* A terminal that passes bytes as they are, and says when it is ready. */
 #define RAW "stty raw -echo -opost; printf READY; "
 
@@ -22,22 +24,36 @@ static void on_open(void *ctx, const msg_open *open, struct view params)
 
 static void on_signal(void *ctx, uint8_t ready)
 {
-    int status, signal, pid;
+    int status, signal;
     (void)ctx;
     (void)ready;
     while (port_signal_take() != PORT_SIG_NONE)
         continue;
-    while ((pid = port_child_reap(&status, &signal)) > 0)
-        (void)session_child(&sessions, pid, status, signal);
+    while (port_child_reap(&status, &signal) > 0)
+        continue;
+}
+
+static void on_lost(const struct mux *m)
+{
+    sessions_gone(&sessions, m, 0);
 }
 
 static int setup(void **state)
 {
     (void)state;
     stage_init(BYTES);
-    sessions_init(&sessions, &arena, &loop, "web-1");
+    stage_lost = on_lost;
+    assert_int_equal(scratch_setup(state), 0);
+    assert_int_equal(sessions_init(&sessions, &arena, &loop, "web-1",
+                                   scratch_path("keepers")),
+                     OK);
     loop_add(&loop, port_signal_open(), PORT_READ, on_signal, NULL);
     return 0;
+}
+
+static struct ring *ring_of(const struct session *t)
+{
+    return (struct ring *)&t->child.hold.ring[0];
 }
 
 /* Every shell that a test left behind ends here. */
@@ -49,15 +65,15 @@ static int teardown(void **state)
             op_vanishes(&op[i]);
     for (uint32_t i = 0; i < SESSIONS_MAX; i++)
         if (sessions.slots[i].id[0] != '\0')
-            (void)port_child_signal(sessions.slots[i].child.pid, "KILL");
-    UNTIL(sessions_live(&sessions) == 0);
+            held_release(&sessions.slots[i].child);
+    stage_rest();
     stage_free();
-    return 0;
+    return scratch_teardown(state);
 }
 
 /* ---- asking for a session ----------------------------------------------------------- */
 
-struct wish {
+struct ask {
     const char *script; /* NULL: an existing session */
     const char *session;
     const char *name;
@@ -68,7 +84,7 @@ struct wish {
     uint32_t rows, cols;
 };
 
-static void ask(struct operator* o, const struct wish *w)
+static void ask(struct operator* o, const struct ask *w)
 {
     const char *argv[] = {"sh", "-c", w->script, NULL};
     const char *env[] = {w->env, NULL};
@@ -93,16 +109,17 @@ static void ask(struct operator* o, const struct wish *w)
     op_asks(o, cmdop_agent_v1_Kind_KIND_PTY, cmdop_agent_v1_PtyOpen_fields, &p);
 }
 
-static struct operator* arrive(int i, const struct wish *w)
+static struct operator* arrive(int i, const struct ask *w)
 {
     struct operator* o = op_arrives(i, WINDOW, on_open);
     ask(o, w);
+    UNTIL(o->accepted + o->rejected > 0);
     return o;
 }
 
 static struct operator* run(int i, const char *script)
 {
-    struct operator* o = arrive(i, &(struct wish){.script = script});
+    struct operator* o = arrive(i, &(struct ask){.script = script});
     assert_int_equal(o->accepted, 1);
     return o;
 }
@@ -122,7 +139,7 @@ static struct operator* join(int i, const struct operator* first, bool observe)
 {
     msg_pty_accept p = info_of(first);
     struct operator* o =
-        arrive(i, &(struct wish){.session = p.session_id, .observe = observe});
+        arrive(i, &(struct ask){.session = p.session_id, .observe = observe});
     assert_int_equal(o->accepted, 1);
     return o;
 }
@@ -171,17 +188,17 @@ static void the_child_knows_who_started_it(void **state)
 {
     (void)state;
     struct operator* o =
-        arrive(0, &(struct wish){.script = "echo $TERM/$CMDOP_MACHINE/"
-                                           "$CMDOP_OPERATOR/$LC_X/$LD_X; "
-                                           "echo $CMDOP_SESSION",
-                                 .term = "screen-256color",
-                                 .env = "LC_X=yes"});
+        arrive(0, &(struct ask){.script = "echo $TERM/$CMDOP_MACHINE/"
+                                          "$CMDOP_OPERATOR/$LC_X/$LD_X; "
+                                          "echo $CMDOP_SESSION",
+                                .term = "screen-256color",
+                                .env = "LC_X=yes"});
     UNTIL(o->closed);
     assert_true(op_saw(o, "screen-256color/web-1/ada/yes/\r\n"));
     assert_true(op_saw(o, info_of(o).session_id));
-    o = arrive(0, &(struct wish){.script = "echo $TERM/$LD_X/",
-                                 .term = "x;rm -rf",
-                                 .env = "LD_X=no"});
+    o = arrive(0, &(struct ask){.script = "echo $TERM/$LD_X/",
+                                .term = "x;rm -rf",
+                                .env = "LD_X=no"});
     UNTIL(o->closed);
     assert_string_equal(o->seen[0], "xterm//\r\n");
 }
@@ -192,10 +209,10 @@ static void the_window_size_is_set_and_follows(void **state)
                    .what.resize = {50, 132}};
     (void)state;
     struct operator* o = arrive(
-        0, &(struct wish){.script = RAW "stty size; head -c 1 >/dev/null; "
-                                        "stty size",
-                          .rows = 30,
-                          .cols = 90});
+        0, &(struct ask){.script = RAW "stty size; head -c 1 >/dev/null; "
+                                       "stty size",
+                         .rows = 30,
+                         .cols = 90});
     UNTIL(op_saw(o, "30 90\n"));
     op_sends(o, &e);
     e.what.resize.rows = 0; /* nonsense is not passed on */
@@ -283,19 +300,89 @@ static void a_shell_ends_with_nobody_there(void **state)
     struct operator* o = run(0, RAW "head -c 1; exit 0");
     UNTIL(op_saw(o, "READY"));
     op_types(o, "x");
+    msg_pty_accept p = info_of(o);
     op_vanishes(o);
+    UNTIL(sessions.slots[0].exited);
+    o = arrive(0, &(struct ask){.session = p.session_id});
+    UNTIL(o->closed); /* its end waited for somebody */
+    assert_exit(o, 0);
     UNTIL(sessions_live(&sessions) == 0);
 }
 
-static void a_hang_up_ends_every_shell(void **state)
+/* ---- agents come and go ------------------------------------------------------------------- */
+
+/* All that an agent has is gone, and the next one looks around. */
+static void another_agent(void)
+{
+    for (int i = 0; i < OPERATORS; i++)
+        if (op[i].near.peer != NULL)
+            op_vanishes(&op[i]);
+    for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
+        struct session *t = &sessions.slots[i];
+        if (t->id[0] == '\0')
+            continue;
+        if (t->row >= 0)
+            loop_remove(&loop, t->row);
+        loop_remove(&loop, t->child.row);
+        hold_drop(&t->child.hold);
+        memset(t, 0, sizeof(*t));
+    }
+    sessions.count = 0;
+    sessions_adopt(&sessions);
+    UNTIL(!sessions_adopting(&sessions));
+}
+
+static void a_session_outlives_its_agent(void **state)
+{
+    (void)state;
+    struct operator* o =
+        run(0, RAW "while read -r x; do echo got-$x; done; exit 6");
+    UNTIL(op_saw(o, "READY"));
+    op_types(o, "one\n");
+    UNTIL(op_saw(o, "got-one"));
+    msg_pty_accept p = info_of(o);
+    uint64_t next = o->next[0];
+    another_agent();
+    assert_int_equal(sessions_live(&sessions), 1);
+    o = arrive(0, &(struct ask){
+                      .session = p.session_id, .resume = true, .offset = next});
+    assert_int_equal(o->from[0], next);
+    op_types(o, "two\n");
+    UNTIL(op_saw(o, "got-two"));
+    assert_false(op_saw(o, "got-one"));
+    assert_int_equal(info_of(o).gap, 0);
+    assert_int_equal(info_of(o).created_ms, p.created_ms);
+}
+
+static void an_end_between_two_agents_is_not_lost(void **state)
+{
+    (void)state;
+    struct operator* o = run(0, RAW "head -c 1; printf last; exit 9");
+    UNTIL(op_saw(o, "READY"));
+    op_types(o, "x");
+    msg_pty_accept p = info_of(o);
+    another_agent();
+    UNTIL(sessions.slots[0].exited);
+    another_agent();
+    o = arrive(0, &(struct ask){.session = p.session_id});
+    UNTIL(o->closed);
+    assert_true(op_saw(o, "last"));
+    assert_exit(o, 9);
+}
+
+static void a_keeper_that_is_killed_is_said(void **state)
 {
     (void)state;
     struct operator* o = run(0, RAW "sleep 1000");
-    struct operator* p = run(1, RAW "sleep 1000");
-    UNTIL(op_saw(o, "READY") && op_saw(p, "READY"));
-    sessions_hangup(&sessions);
-    UNTIL(o->closed && p->closed);
-    assert_int_equal(o->close.result.signal, 1);
+    UNTIL(op_saw(o, "READY"));
+    struct session *t = &sessions.slots[0];
+    /* The keeper is the child's parent. */
+    char line[80];
+    snprintf(line, sizeof(line), "kill -9 $(ps -o ppid= -p %u)",
+             t->child.hold.block->pid);
+    assert_int_equal(system(line), 0);
+    UNTIL(o->closed);
+    assert_int_equal(o->close.which_result, cmdop_agent_v1_Close_failure_tag);
     assert_int_equal(sessions_live(&sessions), 0);
 }
 
@@ -362,10 +449,10 @@ static void an_observer_does_not_set_the_size(void **state)
     msg_event e = {.which_what = cmdop_agent_v1_Event_resize_tag,
                    .what.resize = {5, 5}};
     (void)state;
-    struct operator* a = arrive(
-        0, &(struct wish){.script = RAW "head -c 1 >/dev/null; stty size",
-                          .rows = 30,
-                          .cols = 90});
+    struct operator* a =
+        arrive(0, &(struct ask){.script = RAW "head -c 1 >/dev/null; stty size",
+                                .rows = 30,
+                                .cols = 90});
     UNTIL(op_saw(a, "READY"));
     struct operator* b = join(1, a, true);
     op_sends(b, &e);
@@ -382,7 +469,7 @@ static void only_so_many_may_type(void **state)
     for (int i = 1; i < 16; i++)
         join(i, a, false);
     msg_pty_accept p = info_of(a);
-    struct operator* late = arrive(16, &(struct wish){.session = p.session_id});
+    struct operator* late = arrive(16, &(struct ask){.session = p.session_id});
     assert_int_equal(late->rejected, 1);
     assert_int_equal(late->reject.code, cmdop_agent_v1_Code_CODE_LIMIT);
     join(17, a, true); /* who only looks is welcome */
@@ -407,14 +494,14 @@ static void a_session_outlives_its_operator(void **state)
     assert_int_equal(o->lost, 1);
     stage_rest();
     assert_int_equal(sessions_live(&sessions), 1);
-    o = arrive(0, &(struct wish){
-                      .session = p.session_id, .resume = true, .offset = 7});
+    o = arrive(
+        0, &(struct ask){.session = p.session_id, .resume = true, .offset = 7});
     UNTIL(o->next[0] == had);
     assert_int_equal(o->accept.out_offset, 7);
     assert_int_equal(info_of(o).gap, 0);
     assert_false(info_of(o).created);
     assert_string_equal(o->seen[0], "woxthree");
-    o = arrive(1, &(struct wish){.session = p.session_id});
+    o = arrive(1, &(struct ask){.session = p.session_id});
     UNTIL(o->next[0] == had); /* without an offset: all that is held */
     assert_string_equal(o->seen[0], "READYxtwoxthree");
 }
@@ -425,9 +512,9 @@ static void an_offset_of_the_future_is_the_present(void **state)
     struct operator* o = run(0, RAW "cat");
     UNTIL(op_saw(o, "READY"));
     msg_pty_accept p = info_of(o);
-    struct operator* b = arrive(1, &(struct wish){.session = p.session_id,
-                                                  .resume = true,
-                                                  .offset = 1000000});
+    struct operator* b = arrive(1, &(struct ask){.session = p.session_id,
+                                                 .resume = true,
+                                                 .offset = 1000000});
     assert_int_equal(b->accept.out_offset, 5);
     op_types(o, "x");
     UNTIL(b->next[0] == 6);
@@ -438,19 +525,19 @@ static void a_session_is_found_by_name_or_by_its_youth(void **state)
 {
     (void)state;
     struct operator* a =
-        arrive(0, &(struct wish){.script = RAW "cat", .name = "build"});
+        arrive(0, &(struct ask){.script = RAW "cat", .name = "build"});
     UNTIL(op_saw(a, "READY"));
     stage_later(10);
     struct operator* b = run(1, RAW "cat");
     UNTIL(op_saw(b, "READY"));
-    struct operator* c = arrive(2, &(struct wish){.session = "build"});
+    struct operator* c = arrive(2, &(struct ask){.session = "build"});
     assert_string_equal(info_of(c).session_id, info_of(a).session_id);
     op_vanishes(c);
     stage_later(10);
     op_types(b, "x");
-    c = arrive(2, &(struct wish){.last = true});
+    c = arrive(2, &(struct ask){.last = true});
     assert_string_equal(info_of(c).session_id, info_of(b).session_id);
-    c = arrive(2, &(struct wish){.session = "no-such"});
+    c = arrive(2, &(struct ask){.session = "no-such"});
     assert_int_equal(c->reject.code, cmdop_agent_v1_Code_CODE_NOT_FOUND);
 }
 
@@ -458,7 +545,7 @@ static void the_last_of_none_is_a_new_one(void **state)
 {
     (void)state;
     struct operator* o =
-        arrive(0, &(struct wish){.script = RAW "cat", .last = true});
+        arrive(0, &(struct ask){.script = RAW "cat", .last = true});
     UNTIL(op_saw(o, "READY"));
     assert_true(info_of(o).created);
 }
@@ -521,9 +608,9 @@ static void what_nobody_read_is_counted(void **state)
     msg_pty_accept p = info_of(o);
     op_vanishes(o);
     struct session *t = &sessions.slots[0];
-    UNTIL(t->out.tail == FLOOD_LEN);
-    o = arrive(0, &(struct wish){
-                      .session = p.session_id, .resume = true, .offset = 3});
+    UNTIL(ring_of(t)->tail == FLOOD_LEN);
+    o = arrive(
+        0, &(struct ask){.session = p.session_id, .resume = true, .offset = 3});
     UNTIL(o->next[0] == FLOOD_LEN);
     assert_flood(o);
     assert_int_equal(info_of(o).gap, o->from[0] - 3);
@@ -537,13 +624,13 @@ static void a_slow_operator_loses_nothing(void **state)
     (void)state;
     struct operator* o = op_arrives(0, WINDOW, on_open);
     o->lazy = true;
-    ask(o, &(struct wish){.script = FLOOD "head -c 1"});
+    ask(o, &(struct ask){.script = FLOOD "head -c 1"});
     struct session *t = &sessions.slots[0];
-    UNTIL(t->out.tail > SESSION_RING / 2 + WINDOW);
+    UNTIL(ring_of(t)->tail > SESSION_RING / 2 + WINDOW);
     stage_rest();
     stage_rest();
-    assert_true(t->out.tail < FLOOD_LEN); /* it waits */
-    assert_true(t->out.head <= o->next[0]);
+    assert_true(ring_of(t)->tail < FLOOD_LEN); /* it waits */
+    assert_true(ring_of(t)->head <= o->next[0]);
     op_wakes_up(o);
     UNTIL(o->next[0] == FLOOD_LEN);
     assert_int_equal(o->gap, 0);
@@ -556,13 +643,13 @@ static void a_steady_slow_operator_loses_nothing(void **state)
     (void)state;
     struct operator* o = op_arrives(0, WINDOW, on_open);
     o->lazy = true;
-    ask(o, &(struct wish){.script = FLOOD "head -c 1"});
+    ask(o, &(struct ask){.script = FLOOD "head -c 1"});
     struct session *t = &sessions.slots[0];
-    UNTIL(t->out.tail > SESSION_RING / 2 + WINDOW);
+    UNTIL(ring_of(t)->tail > SESSION_RING / 2 + WINDOW);
     for (int s = 0; s < 60 && o->next[0] < FLOOD_LEN; s++) {
         uint64_t used = o->next[0];
-        for (uint64_t at = 0; at != t->out.tail; stage_turn())
-            at = t->out.tail; /* the shell says all it may now */
+        for (uint64_t at = 0; at != ring_of(t)->tail; stage_turn())
+            at = ring_of(t)->tail; /* the shell says all it may now */
         assert_int_equal(o->gap, 0);
         chan_used(&o->chan, 0, used, used);
         stage_later(1000);
@@ -577,12 +664,13 @@ static void a_stalled_operator_finds_a_counted_gap(void **state)
     (void)state;
     struct operator* o = op_arrives(0, WINDOW, on_open);
     o->lazy = true;
-    ask(o, &(struct wish){.script = FLOOD "head -c 1"});
+    ask(o, &(struct ask){.script = FLOOD "head -c 1"});
+    UNTIL(o->accepted);
     struct operator* b = join(1, o, false);
     struct session *t = &sessions.slots[0];
-    UNTIL(t->out.tail > SESSION_RING / 2 + WINDOW);
+    UNTIL(ring_of(t)->tail > SESSION_RING / 2 + WINDOW);
     stage_rest();
-    for (int i = 0; i < 20 && t->out.tail < FLOOD_LEN; i++)
+    for (int i = 0; i < 20 && ring_of(t)->tail < FLOOD_LEN; i++)
         stage_later(1000);
     UNTIL(b->next[0] == FLOOD_LEN);
     assert_int_equal(b->gap, 0);
@@ -606,6 +694,7 @@ static void a_program_that_is_not_there_is_refused(void **state)
     p.argv = msg_strings_out(&args);
     struct operator* o = op_arrives(0, WINDOW, on_open);
     op_asks(o, cmdop_agent_v1_Kind_KIND_PTY, cmdop_agent_v1_PtyOpen_fields, &p);
+    UNTIL(o->rejected);
     assert_int_equal(o->reject.code, cmdop_agent_v1_Code_CODE_NO_PROGRAM);
     assert_true(o->reject.remedy[0] != '\0');
     assert_int_equal(sessions_live(&sessions), 0);
@@ -627,19 +716,21 @@ static void the_machine_runs_only_so_many(void **state)
     for (uint32_t i = 0; i < SESSIONS_MAX; i++)
         op_vanishes(run(0, RAW "sleep 1000"));
     assert_int_equal(sessions_live(&sessions), SESSIONS_MAX);
-    struct operator* o = arrive(0, &(struct wish){.script = "true"});
+    struct operator* o = arrive(0, &(struct ask){.script = "true"});
     assert_int_equal(o->reject.code, cmdop_agent_v1_Code_CODE_LIMIT);
-    (void)port_child_signal(sessions.slots[7].child.pid, "KILL");
-    UNTIL(sessions_live(&sessions) == SESSIONS_MAX - 1);
-    o = run(0, "exit 4"); /* the slot that became free */
+    held_signal(&sessions.slots[7].child, "KILL");
+    UNTIL(sessions.slots[7].exited);
+    o = run(0, "exit 4"); /* the slot of the ended one, which nobody asks for */
     UNTIL(o->closed);
     assert_exit(o, 4);
 }
 
 #define FACT(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "keeper") == 0)
+        return keeper_cmd.run(NULL, argc - 1, argv + 1);
     const struct CMUnitTest tests[] = {
         FACT(output_and_exit_status_arrive),
         FACT(a_signal_that_ended_it_is_told),
@@ -652,7 +743,9 @@ int main(void)
         FACT(a_background_child_does_not_hold_the_end_up),
         FACT(all_that_was_written_before_the_end_arrives),
         FACT(a_shell_ends_with_nobody_there),
-        FACT(a_hang_up_ends_every_shell),
+        FACT(a_session_outlives_its_agent),
+        FACT(an_end_between_two_agents_is_not_lost),
+        FACT(a_keeper_that_is_killed_is_said),
         FACT(all_operators_see_the_same_output),
         FACT(input_of_several_operators_keeps_its_order),
         FACT(an_observer_does_not_type),

@@ -1,0 +1,52 @@
+/*
+ * A held child on a loop: started or found again, ready after its keeper's
+ * HELLO, until it has ended and its owner lets go.
+ *
+ *     held_start, held_adopt -> ready(OK) ------> exited -> held_release
+ *                                  |   \--> lost (the keeper was killed)
+ *                                  +--> ready(err): it did not start
+ *
+ * The owner moves the bytes itself (hold_take, hold_put) and watches the
+ * child's handles.
+ */
+#ifndef CORE_HELD_H
+#define CORE_HELD_H
+
+#include "core/hold.h"
+#include "transport/loop.h"
+
+struct held_ops {
+    /* The block is there, or (err) nothing is and `why` tells people. An
+     * adopted child may have exited already: `exited` follows. */
+    void (*ready)(void *ctx, int err, const char *why);
+    /* The block tells how; output may still wait. */
+    void (*exited)(void *ctx);
+    /* Nobody will ever know how the child ends. */
+    void (*lost)(void *ctx);
+};
+
+struct held {
+    struct hold hold;
+    struct loop *loop;
+    const struct held_ops *ops;
+    void *ctx;
+    int row; /* of the keeper's connection; -1: none */
+    bool ready;
+};
+
+/* OK, or why it cannot even be asked for; then nothing is left. */
+int held_start(struct held *c, struct loop *loop, const struct held_ops *ops,
+               void *ctx, const struct hold_start *s);
+int held_adopt(struct held *c, struct loop *loop, const struct held_ops *ops,
+               void *ctx, const char *folder, const char *id);
+
+/* The child's process group gets a signal, if the child lives. */
+void held_signal(struct held *c, const char *name);
+/* Close the child's input, at the keeper too. */
+void held_end_input(struct held *c);
+/* Close its terminal or pipes, at the keeper too. */
+void held_hang_up(struct held *c);
+/* Nobody needs child and output any more: the keeper ends. */
+void held_release(struct held *c);
+
+#endif
