@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/app.h"
+#include "agent/orphans.h"
 #include "agent/status.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -145,14 +146,38 @@ static int stop(bool must_run)
                : CMD_OK;
 }
 
+/* Sessions do not end with their agent, unless that is asked for. */
+static int after_stop(bool all)
+{
+    struct paths paths;
+    char buf[256];
+    struct text t;
+    TEXT_OF(&t, buf);
+    if (paths_find(&paths, &t) != OK)
+        return fail(buf);
+    uint32_t n = all ? orphans_end(&paths) : orphans_count(&paths);
+    if (n == 0)
+        return CMD_OK;
+    text_str(&t, "cmdop: ");
+    text_u64(&t, n);
+    text_str(&t, all ? " sessions and commands were told to end\n"
+                     : " sessions and commands go on; `cmdop agent start` "
+                       "finds them, `cmdop agent stop --all` ends them\n");
+    cmd_note(buf);
+    return CMD_OK;
+}
+
 static int run_stop(const struct cmd_env *env, int argc, char **argv)
 {
+    bool all = false;
+    const struct cmd_opt opts[] = {{"--all", NULL, &all, NULL}};
     int rest;
-    int status = cmd_options(&stop_cmd, &argc, argv, &rest, NULL, 0);
+    int status = cmd_options(&stop_cmd, &argc, argv, &rest, opts, 1);
     if (status >= 0)
         return status;
     (void)env;
-    return stop(true);
+    status = stop(!all);
+    return status == CMD_OK ? after_stop(all) : status;
 }
 
 static int run_restart(const struct cmd_env *env, int argc, char **argv)
@@ -251,19 +276,21 @@ static int run(const struct cmd_env *env, int argc, char **argv)
                      argc > 1 ? argv[1] : "");
 }
 
-#define AGENT_HELP                                                       \
-    "usage: cmdop agent start [--foreground] [--verbose]\n"              \
-    "       cmdop agent stop | restart\n"                                \
-    "       cmdop agent status [--json] [--check]\n"                     \
-    "       cmdop agent logs [-f]\n"                                     \
-    "\n"                                                                 \
-    "The agent keeps this machine connected to its relay and runs what " \
-    "operators ask\nfor. It listens on no port.\n"                       \
-    "\n"                                                                 \
-    "  --foreground  stay in the foreground, log to standard error\n"    \
-    "  --check       exit 0 only when the machine is connected\n"        \
-    "\n"                                                                 \
-    "example:\n"                                                         \
+#define AGENT_HELP                                                        \
+    "usage: cmdop agent start [--foreground] [--verbose]\n"               \
+    "       cmdop agent stop [--all] | restart\n"                         \
+    "       cmdop agent status [--json] [--check]\n"                      \
+    "       cmdop agent logs [-f]\n"                                      \
+    "\n"                                                                  \
+    "The agent keeps this machine connected to its relay and runs what "  \
+    "operators ask\nfor. It listens on no port.\n"                        \
+    "\n"                                                                  \
+    "  --foreground  stay in the foreground, log to standard error\n"     \
+    "  --check       exit 0 only when the machine is connected\n"         \
+    "  --all         end all sessions and commands too; without it they " \
+    "go on, and the\n                next agent finds them\n"             \
+    "\n"                                                                  \
+    "example:\n"                                                          \
     "  cmdop agent start && cmdop agent status --check\n"
 
 const struct cmd agent_cmd = {"agent", "run, stop and inspect the agent",

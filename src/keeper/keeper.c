@@ -15,7 +15,8 @@
 #define MEMORY_BYTES 16384
 #define TAKE_MAX     4096
 #define TAKE_ROUNDS  64
-#define GRACE_MS     5000 /* between the end of the terminal and KILL */
+#define GRACE_MS     5000  /* between the end of the terminal and KILL */
+#define LOOK_MS      60000 /* alone: is our socket still there? */
 /* An ended child that no agent asked about for so long is forgotten. */
 #define FORGET_MS    (7 * 24 * UINT64_C(3600000))
 
@@ -26,8 +27,10 @@ struct keeper {
     int conn_row; /* -1: alone */
     int in_row;   /* of pipes; -1 */
     int out_row[HOLD_STREAMS];
-    int timer;
+    int timer; /* KILL, or to forget an ended child */
+    int look;
     bool tty;
+    bool released; /* nobody asks for the child's end */
     bool over;
     char path[PATH_CAP]; /* of its socket; "": none yet */
 };
@@ -125,11 +128,15 @@ static void hang_up(struct keeper *k)
     watch(k);
 }
 
-/* Some programs outlive their terminal; none outlives this. */
+/* Nobody needs child and keeper any longer. Some programs outlive their
+ * terminal; none outlives this. */
 static void end_child(struct keeper *k)
 {
-    if (k->hold.block->exited)
+    k->released = true;
+    if (k->hold.block->exited) {
+        k->over = true;
         return;
+    }
     (void)port_child_signal((int)k->hold.block->pid, k->tty ? "HUP" : "TERM");
     hang_up(k);
     loop_arm(&k->loop, k->timer, loop_now(&k->loop) + GRACE_MS);
@@ -145,6 +152,21 @@ static void on_timer(void *ctx, uint64_t now_ms)
         k->over = true;
 }
 
+/* Without its socket nobody will ever find it: the folder was removed. */
+static void on_look(void *ctx, uint64_t now_ms)
+{
+    struct keeper *k = ctx;
+    if (!is_alone(k))
+        return;
+    int file = port_file_open(k->path);
+    if (file == ERR_NOT_FOUND) {
+        end_child(k);
+        return;
+    }
+    port_close(file);
+    loop_arm(&k->loop, k->look, now_ms + LOOK_MS);
+}
+
 static void on_exit_of(struct keeper *k, int status, int signal)
 {
     struct hold_block *b = k->hold.block;
@@ -152,6 +174,7 @@ static void on_exit_of(struct keeper *k, int status, int signal)
     b->signal = (uint32_t)signal;
     b->ended_ms = (uint64_t)port_wall_ms();
     b->exited = 1;
+    k->over = k->released;
     loop_arm(&k->loop, k->timer, loop_now(&k->loop) + FORGET_MS);
     if (!is_alone(k))
         hold_send(k->hold.conn, HOLD_EXITED, OK, "");
@@ -184,6 +207,7 @@ static void alone(struct keeper *k)
     port_close(k->hold.conn);
     k->conn_row = k->hold.conn = -1;
     hold_settle(&k->hold);
+    loop_arm(&k->loop, k->look, loop_now(&k->loop) + LOOK_MS);
     for (uint32_t i = 0; i < k->hold.block->streams; i++)
         move(k, i);
 }
@@ -200,7 +224,7 @@ static void obey(struct keeper *k, const struct hold_message *m)
         watch(k);
         break;
     case HOLD_HANG_UP: hang_up(k); break;
-    case HOLD_RELEASE: k->over = true; break;
+    case HOLD_RELEASE: end_child(k); break;
     default: break; /* a newer agent's wish */
     }
 }
@@ -278,6 +302,7 @@ static void add_rows(struct keeper *k)
     if (!k->tty)
         k->in_row = loop_add(&k->loop, k->hold.child_in, 0, on_in, k);
     k->timer = loop_timer_add(&k->loop, on_timer, k);
+    k->look = loop_timer_add(&k->loop, on_look, k);
 }
 
 static int fail(int conn, int err)

@@ -60,6 +60,7 @@ class Ours:
 
     def stop_agent(self):
         self.lab.end(self.agent)
+        self.lab.run([self.edge, "agent", "stop", "--all"], self.env)
 
     def join_key(self, uses=1):
         return self.lab.run([self.full, "server", "join-key", "--uses", str(uses)], self.env).strip()

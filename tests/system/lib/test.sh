@@ -242,6 +242,10 @@ clean_up() {
         if ours "$pid"; then kill -KILL "$pid" 2> /dev/null; fi
         wait "$pid" 2> /dev/null
     done
+    # Sessions that go on belong to keepers, which name our folder too.
+    for pid in $(ps -eo pid=,args= | awk -v t="$T/" '$3 == "keeper" && index($0, t) { print $1 }'); do
+        kill -TERM "$pid" 2> /dev/null
+    done
     if [ -n "${MOUNTED:-}" ]; then umount "$MOUNTED"; fi
     if [ -n "${KEEP:-}" ]; then echo "# kept: $T"; else rm -rf "$T"; fi
     exit $status
