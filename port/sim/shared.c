@@ -135,8 +135,6 @@ int buffer_send(struct buffer *b, struct view v)
     struct flow *f = flow_of(b);
     if (b->held[0] == 0)
         return ERR_CLOSED;
-    if (v.len <= PORT_BUFFER_ATOMIC && flow_room(f) < v.len)
-        return 0;
     size_t n = flow_write(f, v, 0, 0);
     flow_settle(f);
     return (int)n;
@@ -148,7 +146,7 @@ uint8_t buffer_ready(const struct buffer *b, int end)
     uint8_t hangup = b->held[1 - end] == 0 ? PORT_HANGUP : 0;
     if (end == 0)
         return (f->sent > f->head ? PORT_READ : 0) | hangup;
-    return (flow_room(f) >= PORT_BUFFER_ATOMIC ? PORT_WRITE : 0) | hangup;
+    return (flow_room(f) > 0 ? PORT_WRITE : 0) | hangup;
 }
 
 int port_buffer_held(int end)
