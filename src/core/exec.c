@@ -13,6 +13,7 @@
 #define RECORD_MAGIC 0x6a6f6273 /* "jobs" */
 
 static void on_ready(void *ctx, int err, const char *why);
+static void close_in(struct job *t);
 
 /* What the block keeps for the next agent. */
 struct job_record {
@@ -123,6 +124,10 @@ static void fail_out(struct job *t, int err)
     if (err == ERR_CLOSED)
         return;
     t->broken = true;
+    close_in(t);
+    for (uint32_t i = 0; i < CHAN_STREAMS; i++)
+        close_out(t, i);
+    held_hang_up(&t->child); /* or it would write for ever */
     if (t->exited)
         tell_end(t);
 }

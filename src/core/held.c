@@ -24,6 +24,7 @@ static void on_hello(struct held *c, const struct hold_message *m)
         return;
     }
     c->ready = true;
+    hold_send(c->hold.conn, HOLD_TAKEN, OK, "");
     c->ops->ready(c->ctx, OK, "");
     if (c->hold.block != NULL && c->hold.block->exited)
         c->ops->exited(c->ctx);

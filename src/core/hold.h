@@ -118,6 +118,8 @@ enum hold_op {
     HOLD_HELLO = 1, /* keeper: the child runs (err OK), with all handles; or
                        why it does not, and a text */
     HOLD_EXITED,    /* keeper: the block tells how */
+    HOLD_TAKEN,     /* agent: the HELLO came; a child that nobody took ends
+                       with the connection of who started it */
     HOLD_SIGNAL,    /* agent: send the signal that `text` names */
     HOLD_END_INPUT, /* agent: no more bytes come; close it after the queue */
     HOLD_HANG_UP,   /* agent: close the child's terminal and pipes */

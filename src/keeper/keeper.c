@@ -30,6 +30,7 @@ struct keeper {
     int timer; /* KILL, or to forget an ended child */
     int look;
     bool tty;
+    bool taken;    /* an agent has it, or had it */
     bool released; /* nobody asks for the child's end */
     bool over;
     char path[PATH_CAP]; /* of its socket; "": none yet */
@@ -207,6 +208,10 @@ static void alone(struct keeper *k)
     port_close(k->hold.conn);
     k->conn_row = k->hold.conn = -1;
     hold_settle(&k->hold);
+    if (!k->taken) {
+        end_child(k);
+        return;
+    }
     loop_arm(&k->loop, k->look, loop_now(&k->loop) + LOOK_MS);
     for (uint32_t i = 0; i < k->hold.block->streams; i++)
         move(k, i);
@@ -215,6 +220,7 @@ static void alone(struct keeper *k)
 static void obey(struct keeper *k, const struct hold_message *m)
 {
     switch (m->op) {
+    case HOLD_TAKEN: k->taken = true; break;
     case HOLD_SIGNAL:
         if (!k->hold.block->exited)
             (void)port_child_signal((int)k->hold.block->pid, m->text);
