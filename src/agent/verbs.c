@@ -264,7 +264,7 @@ static int run(const struct cmd_env *env, int argc, char **argv)
     "  --check       exit 0 only when the machine is connected\n"        \
     "\n"                                                                 \
     "example:\n"                                                         \
-    "  cmdop agent start && cmdop agent status --check\n"
+    "  cmdop agent start && cmdop agent logs -f\n"
 
 const struct cmd agent_cmd = {"agent", "run, stop and inspect the agent",
                               AGENT_HELP, run};
