@@ -277,12 +277,12 @@ test: $(UNIT_BIN) $(PROP_BIN) $(SIM_BIN) $(REPLAY_BIN) $(SYSTEM_BIN)
 	-$(Q)$(run_strict)
 	$(Q)tools/tally total
 
-# --- numbers, looks, documents -----------------------------------------------------
+# --- numbers, looks, installing -----------------------------------------------------
 
 OURS  = $(filter-out %.pb.c %.pb.h,$(call files_in,$(wildcard src port boards tests),*.[ch]))
 there = @test -x $1 || { echo "make $@: $1 is not there yet" >&2; exit 1; }
 
-.PHONY: size bench memory run fmt lint docs install clean distclean help
+.PHONY: size bench memory run fmt lint install clean distclean help
 ## bytes per room and per library, one JSON line for each profile
 size: all
 	$(Q)for p in $(PROFILES); do \
@@ -320,11 +320,6 @@ lint: build/host-asan/deps/ok
 	    )-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling' \
 	    $(filter src/%.c port/linux/%.c,$(OURS)) -- -std=c11 -D_GNU_SOURCE -iquote src -iquote . \
 	    -Iboards/$(BOARD) -isystem build/host-asan/deps/include -DCMDOP_VERSION='"$(VERSION)"'
-
-## man pages and generated chapters
-docs:
-	$(call there,tools/docs)
-	$(Q)tools/docs
 
 PREFIX  ?= /usr/local
 PROFILE ?= full
