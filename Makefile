@@ -7,6 +7,10 @@
 # A variant is a folder of build/ with its own toolchain: the board's, host-asan
 # (tests) and host-fuzz. All three compile the same sources by the same rules.
 
+ifneq ($(words $(CURDIR)),1)
+$(error "$(CURDIR)" has blanks in it, and neither make nor the libraries can be built there: move the folder)
+endif
+
 BOARD ?= linux-x86_64
 include boards/$(BOARD)/board.mk
 
