@@ -249,7 +249,7 @@ prop: $(PROP_BIN) ; $(Q)$(run_prop)
 ## agent, relay and tool in one process on the simulated port
 sim: $(SIM_BIN) ; $(Q)$(run_sim)
 
-## fuzz every decoder for FUZZ_SECONDS each (60); new inputs go to build/fuzz
+## fuzz every decoder for FUZZ_SECONDS each (60), with clang; new inputs go to build/fuzz
 fuzz: $(FUZZ_BIN)
 	$(if $(FUZZ),,$(error there are no tests/fuzz/*_fuzz.c))
 	$(Q)for t in $(FUZZ_BIN); do n=$$(basename $$t _fuzz); \
