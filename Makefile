@@ -7,6 +7,10 @@
 # A variant is a folder of build/ with its own toolchain: the board's, host-asan
 # (tests) and host-fuzz. All three compile the same sources by the same rules.
 
+ifneq ($(words $(CURDIR)),1)
+$(error "$(CURDIR)" has blanks in it, and neither make nor the libraries can be built there: move the folder)
+endif
+
 BOARD ?= linux-x86_64
 include boards/$(BOARD)/board.mk
 
@@ -245,7 +249,7 @@ prop: $(PROP_BIN) ; $(Q)$(run_prop)
 ## agent, relay and tool in one process on the simulated port
 sim: $(SIM_BIN) ; $(Q)$(run_sim)
 
-## fuzz every decoder for FUZZ_SECONDS each (60); new inputs go to build/fuzz
+## fuzz every decoder for FUZZ_SECONDS each (60), with clang; new inputs go to build/fuzz
 fuzz: $(FUZZ_BIN)
 	$(if $(FUZZ),,$(error there are no tests/fuzz/*_fuzz.c))
 	$(Q)for t in $(FUZZ_BIN); do n=$$(basename $$t _fuzz); \
@@ -277,12 +281,12 @@ test: $(UNIT_BIN) $(PROP_BIN) $(SIM_BIN) $(REPLAY_BIN) $(SYSTEM_BIN)
 	-$(Q)$(run_strict)
 	$(Q)tools/tally total
 
-# --- numbers, looks, documents -----------------------------------------------------
+# --- numbers, looks, installing -----------------------------------------------------
 
 OURS  = $(filter-out %.pb.c %.pb.h,$(call files_in,$(wildcard src port boards tests),*.[ch]))
 there = @test -x $1 || { echo "make $@: $1 is not there yet" >&2; exit 1; }
 
-.PHONY: size bench memory run fmt lint docs install clean distclean help
+.PHONY: size bench memory run fmt lint install clean distclean help
 ## bytes per room and per library, one JSON line for each profile
 size: all
 	$(Q)for p in $(PROFILES); do \
@@ -320,11 +324,6 @@ lint: build/host-asan/deps/ok
 	    )-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling' \
 	    $(filter src/%.c port/linux/%.c,$(OURS)) -- -std=c11 -D_GNU_SOURCE -iquote src -iquote . \
 	    -Iboards/$(BOARD) -isystem build/host-asan/deps/include -DCMDOP_VERSION='"$(VERSION)"'
-
-## man pages and generated chapters
-docs:
-	$(call there,tools/docs)
-	$(Q)tools/docs
 
 PREFIX  ?= /usr/local
 PROFILE ?= full

@@ -276,22 +276,22 @@ static int run(const struct cmd_env *env, int argc, char **argv)
                      argc > 1 ? argv[1] : "");
 }
 
-#define AGENT_HELP                                                        \
-    "usage: cmdop agent start [--foreground] [--verbose]\n"               \
-    "       cmdop agent stop [--all] | restart\n"                         \
-    "       cmdop agent status [--json] [--check]\n"                      \
-    "       cmdop agent logs [-f]\n"                                      \
-    "\n"                                                                  \
-    "The agent keeps this machine connected to its relay and runs what "  \
-    "operators ask\nfor. It listens on no port.\n"                        \
-    "\n"                                                                  \
-    "  --foreground  stay in the foreground, log to standard error\n"     \
-    "  --check       exit 0 only when the machine is connected\n"         \
-    "  --all         end all sessions and commands too; without it they " \
-    "go on, and the\n                next agent finds them\n"             \
-    "\n"                                                                  \
-    "example:\n"                                                          \
-    "  cmdop agent start && cmdop agent status --check\n"
+#define AGENT_HELP                                                       \
+    "usage: cmdop agent start [--foreground] [--verbose]\n"              \
+    "       cmdop agent stop [--all] | restart\n"                        \
+    "       cmdop agent status [--json] [--check]\n"                     \
+    "       cmdop agent logs [-f]\n"                                     \
+    "\n"                                                                 \
+    "The agent keeps this machine connected to its relay and runs what " \
+    "operators ask\nfor. It listens on no port.\n"                       \
+    "\n"                                                                 \
+    "  --foreground  stay in the foreground, log to standard error\n"    \
+    "  --check       exit 0 only when the machine is connected\n"        \
+    "  --all         end sessions and commands too; without it they go " \
+    "on, and the\n                next agent finds them\n"               \
+    "\n"                                                                 \
+    "example:\n"                                                         \
+    "  cmdop agent start && cmdop agent logs -f\n"
 
 const struct cmd agent_cmd = {"agent", "run, stop and inspect the agent",
                               AGENT_HELP, run};

@@ -388,7 +388,7 @@ static const struct client_ops client_ops = {on_up, on_down};
 /* There is no connection to try: say it in the form that was asked for. */
 static void fail_early(struct exec *x, const char *why)
 {
-    x->end = chan_failure(cmdop_agent_v1_Code_CODE_AUTH, why, "");
+    x->end = chan_failure(cmdop_agent_v1_Code_CODE_LOST, why, "");
     if (x->json)
         json_result(x);
     else

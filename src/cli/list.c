@@ -13,6 +13,7 @@ struct list {
     bool online_only;
     bool json;
     bool first;
+    bool left_out; /* there are machines, but not such */
 };
 
 static void json_row(const msg_machine_info *m, bool first)
@@ -80,15 +81,21 @@ static void on_record(void *ctx, struct view record)
     if (record.len == 0) { /* the end */
         if (l->json)
             cmd_out(view_str(l->first ? "{\"machines\":[]}\n" : "]}\n"));
+        else if (l->first && l->left_out)
+            cmd_say("no machine is online; `cmdop connect --list` shows all",
+                    NULL);
         else if (l->first)
             cmd_say("no machine has joined yet; `cmdop server join-key` on "
                     "the relay tells how",
                     NULL);
         return;
     }
-    if (msg_decode(record, cmdop_agent_v1_MachineInfo_fields, &m) != 0 ||
-        (l->online_only && !m.online))
+    if (msg_decode(record, cmdop_agent_v1_MachineInfo_fields, &m) != 0)
         return;
+    if (l->online_only && !m.online) {
+        l->left_out = true;
+        return;
+    }
     if (l->json && l->first)
         cmd_out(view_str("{\"machines\":["));
     if (l->json)

@@ -151,7 +151,7 @@ static int list(struct keyring *k, struct text *why)
     struct store_ask q = {
         .op = STORE_JOINKEY_LIST, .ctx = &l, .row = row, .answer = listed};
     memcpy(q.u.list.fleet_id, k->owner.fleet_id, UUID_CAP);
-    cmd_out(view_str("ID        STATE       USES      EXPIRES               "
+    cmd_out(view_str("ID        STATE     USES      EXPIRES               "
                      "LABEL\n"));
     int err = store_ask(&k->store, &q);
     while (err == OK && !l.came)

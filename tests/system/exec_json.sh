@@ -37,4 +37,7 @@ is "a relay that goes away meanwhile" "$(json "$T/lost" '[d["exit_code"], d["out
 fact "the command on the machine is ended then" wait_for 5 sh -c "! pgrep -f '^sleep 42\$'"
 run exec_on --json box -- true
 is "no relay" "$(json "$T/out" '[d["exit_code"], d["outcome"]]') $STATUS" '[255, "refused"] 255'
+at nobody "$CMDOP" connect exec --json box -- true > "$T/out" 2> "$T/err"
+STATUS=$?
+is "not signed in" "$(json "$T/out" '[d["exit_code"], d["outcome"], "error" in d]') $STATUS" '[255, "refused", true] 255'
 finish

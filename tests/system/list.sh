@@ -3,7 +3,9 @@
 relay
 run connect --list
 is "an empty list says what to do, on standard error" "$STATUS$(cat "$T/out")$(grep -c 'join-key' "$T/err")" 01
-machine one && machine two
+machine one
+ONE=$AGENT
+machine two
 TWO=$AGENT
 
 run connect --list
@@ -30,6 +32,10 @@ run connect --list --online --json
 is "in JSON as well" "$(json "$T/out" '[m["name"] for m in d["machines"]]')" '["one"]'
 run exec_on two -- true
 refused "a command for it is refused, with what to do" 255 'offline.*--list'
+end "$ONE"
+none_online() { connect --list --online > "$T/out" 2> "$T/err" && [ ! -s "$T/out" ]; }
+fact "with all of them offline --online shows none" wait_for 5 none_online
+says "and does not say that none has joined" "$T/err" 'no machine is online'
 
 end "$RELAY"
 run connect --list --json
