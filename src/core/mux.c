@@ -334,6 +334,8 @@ static int on_gap(struct chan *c, const struct msg_data *d, bool empty,
     struct chan_rx *rx = &c->rx[d->stream];
     if (!c->gaps_ok || !empty)
         return bad(why, "bytes of a stream are missing");
+    if (rx->fin)
+        return bad(why, "a gap came after the end of a stream");
     uint64_t jump = d->offset - rx->next;
     rx->next += jump; /* what was skipped counts as used, */
     rx->used += jump; /* what waits at the owner does not */

@@ -575,6 +575,18 @@ static void nothing_follows_the_end_of_a_stream(void **state)
     assert_int_equal(inject_data(&right, 1, 0, 10, 1, false), ERR_PROTO);
 }
 
+/* Bytes that are said to be gone would have been bytes as well. */
+static void no_gap_follows_the_end_of_a_stream(void **state)
+{
+    struct user *a = &users[0][0];
+    (void)state;
+    connect_users(0);
+    a->chan.gaps_ok = true;
+    assert_int_equal(inject_data(&left, 1, 0, 0, 10, true), OK);
+    assert_int_equal(inject_data(&left, 1, 0, 20, 0, false), ERR_PROTO);
+    assert_int_equal(a->gaps, 0);
+}
+
 static void what_the_owner_refuses_is_a_breach(void **state)
 {
     (void)state;
@@ -1143,6 +1155,7 @@ int main(void)
         FACT(bytes_that_came_before_are_dropped),
         FACT(missing_bytes_are_a_breach),
         FACT(nothing_follows_the_end_of_a_stream),
+        FACT(no_gap_follows_the_end_of_a_stream),
         FACT(what_the_owner_refuses_is_a_breach),
         FACT(a_gap_is_announced_counted_and_goes_on_behind),
         FACT(a_gap_gives_no_credit_for_unused_bytes),
