@@ -943,6 +943,17 @@ static void of_many_sizes_only_the_last_is_told(void **state)
     assert_false(mux_has_output(&left.mux));
 }
 
+/* Who asks on and reads no answer is told the reason. */
+static void an_open_that_cannot_be_refused_ends_the_link(void **state)
+{
+    (void)state;
+    for (int i = 0; i < CHANS; i++)
+        connect_users(i);
+    fill_control(&right);
+    assert_int_equal(inject_open(&right, 2 * CHANS + 1), ERR_PROTO);
+    assert_string_not_equal(right.why, "");
+}
+
 static void credit_and_close_wait_for_a_full_queue(void **state)
 {
     struct user *a = &users[0][0], *b = &users[1][0];
@@ -1175,6 +1186,7 @@ int main(void)
         FACT(a_channel_may_be_freed_in_any_callback),
         FACT(a_full_control_queue_is_said_and_costs_nothing),
         FACT(of_many_sizes_only_the_last_is_told),
+        FACT(an_open_that_cannot_be_refused_ends_the_link),
         FACT(credit_and_close_wait_for_a_full_queue),
         FACT(a_message_longer_than_the_room_is_cut_and_stays_whole),
         FACT(data_never_cuts_into_a_message),
