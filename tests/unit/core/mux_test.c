@@ -225,8 +225,9 @@ static void connect_users(int i)
 static const uint8_t *pattern(void)
 {
     static uint8_t p[IN_CAP];
-    for (size_t i = 0; p[1] == 0 && i < sizeof(p); i++)
-        p[i] = (uint8_t)(i * 7 + (i >> 8) + 1);
+    static size_t made;
+    for (; made < sizeof(p); made++)
+        p[made] = (uint8_t)(made * 7 + (made >> 8) + 1);
     return p;
 }
 
