@@ -266,6 +266,15 @@ static int bad(const char **why, const char *text)
     return ERR_PROTO;
 }
 
+static int refuse_open(struct mux *m, uint32_t number, const char **why)
+{
+    if (mux_reject(m, number, cmdop_agent_v1_Code_CODE_LIMIT,
+                   "too many channels are open on this connection",
+                   "close one of them first") == OK)
+        return OK;
+    return bad(why, "channels are asked for, but no answer is read");
+}
+
 static int on_open(struct mux *m, struct view body, const char **why)
 {
     static uint8_t buf[FRAME_MAX]; /* one turn only: see mux_ops.open */
@@ -279,9 +288,7 @@ static int on_open(struct mux *m, struct view body, const char **why)
         return bad(why, "a channel number was used out of turn");
     m->peer_highest = open.channel;
     if (m->count >= m->count_max)
-        return mux_reject(m, open.channel, cmdop_agent_v1_Code_CODE_LIMIT,
-                          "too many channels are open on this connection",
-                          "close one of them first");
+        return refuse_open(m, open.channel, why);
     m->ops->open(m->ctx, &open, params.data);
     return OK;
 }
@@ -334,6 +341,8 @@ static int on_gap(struct chan *c, const struct msg_data *d, bool empty,
     struct chan_rx *rx = &c->rx[d->stream];
     if (!c->gaps_ok || !empty)
         return bad(why, "bytes of a stream are missing");
+    if (rx->fin)
+        return bad(why, "a gap came after the end of a stream");
     uint64_t jump = d->offset - rx->next;
     rx->next += jump; /* what was skipped counts as used, */
     rx->used += jump; /* what waits at the owner does not */

@@ -44,6 +44,12 @@ static inline void fake_reset(void)
     memset(&fake, 0, sizeof fake);
 }
 
+/* Forget the files alone, quickly: where one test runs a million times. */
+static inline void fake_reset_files(void)
+{
+    fake.count = 0;
+}
+
 static inline struct fake_file *fake_find(const char *path)
 {
     for (size_t i = 0; i < fake.count; i++)
@@ -120,6 +126,11 @@ int port_keep_write(const char *path, struct view data)
         return fake.fail_err;
     fake_put(path, data)->open_to_others = false;
     return OK;
+}
+
+int port_keep_write_fast(const char *path, struct view data)
+{
+    return port_keep_write(path, data);
 }
 
 int port_keep_folder(const char *path)

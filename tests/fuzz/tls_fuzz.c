@@ -2,20 +2,28 @@
  * TLS with anybody. Mode 0: the input goes to a server; 1: to a client;
  * 2 and 3: it edits a conversation between the two, as one who sits between
  * them could: pairs of (distance to the next edit, value to add).
+ *
+ * Whatever is edited, what arrives is a beginning of what was sent, and a
+ * client that is in has seen the certificate of this server.
  */
 #include "transport/tls.h"
 
 #include <assert.h>
 #include <string.h>
 
+#include "crypto/hash.h"
 #include "unit/transport/keys.h"
 
 struct side {
     struct tls t;
     uint8_t buf[TLS_BUF_BYTES];
+    const char *says; /* four bytes, again and again */
+    size_t sent, got;
+    struct side *peer;
 };
 
 static struct side client, server;
+static uint8_t end_point[HASH_LEN]; /* of the server's certificate */
 
 static const uint8_t entropy[32] = {1};
 static const br_ec_private_key key = {BR_EC_secp256r1, (unsigned char *)leaf_x,
@@ -39,8 +47,35 @@ static void start(bool anchored)
                                .key = &key,
                                .issuer_ec = true,
                                .entropy = VIEW_ARRAY(entropy)};
+    hash_once(VIEW_ARRAY(leaf_cert), end_point);
+    client.says = "ping";
+    server.says = "pong";
+    client.peer = &server;
+    server.peer = &client;
+    client.sent = client.got = server.sent = server.got = 0;
     tls_client_init(&client.t, SPAN_ARRAY(client.buf), &c);
     tls_server_init(&server.t, SPAN_ARRAY(server.buf), &s);
+}
+
+static void check_heard(struct side *s, struct view in)
+{
+    for (size_t i = 0; i < in.len; i++)
+        assert(in.ptr[i] == (uint8_t)s->peer->says[(s->got + i) % 4]);
+    s->got += in.len;
+    assert(s->got <= s->peer->sent);
+}
+
+/* The client begins; who hears something answers. */
+static void speak(struct side *s)
+{
+    struct span space = tls_app_space(&s->t);
+    bool turn = s == &client ? s->got >= s->sent : s->got > s->sent;
+    if (tls_state(&s->t) != TLS_OPEN || space.len < 4 || !turn)
+        return;
+    memcpy(space.ptr, s->says, 4);
+    tls_app_put(&s->t, 4);
+    tls_flush(&s->t);
+    s->sent += 4;
 }
 
 /* Take what there is and check that the doors agree with the state. */
@@ -48,13 +83,11 @@ static void use(struct side *s)
 {
     struct view in = tls_app_in(&s->t);
     assert(in.len == 0 || tls_state(&s->t) == TLS_OPEN);
+    check_heard(s, in);
     tls_app_taken(&s->t, in.len);
-    struct span space = tls_app_space(&s->t);
-    if (space.len >= 4 && in.len > 0) {
-        memcpy(space.ptr, "pong", 4);
-        tls_app_put(&s->t, 4);
-        tls_flush(&s->t);
-    }
+    if (s == &client && tls_state(&s->t) == TLS_OPEN)
+        assert(memcmp(tls_end_point(&s->t), end_point, HASH_LEN) == 0);
+    speak(s);
     assert(tls_why(&s->t) != NULL);
 }
 
@@ -111,6 +144,8 @@ static void converse(struct view in)
             return;
         use(&client);
     }
+    /* Undisturbed, they talk. */
+    assert(in.len >= 2 || client.got >= 4);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

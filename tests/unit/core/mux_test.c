@@ -225,8 +225,9 @@ static void connect_users(int i)
 static const uint8_t *pattern(void)
 {
     static uint8_t p[IN_CAP];
-    for (size_t i = 0; p[1] == 0 && i < sizeof(p); i++)
-        p[i] = (uint8_t)(i * 7 + (i >> 8) + 1);
+    static size_t made;
+    for (; made < sizeof(p); made++)
+        p[made] = (uint8_t)(made * 7 + (made >> 8) + 1);
     return p;
 }
 
@@ -573,6 +574,18 @@ static void nothing_follows_the_end_of_a_stream(void **state)
     assert_int_equal(inject_data(&right, 1, 0, 0, 10, true), OK);
     assert_int_equal(inject_data(&right, 1, 0, 0, 10, false), OK);
     assert_int_equal(inject_data(&right, 1, 0, 10, 1, false), ERR_PROTO);
+}
+
+/* Bytes that are said to be gone would have been bytes as well. */
+static void no_gap_follows_the_end_of_a_stream(void **state)
+{
+    struct user *a = &users[0][0];
+    (void)state;
+    connect_users(0);
+    a->chan.gaps_ok = true;
+    assert_int_equal(inject_data(&left, 1, 0, 0, 10, true), OK);
+    assert_int_equal(inject_data(&left, 1, 0, 20, 0, false), ERR_PROTO);
+    assert_int_equal(a->gaps, 0);
 }
 
 static void what_the_owner_refuses_is_a_breach(void **state)
@@ -931,6 +944,17 @@ static void of_many_sizes_only_the_last_is_told(void **state)
     assert_false(mux_has_output(&left.mux));
 }
 
+/* Who asks on and reads no answer is told the reason. */
+static void an_open_that_cannot_be_refused_ends_the_link(void **state)
+{
+    (void)state;
+    for (int i = 0; i < CHANS; i++)
+        connect_users(i);
+    fill_control(&right);
+    assert_int_equal(inject_open(&right, 2 * CHANS + 1), ERR_PROTO);
+    assert_string_not_equal(right.why, "");
+}
+
 static void credit_and_close_wait_for_a_full_queue(void **state)
 {
     struct user *a = &users[0][0], *b = &users[1][0];
@@ -1143,6 +1167,7 @@ int main(void)
         FACT(bytes_that_came_before_are_dropped),
         FACT(missing_bytes_are_a_breach),
         FACT(nothing_follows_the_end_of_a_stream),
+        FACT(no_gap_follows_the_end_of_a_stream),
         FACT(what_the_owner_refuses_is_a_breach),
         FACT(a_gap_is_announced_counted_and_goes_on_behind),
         FACT(a_gap_gives_no_credit_for_unused_bytes),
@@ -1162,6 +1187,7 @@ int main(void)
         FACT(a_channel_may_be_freed_in_any_callback),
         FACT(a_full_control_queue_is_said_and_costs_nothing),
         FACT(of_many_sizes_only_the_last_is_told),
+        FACT(an_open_that_cannot_be_refused_ends_the_link),
         FACT(credit_and_close_wait_for_a_full_queue),
         FACT(a_message_longer_than_the_room_is_cut_and_stays_whole),
         FACT(data_never_cuts_into_a_message),

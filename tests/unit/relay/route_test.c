@@ -57,8 +57,9 @@ static uint8_t pattern_at(uint64_t off)
 static const uint8_t *pattern(void)
 {
     static uint8_t p[IN_CAP];
-    for (size_t i = 0; p[1] == 0 && i < sizeof(p); i++)
-        p[i] = pattern_at(i);
+    static size_t made;
+    for (; made < sizeof(p); made++)
+        p[made] = pattern_at(made);
     return p;
 }
 
