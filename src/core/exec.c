@@ -28,6 +28,7 @@ int jobs_init(struct jobs *j, struct arena *a, struct loop *loop,
 {
     *j = (struct jobs){
         .loop = loop, .machine_id = machine_id, .machine_name = machine_name};
+    held_pool_init(&j->pool, loop);
     j->slots = arena_carve(a, JOBS_MAX * sizeof(*j->slots), 64);
     j->inputs = arena_carve(a, (size_t)JOBS_MAX * RING_BYTES, 4096);
     return paths_join(j->folder, folder, "jobs");
@@ -235,7 +236,7 @@ static void release(struct job *t)
     drop_row(t, &t->in_row);
     for (uint32_t i = 0; i < CHAN_STREAMS; i++)
         close_out(t, i);
-    held_release(&t->child);
+    held_release(&t->child, &t->owner->pool);
     port_memory_release(input_of(t));
     t->used = false;
     t->owner->count--;
@@ -377,7 +378,8 @@ static int spawn(struct job *t, struct request *r, const msg_exec_open *p,
                  .cwd = p->cwd[0] != '\0' ? p->cwd : NULL},
         .ring_bytes = RING_BYTES,
     };
-    return held_start(&t->child, t->owner->loop, &held_ops, t, &how);
+    return held_start(&t->child, t->owner->loop, &t->owner->pool, &held_ops, t,
+                      &how);
 }
 
 static int watch_child(struct job *t)

@@ -36,6 +36,7 @@ struct job {
 struct jobs {
     struct job *slots;
     uint8_t *inputs; /* a ring for each */
+    struct held_pool pool;
     uint32_t count;
     struct loop *loop;
     const char *machine_id;

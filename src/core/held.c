@@ -3,6 +3,9 @@
 
 #include "base/err.h"
 
+/* Unused keepers cost memory, new ones time. */
+#define SPARE_MS 60000
+
 static void lost(struct held *c)
 {
     loop_remove(c->loop, c->row);
@@ -55,11 +58,88 @@ static int watch(struct held *c, int err)
     return ERR_LIMIT;
 }
 
-int held_start(struct held *c, struct loop *loop, const struct held_ops *ops,
-               void *ctx, const struct hold_start *s)
+/* ---- keepers at rest ------------------------------------------------------------- */
+
+static void dismiss(struct held *c)
+{
+    loop_remove(c->loop, c->row);
+    c->row = -1;
+    hold_send(c->hold.conn, HOLD_RELEASE, OK, "");
+    hold_drop(&c->hold);
+}
+
+/* It was killed. */
+static void on_spare(void *ctx, uint8_t ready)
+{
+    (void)ready;
+    dismiss(ctx);
+}
+
+static void on_tired(void *ctx, uint64_t now_ms)
+{
+    struct held_pool *p = ctx;
+    (void)now_ms;
+    for (int i = 0; i < SPARES_MAX; i++)
+        if (p->spare[i].row >= 0)
+            dismiss(&p->spare[i]);
+}
+
+void held_pool_init(struct held_pool *p, struct loop *loop)
+{
+    p->loop = loop;
+    p->timer = loop_timer_add(loop, on_tired, p);
+    for (int i = 0; i < SPARES_MAX; i++)
+        p->spare[i].row = -1;
+}
+
+static bool put_to_rest(struct held_pool *p, struct held *c)
+{
+    for (int i = 0; i < SPARES_MAX; i++) {
+        struct held *spare = &p->spare[i];
+        if (spare->row >= 0)
+            continue;
+        if (!hold_rest(&c->hold))
+            return false;
+        *spare = (struct held){.hold = c->hold, .loop = p->loop};
+        hold_none(&c->hold);
+        spare->row =
+            loop_add(p->loop, spare->hold.conn, PORT_READ, on_spare, spare);
+        loop_arm(p->loop, p->timer, loop_now(p->loop) + SPARE_MS);
+        return spare->row >= 0;
+    }
+    return false;
+}
+
+static int run_spare(struct held_pool *p, struct held *c,
+                     const struct hold_start *s)
+{
+    for (int i = 0; i < SPARES_MAX; i++) {
+        struct held *spare = &p->spare[i];
+        if (spare->row < 0)
+            continue;
+        loop_remove(p->loop, spare->row);
+        spare->row = -1;
+        c->hold = spare->hold;
+        hold_none(&spare->hold);
+        int err = hold_run(&c->hold, s);
+        if (err != OK)
+            hold_drop(&c->hold);
+        return err;
+    }
+    return ERR_NOT_FOUND;
+}
+
+/* ---- beginning and end ----------------------------------------------------------- */
+
+int held_start(struct held *c, struct loop *loop, struct held_pool *pool,
+               const struct held_ops *ops, void *ctx,
+               const struct hold_start *s)
 {
     *c = (struct held){.loop = loop, .ops = ops, .ctx = ctx, .row = -1};
-    return watch(c, hold_start(&c->hold, s));
+    int err = pool != NULL ? run_spare(pool, c, s) : ERR_NOT_FOUND;
+    if (err == ERR_NOT_FOUND)
+        err = hold_start(&c->hold, s);
+    return watch(c, err);
 }
 
 int held_adopt(struct held *c, struct loop *loop, const struct held_ops *ops,
@@ -88,11 +168,14 @@ void held_hang_up(struct held *c)
     hold_send(c->hold.conn, HOLD_HANG_UP, OK, "");
 }
 
-void held_release(struct held *c)
+void held_release(struct held *c, struct held_pool *pool)
 {
     if (c->row >= 0)
         loop_remove(c->loop, c->row);
+    bool lives = c->row >= 0 && c->ready;
     c->row = -1;
+    if (lives && pool != NULL && put_to_rest(pool, c))
+        return;
     hold_send(c->hold.conn, HOLD_RELEASE, OK, "");
     hold_drop(&c->hold);
 }

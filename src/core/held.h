@@ -34,9 +34,21 @@ struct held {
     bool ready;
 };
 
-/* OK, or why it cannot even be asked for; then nothing is left. */
-int held_start(struct held *c, struct loop *loop, const struct held_ops *ops,
-               void *ctx, const struct hold_start *s);
+/* Keepers at rest, for the next commands. */
+#define SPARES_MAX 8
+struct held_pool {
+    struct held spare[SPARES_MAX]; /* those with a row are there */
+    struct loop *loop;
+    int timer; /* none rests longer than SPARE_MS */
+};
+
+void held_pool_init(struct held_pool *p, struct loop *loop);
+
+/* With a pool (or NULL), one of its keepers is taken if there is one. OK, or
+ * why it cannot even be asked for; then nothing is left. */
+int held_start(struct held *c, struct loop *loop, struct held_pool *pool,
+               const struct held_ops *ops, void *ctx,
+               const struct hold_start *s);
 int held_adopt(struct held *c, struct loop *loop, const struct held_ops *ops,
                void *ctx, const char *folder, const char *id);
 
@@ -46,7 +58,8 @@ void held_signal(struct held *c, const char *name);
 void held_end_input(struct held *c);
 /* Close its terminal or pipes, at the keeper too. */
 void held_hang_up(struct held *c);
-/* Nobody needs child and output any more: the keeper ends. */
-void held_release(struct held *c);
+/* Nobody needs child and output any more: the keeper ends, or rests in the
+ * pool if one is given and it is fit for that. */
+void held_release(struct held *c, struct held_pool *pool);
 
 #endif

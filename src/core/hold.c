@@ -12,13 +12,14 @@
 
 _Static_assert(sizeof(struct hold_block) <= HOLD_HEAD, "the record grew");
 
-#define ARGV_MAX (ARGS_COUNT_MAX + 16)
+/* A keeper whose ring was filled further gives the memory back by ending. */
+#define REST_BYTES 16384
 
 /* The kill may come anywhere, but what was stored before a call of the system
  * is stored: all it takes is that the compiler keeps the order. */
 #define IN_ORDER() atomic_signal_fence(memory_order_seq_cst)
 
-static void clear(struct hold *h)
+void hold_none(struct hold *h)
 {
     memset(h, 0, sizeof(*h));
     h->block_handle = h->conn = h->child_in = -1;
@@ -194,7 +195,7 @@ static void place_rings(struct hold *h)
 
 int hold_new(struct hold *h, uint32_t streams, uint32_t ring_bytes)
 {
-    clear(h);
+    hold_none(h);
     h->block_handle =
         port_shared_new(HOLD_HEAD + (size_t)streams * ring_bytes, &h->memory);
     int err = h->block_handle < 0 ? h->block_handle : port_buffer_open(h->in);
@@ -225,7 +226,7 @@ void hold_drop(struct hold *h)
     port_close(h->conn);
     port_close(h->block_handle);
     port_shared_unmap(h->memory);
-    clear(h);
+    hold_none(h);
 }
 
 /* ---- messages ------------------------------------------------------------------- */
@@ -247,23 +248,29 @@ void hold_send(int conn, enum hold_op op, int err, const char *text)
 /* Handles in this order: block, queue, child's input, then for each stream
  * its buffer and the child's output. A terminal's handle goes once. What is
  * closed is left out and named by a bit. */
-enum { HAS_IN = 1, HAS_OUT = 2 /* and 4 */ };
+enum { HAS_IN = 1, HAS_OUT = 2 /* and 4 */, AGAIN = 8 };
 
-int hold_send_hello(const struct hold *h, int conn)
+int hold_send_hello(const struct hold *h, int conn, bool again)
 {
     int handles[PORT_PASS_MAX], n = 0;
     struct hold_message m = message(HOLD_HELLO, OK, "");
     bool tty = h->block->streams == 1;
-    handles[n++] = h->block_handle;
-    handles[n++] = h->in[0];
-    handles[n++] = h->in[1];
+    if (again) {
+        m.text[0] = AGAIN;
+    } else {
+        handles[n++] = h->block_handle;
+        handles[n++] = h->in[0];
+        handles[n++] = h->in[1];
+    }
     if (h->child_in >= 0 && !tty) {
-        m.text[0] |= HAS_IN;
+        m.text[0] = (char)(m.text[0] | HAS_IN);
         handles[n++] = h->child_in;
     }
     for (uint32_t i = 0; i < h->block->streams; i++) {
-        handles[n++] = h->out[i][0];
-        handles[n++] = h->out[i][1];
+        if (!again) {
+            handles[n++] = h->out[i][0];
+            handles[n++] = h->out[i][1];
+        }
         if (h->child_out[i] < 0)
             continue;
         m.text[0] = (char)(m.text[0] | HAS_OUT << i);
@@ -288,14 +295,20 @@ static int check_block(const struct hold *h)
 static void take_handles(struct hold *h, const struct hold_message *m,
                          const int *handles)
 {
-    int n = 1;
-    h->in[0] = handles[n++];
-    h->in[1] = handles[n++];
+    bool again = (m->text[0] & AGAIN) != 0;
+    int n = 0;
+    if (!again) {
+        h->block_handle = handles[n++];
+        h->in[0] = handles[n++];
+        h->in[1] = handles[n++];
+    }
     if ((m->text[0] & HAS_IN) != 0)
         h->child_in = handles[n++];
     for (uint32_t i = 0; i < h->block->streams; i++) {
-        h->out[i][0] = handles[n++];
-        h->out[i][1] = handles[n++];
+        if (!again) {
+            h->out[i][0] = handles[n++];
+            h->out[i][1] = handles[n++];
+        }
         if ((m->text[0] & HAS_OUT << i) != 0)
             h->child_out[i] = handles[n++];
     }
@@ -305,7 +318,7 @@ static void take_handles(struct hold *h, const struct hold_message *m,
 
 static int expected_handles(const struct hold *h, const struct hold_message *m)
 {
-    int n = 3 + 2 * (int)h->block->streams;
+    int n = (m->text[0] & AGAIN) != 0 ? 0 : 3 + 2 * (int)h->block->streams;
     for (int bit = 0; bit < 3; bit++)
         n += (m->text[0] >> bit) & 1;
     return n;
@@ -314,9 +327,10 @@ static int expected_handles(const struct hold *h, const struct hold_message *m)
 static int take_hello(struct hold *h, const struct hold_message *m,
                       const int *handles, int n)
 {
-    int err = n > 0 && h->block == NULL
-                  ? port_shared_map(handles[0], &h->memory)
-                  : ERR_PROTO;
+    bool again = (m->text[0] & AGAIN) != 0;
+    int err = again == (h->block != NULL) ? OK : ERR_PROTO;
+    if (err == OK && !again)
+        err = n > 0 ? port_shared_map(handles[0], &h->memory) : ERR_PROTO;
     if (err != OK)
         return err;
     h->block = (struct hold_block *)(void *)h->memory.ptr;
@@ -327,7 +341,6 @@ static int take_hello(struct hold *h, const struct hold_message *m,
         h->block = NULL;
         return err;
     }
-    h->block_handle = handles[0];
     take_handles(h, m, handles);
     place_rings(h);
     hold_settle(h);
@@ -357,11 +370,11 @@ int hold_recv(struct hold *h, struct hold_message *m)
 
 int hold_start(struct hold *h, const struct hold_start *s)
 {
-    const char *argv[ARGV_MAX];
+    const char *argv[HOLD_ARGS_MAX];
     char ring[16], size[24];
     struct text t;
     int ends[2], n = 0;
-    clear(h);
+    hold_none(h);
     TEXT_OF(&t, ring);
     text_u64(&t, s->ring_bytes);
     TEXT_OF(&t, size);
@@ -384,7 +397,7 @@ int hold_start(struct hold *h, const struct hold_start *s)
         argv[n++] = "--login";
     argv[n++] = "--";
     for (int i = 0; s->what.argv[i] != NULL; i++) {
-        if (n + 1 >= ARGV_MAX)
+        if (n + 1 >= HOLD_ARGS_MAX)
             return ERR_TOO_BIG;
         argv[n++] = s->what.argv[i];
     }
@@ -405,10 +418,119 @@ int hold_start(struct hold *h, const struct hold_start *s)
 int hold_adopt(struct hold *h, const char *folder, const char *id)
 {
     char path[PATH_CAP];
-    clear(h);
+    hold_none(h);
     int err = paths_join(path, folder, id);
     if (err != OK)
         return err;
     h->conn = port_local_dial(path);
     return h->conn < 0 ? h->conn : OK;
+}
+
+/* ---- another child for a keeper that is there --------------------------------------- */
+
+bool hold_rest(struct hold *h)
+{
+    struct hold_block *b = h->block;
+    if (b == NULL || !b->exited || h->queued > 0)
+        return false;
+    for (uint32_t i = 0; i < b->streams; i++)
+        if (h->waiting[i] > 0 || h->ring[i].tail > REST_BYTES)
+            return false;
+    for (uint32_t i = 0; i < HOLD_STREAMS; i++)
+        hold_close_out(h, i);
+    hold_close_in(h);
+    memset(&b->in, 0, sizeof(b->in));
+    memset(b->out, 0, sizeof(b->out));
+    memset(b->record, 0, sizeof(b->record));
+    b->pid = b->exited = b->status = b->signal = 0;
+    place_rings(h);
+    hold_send(h->conn, HOLD_REST, OK, "");
+    return true;
+}
+
+/* The order lies where output will: counts, then strings that end with NUL,
+ * the folder first. */
+struct order_head {
+    uint32_t bytes;
+    uint32_t args;
+    uint32_t vars;
+};
+
+static struct span order_of(const struct hold *h)
+{
+    size_t at = HOLD_HEAD + sizeof(struct order_head);
+    return (struct span){h->memory.ptr + at, h->memory.len - at};
+}
+
+static struct order_head *order_head_of(const struct hold *h)
+{
+    return (struct order_head *)(void *)(h->memory.ptr + HOLD_HEAD);
+}
+
+static void write_word(struct writer *w, const char *s)
+{
+    write_bytes(w, view_of(s, strlen(s) + 1));
+}
+
+int hold_run(struct hold *h, const struct hold_start *s)
+{
+    struct order_head *head = order_head_of(h);
+    struct writer w;
+    writer_init(&w, order_of(h));
+    write_word(&w, s->what.cwd != NULL ? s->what.cwd : "");
+    for (head->args = 0; s->what.argv[head->args] != NULL; head->args++)
+        write_word(&w, s->what.argv[head->args]);
+    for (head->vars = 0; s->what.env[head->vars] != NULL; head->vars++)
+        write_word(&w, s->what.env[head->vars]);
+    head->bytes = (uint32_t)w.len;
+    if (w.err != OK || head->args >= HOLD_ARGS_MAX ||
+        head->vars >= HOLD_ENV_MAX)
+        return ERR_TOO_BIG;
+    h->block->started_ms = (uint64_t)port_wall_ms();
+    hold_send(h->conn, HOLD_RUN, OK, "");
+    return OK;
+}
+
+/* `count` strings from *at on; NULL when they do not end inside. */
+static const uint8_t *read_list(const uint8_t *at, const uint8_t *end,
+                                const char **list, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *nul =
+            at < end ? memchr(at, '\0', (size_t)(end - at)) : NULL;
+        if (nul == NULL)
+            return NULL;
+        list[i] = (const char *)at;
+        at = nul + 1;
+    }
+    list[count] = NULL;
+    return at;
+}
+
+int hold_read_order(const struct hold *h, struct hold_order *o)
+{
+    const struct order_head *head = order_head_of(h);
+    struct span all = order_of(h);
+    const char *cwd[2];
+    if (head->bytes > all.len || head->args == 0 ||
+        head->args >= HOLD_ARGS_MAX || head->vars >= HOLD_ENV_MAX)
+        return ERR_PROTO;
+    const uint8_t *end = all.ptr + head->bytes;
+    const uint8_t *at = read_list(all.ptr, end, cwd, 1);
+    if (at != NULL)
+        at = read_list(at, end, o->argv, head->args);
+    if (at != NULL)
+        at = read_list(at, end, o->env, head->vars);
+    if (at == NULL)
+        return ERR_PROTO;
+    o->cwd = cwd[0][0] != '\0' ? cwd[0] : NULL;
+    return OK;
+}
+
+void hold_wipe_order(struct hold *h)
+{
+    struct order_head *head = order_head_of(h);
+    struct span all = order_of(h);
+    uint32_t bytes = head->bytes <= all.len ? head->bytes : 0;
+    memset(head, 0, sizeof(*head) + bytes);
 }

@@ -22,6 +22,7 @@
 #define CORE_HOLD_H
 
 #include "base/ring.h"
+#include "limits.h"
 #include "port/port.h"
 
 #define HOLD_MAGIC   0x63646f70 /* "cdop" */
@@ -30,6 +31,9 @@
 #define HOLD_HEAD    4096 /* bytes before the rings */
 #define HOLD_RECORD  3072 /* of them for whoever started the child */
 #define HOLD_ID_CAP  33   /* 32 hex digits and the end */
+
+#define HOLD_ARGS_MAX (ARGS_COUNT_MAX + 16)
+#define HOLD_ENV_MAX  (ENV_COUNT_MAX + 16)
 
 /* One stream from the child. While `taking` is not 0, that many bytes were
  * in the buffer, and those that are gone from it lie at `mark`. */
@@ -123,6 +127,9 @@ enum hold_op {
     HOLD_SIGNAL,    /* agent: send the signal that `text` names */
     HOLD_END_INPUT, /* agent: no more bytes come; close it after the queue */
     HOLD_HANG_UP,   /* agent: close the child's terminal and pipes */
+    HOLD_REST,      /* agent: the child has ended and is forgotten; wait for
+                       another one to run */
+    HOLD_RUN,       /* agent: start the one that the block tells of */
     HOLD_RELEASE,   /* agent: nobody wants to know any more; end */
 };
 
@@ -150,6 +157,15 @@ struct hold_start {
 /* Start a keeper. It answers HELLO on h->conn, and hold_hello takes it. OK, or
  * why it did not start. */
 int hold_start(struct hold *h, const struct hold_start *s);
+/*
+ * A command's keeper whose child has ended may run another one: to start one
+ * costs more than a short command. `hold_rest` puts it to rest if it is fit
+ * for that; `hold_run` is then what hold_start is otherwise (its terminal,
+ * rings, name and folder stay as they were).
+ */
+bool hold_rest(struct hold *h);
+int hold_run(struct hold *h, const struct hold_start *s);
+
 /* Ask a keeper that is there: it answers HELLO as well. */
 int hold_adopt(struct hold *h, const char *folder, const char *id);
 /*
@@ -158,11 +174,24 @@ int hold_adopt(struct hold *h, const char *folder, const char *id);
  * ready to use, settled.
  */
 int hold_recv(struct hold *h, struct hold_message *m);
+/* It holds nothing: to begin with, or when somebody else took all over. */
+void hold_none(struct hold *h);
 /* Let go of everything; the keeper goes on without us unless it was told. */
 void hold_drop(struct hold *h);
 
 /* The keeper's side: block and buffers of a new child. */
 int hold_new(struct hold *h, uint32_t streams, uint32_t ring_bytes);
-int hold_send_hello(const struct hold *h, int conn);
+/* `again`: the agent has block and buffers. */
+int hold_send_hello(const struct hold *h, int conn, bool again);
+
+/* What hold_run asked for, valid until output is taken. */
+struct hold_order {
+    const char *argv[HOLD_ARGS_MAX];
+    const char *env[HOLD_ENV_MAX];
+    const char *cwd; /* NULL: the home folder */
+};
+int hold_read_order(const struct hold *h, struct hold_order *o);
+/* Nothing of it stays in memory. */
+void hold_wipe_order(struct hold *h);
 
 #endif

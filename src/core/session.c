@@ -144,7 +144,7 @@ static void release(struct session *t)
 {
     log_info("session.end", t->id);
     close_tty(t);
-    held_release(&t->child);
+    held_release(&t->child, NULL);
     t->id[0] = '\0';
     t->owner->count--;
 }
@@ -499,7 +499,7 @@ static int start(struct sessions *s, struct request *r, const msg_pty_open *p,
         .cols = size_or(p->cols, 80),
     };
     occupy(t, s, id);
-    int err = held_start(&t->child, s->loop, &held_ops, t, &how);
+    int err = held_start(&t->child, s->loop, NULL, &held_ops, t, &how);
     if (err != OK)
         vacate(t);
     *out = t;
@@ -587,7 +587,7 @@ static void on_ready(void *ctx, int err, const char *why)
     if (err != OK) {
         if (created)
             request_refuse(w->mux, w->open.channel, err, why);
-        held_release(&t->child);
+        held_release(&t->child, NULL);
         vacate(t);
         return;
     }
@@ -688,7 +688,7 @@ void sessions_gone(struct sessions *s, const struct mux *m, uint32_t number)
         if (t->id[0] == '\0' || t->wish.mux != m ||
             (number != 0 && t->wish.open.channel != number))
             continue;
-        held_release(&t->child); /* nobody knows of it */
+        held_release(&t->child, NULL); /* nobody knows of it */
         vacate(t);
     }
 }

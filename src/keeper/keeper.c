@@ -27,6 +27,7 @@ struct keeper {
     int conn_row; /* -1: alone */
     int in_row;   /* of pipes; -1 */
     int out_row[HOLD_STREAMS];
+    int pid;   /* of the child; the block's may be another's by now */
     int timer; /* KILL, or to forget an ended child */
     int look;
     bool tty;
@@ -134,7 +135,7 @@ static void hang_up(struct keeper *k)
 static void end_child(struct keeper *k)
 {
     k->released = true;
-    if (k->hold.block->exited) {
+    if (k->hold.block->exited || k->hold.block->pid == 0) {
         k->over = true;
         return;
     }
@@ -195,7 +196,7 @@ static void on_signal(void *ctx, uint8_t ready)
             end_child(k);
         while (sig == PORT_SIG_CHILD &&
                (pid = port_child_reap(&status, &signal)) > 0)
-            if (pid == (int)k->hold.block->pid)
+            if (pid == k->pid)
                 on_exit_of(k, status, signal);
     }
 }
@@ -217,6 +218,59 @@ static void alone(struct keeper *k)
         move(k, i);
 }
 
+static int spawn(struct keeper *k, const struct port_spawn *what, uint16_t rows,
+                 uint16_t cols)
+{
+    struct port_child child;
+    struct hold *h = &k->hold;
+    int err = k->tty ? port_tty_spawn(what, rows, cols, &child)
+                     : port_pipe_spawn(what, &child);
+    if (err != OK)
+        return err;
+    k->pid = child.pid;
+    h->block->pid = (uint32_t)child.pid;
+    h->child_in = k->tty ? child.tty : child.in;
+    h->child_out[0] = k->tty ? child.tty : child.out;
+    h->child_out[1] = child.err;
+    return OK;
+}
+
+static void watch_child(struct keeper *k)
+{
+    static loop_row_fn *const fn[HOLD_STREAMS] = {on_out, on_err};
+    for (uint32_t i = 0; i < k->hold.block->streams; i++)
+        k->out_row[i] = loop_add(&k->loop, k->hold.child_out[i], 0, fn[i], k);
+    if (!k->tty)
+        k->in_row = loop_add(&k->loop, k->hold.child_in, 0, on_in, k);
+}
+
+/* The child has ended; the agent has set the block back. */
+static void rest(struct keeper *k)
+{
+    hang_up(k);
+    loop_disarm(&k->loop, k->timer);
+    k->taken = false;
+}
+
+static void run_again(struct keeper *k)
+{
+    static struct hold_order o;
+    int err = hold_read_order(&k->hold, &o);
+    if (err == OK) {
+        struct port_spawn what = {.argv = o.argv, .env = o.env, .cwd = o.cwd};
+        err = spawn(k, &what, 0, 0);
+    }
+    hold_wipe_order(&k->hold);
+    if (err == OK) {
+        watch_child(k);
+        err = hold_send_hello(&k->hold, k->hold.conn, true) > 0 ? OK : ERR_IO;
+    } else {
+        hold_send(k->hold.conn, HOLD_HELLO, err, port_why());
+    }
+    if (err != OK)
+        end_child(k);
+}
+
 static void obey(struct keeper *k, const struct hold_message *m)
 {
     switch (m->op) {
@@ -230,6 +284,8 @@ static void obey(struct keeper *k, const struct hold_message *m)
         watch(k);
         break;
     case HOLD_HANG_UP: hang_up(k); break;
+    case HOLD_REST: rest(k); break;
+    case HOLD_RUN: run_again(k); break;
     case HOLD_RELEASE: end_child(k); break;
     default: break; /* a newer agent's wish */
     }
@@ -266,7 +322,7 @@ static void on_listener(void *ctx, uint8_t ready)
     k->hold.conn = conn;
     k->conn_row = loop_add(&k->loop, conn, PORT_READ, on_conn, k);
     watch(k);
-    if (hold_send_hello(&k->hold, conn) <= 0)
+    if (hold_send_hello(&k->hold, conn, false) <= 0)
         alone(k);
 }
 
@@ -283,32 +339,12 @@ static int listen_at(struct keeper *k, const char *folder, const char *id)
     return loop_add(&k->loop, k->listener, PORT_READ, on_listener, k);
 }
 
-static int spawn(struct keeper *k, const struct port_spawn *what, uint16_t rows,
-                 uint16_t cols)
-{
-    struct port_child child;
-    struct hold *h = &k->hold;
-    int err = k->tty ? port_tty_spawn(what, rows, cols, &child)
-                     : port_pipe_spawn(what, &child);
-    if (err != OK)
-        return err;
-    h->block->pid = (uint32_t)child.pid;
-    h->child_in = k->tty ? child.tty : child.in;
-    h->child_out[0] = k->tty ? child.tty : child.out;
-    h->child_out[1] = child.err;
-    return OK;
-}
-
 static void add_rows(struct keeper *k)
 {
-    static loop_row_fn *const fn[HOLD_STREAMS] = {on_out, on_err};
     k->conn_row = loop_add(&k->loop, k->hold.conn, PORT_READ, on_conn, k);
-    for (uint32_t i = 0; i < k->hold.block->streams; i++)
-        k->out_row[i] = loop_add(&k->loop, k->hold.child_out[i], 0, fn[i], k);
-    if (!k->tty)
-        k->in_row = loop_add(&k->loop, k->hold.child_in, 0, on_in, k);
     k->timer = loop_timer_add(&k->loop, on_timer, k);
     k->look = loop_timer_add(&k->loop, on_look, k);
+    watch_child(k);
 }
 
 static int fail(int conn, int err)
@@ -320,7 +356,7 @@ static int fail(int conn, int err)
 static int keep(struct keeper *k, const char *folder, const char *id)
 {
     add_rows(k);
-    if (hold_send_hello(&k->hold, k->hold.conn) <= 0)
+    if (hold_send_hello(&k->hold, k->hold.conn, false) <= 0)
         return CMD_FAILED;
     (void)listen_at(k, folder, id); /* without it, it ends with its agent */
     while (!k->over) {

@@ -65,7 +65,7 @@ static int teardown(void **state)
             op_vanishes(&op[i]);
     for (uint32_t i = 0; i < SESSIONS_MAX; i++)
         if (sessions.slots[i].id[0] != '\0')
-            held_release(&sessions.slots[i].child);
+            held_release(&sessions.slots[i].child, NULL);
     stage_rest();
     stage_free();
     return scratch_teardown(state);
