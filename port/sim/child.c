@@ -70,13 +70,14 @@ static int idx_of(const struct proc *p)
 int port_tty_spawn(const struct port_spawn *what, uint16_t rows, uint16_t cols,
                    struct port_child *out)
 {
+    PORT_CALL();
     struct proc *p;
     int err = start(what, true, &p);
     if (err != OK)
         return err;
     p->rows = rows;
     p->cols = cols;
-    p->open[1] = true;
+    p->open[1] = 1;
     *out = (struct port_child){.pid = p->pid, .in = -1, .out = -1, .err = -1};
     out->tty = handle_new(KIND_TTY, idx_of(p), 1);
     assert(out->tty >= 0);
@@ -85,6 +86,7 @@ int port_tty_spawn(const struct port_spawn *what, uint16_t rows, uint16_t cols,
 
 int port_pipe_spawn(const struct port_spawn *what, struct port_child *out)
 {
+    PORT_CALL();
     struct proc *p;
     int handle[3];
     int err = start(what, false, &p);
@@ -93,7 +95,7 @@ int port_pipe_spawn(const struct port_spawn *what, struct port_child *out)
     for (int i = 0; i < 3; i++) {
         handle[i] = handle_new(KIND_CHILD, idx_of(p), i);
         assert(handle[i] >= 0);
-        p->open[i] = true;
+        p->open[i] = 1;
     }
     *out = (struct port_child){p->pid, -1, handle[0], handle[1], handle[2]};
     return OK;
@@ -101,6 +103,7 @@ int port_pipe_spawn(const struct port_spawn *what, struct port_child *out)
 
 int port_tty_resize(int tty, uint16_t rows, uint16_t cols)
 {
+    PORT_CALL();
     struct handle *h = handle_of(tty);
     if (h == NULL || h->kind != KIND_TTY)
         return ERR_UNSUPPORTED;
@@ -133,7 +136,7 @@ void proc_exit(struct proc *p, int status, int sig)
     flow_end(&world->flow[p->flow[1]], 0);
     flow_end(&world->flow[p->flow[2]], 0);
     world_trace("exit", p->pid, status * 256 + sig, VIEW_NONE);
-    if (r->state == ROLE_READY || r->state == ROLE_WAITING)
+    if (sim_alive(p->role))
         r->signals |= 1u << PORT_SIG_CHILD;
     else
         p->reaped = true; /* by whoever inherits orphans */
@@ -142,7 +145,8 @@ void proc_exit(struct proc *p, int status, int sig)
 
 void proc_close(struct proc *p, int end)
 {
-    p->open[end] = false;
+    if (--p->open[end] > 0)
+        return; /* another role has it as well */
     if (p->is_tty && !p->ended)
         p->sig = 1; /* the terminal hung up */
     if (!p->is_tty && end == 0)
@@ -172,6 +176,7 @@ static const struct {
 
 int port_child_signal(int pid, const char *name)
 {
+    PORT_CALL();
     int number = 0;
     for (size_t i = 0; i < sizeof(SIGNALS) / sizeof(SIGNALS[0]); i++)
         if (strcmp(SIGNALS[i].name, name) == 0)
@@ -191,6 +196,7 @@ int port_child_signal(int pid, const char *name)
 
 int port_child_reap(int *status, int *signal)
 {
+    PORT_CALL();
     for (int i = 0; i < PROCS_MAX; i++) {
         struct proc *p = &world->proc[i];
         if (!p->used || p->role != me->id || !p->ended || p->reaped)

@@ -13,7 +13,7 @@ static struct role *role_of(int role)
 bool sim_alive(int role)
 {
     enum role_state s = role_of(role)->state;
-    return s == ROLE_READY || s == ROLE_WAITING;
+    return s == ROLE_BORN || s == ROLE_READY || s == ROLE_WAITING;
 }
 
 int sim_status(int role)

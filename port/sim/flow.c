@@ -120,6 +120,19 @@ size_t flow_read(struct flow *f, struct span out)
     return n;
 }
 
+size_t flow_move(struct flow *from, struct flow *to, size_t n)
+{
+    uint8_t buf[4096];
+    size_t done = 0, got = 1;
+    while (done < n && got > 0) {
+        size_t most = n - done < flow_room(to) ? n - done : flow_room(to);
+        got = flow_read(
+            from, (struct span){buf, most < sizeof(buf) ? most : sizeof(buf)});
+        done += flow_write(to, view_of(buf, got), 0, 0);
+    }
+    return done;
+}
+
 void flow_forget(struct flow *f)
 {
     f->segs = 0;

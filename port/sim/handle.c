@@ -20,18 +20,23 @@ int handle_new(enum kind kind, int idx, int end)
         if (h->kind != KIND_NONE)
             continue;
         *h = (struct handle){.kind = kind, .idx = idx, .end = end};
+        if (i >= me->handles)
+            me->handles = i + 1;
         return i;
     }
     return world_why(ERR_LIMIT, "too many handles");
 }
 
-void handle_drop(struct role *r, struct handle *h)
+/* How many handles of the same thing there are; NULL: nobody counts. */
+static int *count_of(const struct handle *h)
 {
     switch (h->kind) {
-    case KIND_CONN: net_close(&world->conn[h->idx], h->end); break;
-    case KIND_LISTENER: net_listener_close(&world->listener[h->idx]); break;
+    case KIND_CONN: return &world->conn[h->idx].held[h->end];
+    case KIND_LISTENER: return &world->listener[h->idx].held;
     case KIND_TTY:
-    case KIND_CHILD: proc_close(&world->proc[h->idx], h->end); break;
+    case KIND_CHILD: return &world->proc[h->idx].open[h->end];
+    case KIND_BUFFER: return &world->buffer[h->idx].held[h->end];
+    case KIND_SHARED: return &world->shared[h->idx].held;
     case KIND_STDIN:
     case KIND_STDOUT:
     case KIND_STDERR:
@@ -40,24 +45,45 @@ void handle_drop(struct role *r, struct handle *h)
     case KIND_FILE:
     case KIND_NONE: break;
     }
-    (void)r;
-    h->kind = KIND_NONE;
+    return NULL;
 }
 
-void handles_drop(struct role *r)
+struct handle handle_copy(const struct handle *h)
 {
-    for (int i = 0; i < HANDLES_MAX; i++)
-        if (r->handle[i].kind != KIND_NONE)
-            handle_drop(r, &r->handle[i]);
+    int *count = count_of(h);
+    if (count != NULL)
+        (*count)++;
+    return *h;
+}
+
+void handle_drop(struct handle *h)
+{
+    switch (h->kind) {
+    case KIND_CONN: net_close(&world->conn[h->idx], h->end); break;
+    case KIND_LISTENER: net_listener_close(&world->listener[h->idx]); break;
+    case KIND_TTY:
+    case KIND_CHILD: proc_close(&world->proc[h->idx], h->end); break;
+    case KIND_BUFFER: buffer_close(&world->buffer[h->idx], h->end); break;
+    case KIND_SHARED: shared_drop(&world->shared[h->idx]); break;
+    case KIND_STDIN:
+    case KIND_STDOUT:
+    case KIND_STDERR:
+    case KIND_RESOLVE:
+    case KIND_SIGNAL:
+    case KIND_FILE:
+    case KIND_NONE: break;
+    }
+    h->kind = KIND_NONE;
 }
 
 void port_close(int handle)
 {
+    PORT_CALL();
     struct handle *h = handle < 0 ? NULL : handle_of(handle);
     if (h == NULL)
         return;
     world_trace("close", handle, h->kind, VIEW_NONE);
-    handle_drop(me, h);
+    handle_drop(h);
 }
 
 /* ---- standard streams ----------------------------------------------------------- */
@@ -130,8 +156,12 @@ static int recv_any(struct handle *h, struct span buf)
     case KIND_TTY:
     case KIND_CHILD: return recv_child(h, buf);
     case KIND_FILE: return recv_file(h, buf);
+    case KIND_BUFFER:
+        return h->end == 0 ? buffer_recv(&world->buffer[h->idx], buf)
+                           : ERR_RANGE;
     case KIND_STDOUT:
     case KIND_STDERR:
+    case KIND_SHARED:
     case KIND_LISTENER:
     case KIND_RESOLVE:
     case KIND_SIGNAL:
@@ -142,6 +172,7 @@ static int recv_any(struct handle *h, struct span buf)
 
 int port_recv(int handle, struct span buf)
 {
+    PORT_CALL();
     struct handle *h = handle_of(handle);
     if (buf.len == 0)
         return 0;
@@ -171,7 +202,10 @@ static int send_any(struct handle *h, struct view v)
     case KIND_CONN: return net_send(&world->conn[h->idx], h->end, v);
     case KIND_TTY:
     case KIND_CHILD: return send_child(h, v);
+    case KIND_BUFFER:
+        return h->end == 1 ? buffer_send(&world->buffer[h->idx], v) : ERR_RANGE;
     case KIND_STDIN:
+    case KIND_SHARED:
     case KIND_LISTENER:
     case KIND_RESOLVE:
     case KIND_SIGNAL:
@@ -183,6 +217,7 @@ static int send_any(struct handle *h, struct view v)
 
 int port_send(int handle, struct view buf)
 {
+    PORT_CALL();
     struct handle *h = handle_of(handle);
     if (buf.len == 0)
         return 0;
@@ -238,6 +273,8 @@ static uint8_t able(struct role *r, const struct handle *h)
     case KIND_TTY:
     case KIND_CHILD: return child_ready(&world->proc[h->idx], h->end);
     case KIND_FILE: return PORT_READ | PORT_WRITE;
+    case KIND_BUFFER: return buffer_ready(&world->buffer[h->idx], h->end);
+    case KIND_SHARED:
     case KIND_NONE: break;
     }
     return 0;

@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 
-static struct file *find(const char *path)
+struct file *keep_find(const char *path)
 {
     for (int i = 0; i < FILES_MAX; i++)
         if (strcmp(world->file[i].path, path) == 0)
@@ -17,14 +17,14 @@ static struct file *find(const char *path)
 
 static struct file *find_or_new(const char *path)
 {
-    struct file *f = find(path);
+    struct file *f = keep_find(path);
     for (int i = 0; i < FILES_MAX && f == NULL; i++)
         if (world->file[i].path[0] == '\0')
             f = &world->file[i];
     return f;
 }
 
-static int put(const char *path, struct view data)
+int keep_put(const char *path, enum file_kind kind, struct view data)
 {
     struct file *f = find_or_new(path);
     if (f == NULL || strlen(path) >= sizeof(f->path))
@@ -32,6 +32,7 @@ static int put(const char *path, struct view data)
     if (data.len > FILE_CAP)
         return ERR_TOO_BIG;
     snprintf(f->path, sizeof(f->path), "%s", path);
+    f->kind = kind;
     if (data.len > 0)
         memcpy(f->data, data.ptr, data.len);
     f->len = data.len;
@@ -40,8 +41,9 @@ static int put(const char *path, struct view data)
 
 int port_keep_read(const char *path, bool secret, struct span out)
 {
+    PORT_CALL();
     int err = world_fault(SIM_KEEP);
-    const struct file *f = find(path);
+    const struct file *f = keep_find(path);
     (void)secret; /* no file here is open to others */
     if (err != OK)
         return err;
@@ -49,6 +51,8 @@ int port_keep_read(const char *path, bool secret, struct span out)
         return world_why(outside_read(path, out), path);
     if (f == NULL)
         return world_why(ERR_NOT_FOUND, path);
+    if (f->kind != FILE_PLAIN)
+        return world_why(ERR_DENIED, path);
     if (f->len > out.len)
         return world_why(ERR_TOO_BIG, path);
     if (f->len > 0)
@@ -58,9 +62,11 @@ int port_keep_read(const char *path, bool secret, struct span out)
 
 int port_keep_write(const char *path, struct view data)
 {
+    PORT_CALL();
     int err = world_fault(SIM_KEEP);
     if (err == OK)
-        err = outside_has(path) ? outside_write(path, data) : put(path, data);
+        err = outside_has(path) ? outside_write(path, data)
+                                : keep_put(path, FILE_PLAIN, data);
     world_trace("keep", err, (int64_t)data.len, data);
     return err == OK ? OK : world_why(err, path);
 }
@@ -72,27 +78,82 @@ int port_keep_write_fast(const char *path, struct view data)
 
 int port_keep_remove(const char *path)
 {
+    PORT_CALL();
     int err = world_fault(SIM_KEEP);
-    struct file *f = find(path);
+    struct file *f = keep_find(path);
     if (err != OK)
         return err;
     if (outside_has(path))
         return outside_remove(path);
     if (f == NULL)
         return world_why(ERR_NOT_FOUND, path);
+    if (f->kind == FILE_FOLDER)
+        return world_why(ERR_DENIED, path);
+    if (f->kind == FILE_SOCKET)
+        net_forget_path(path);
     f->path[0] = '\0';
     return OK;
 }
 
 int port_keep_folder(const char *path)
 {
-    (void)path;
-    return world_fault(SIM_KEEP);
+    PORT_CALL();
+    const struct file *f = keep_find(path);
+    int err = world_fault(SIM_KEEP);
+    if (err == OK && f != NULL && f->kind != FILE_FOLDER)
+        err = ERR_DENIED;
+    if (err == OK && f == NULL && !outside_has(path))
+        err = keep_put(path, FILE_FOLDER, VIEW_NONE);
+    return err == OK ? OK : world_why(err, path);
+}
+
+/* The entry of a folder that leads to file i: its length, 0 if none does. */
+static size_t entry_in(const char *folder, int i, const char **name)
+{
+    size_t len = strlen(folder);
+    const char *path = world->file[i].path;
+    if (strncmp(path, folder, len) != 0 || path[len] != '/')
+        return 0;
+    *name = path + len + 1;
+    return strcspn(*name, "/");
+}
+
+static bool is_first(const char *folder, int i, const char *name, size_t len)
+{
+    const char *other;
+    for (int k = 0; k < i; k++)
+        if (entry_in(folder, k, &other) == len &&
+            strncmp(other, name, len) == 0)
+            return false;
+    return true;
+}
+
+int port_folder_list(const char *path, void (*each)(void *, const char *),
+                     void *ctx)
+{
+    PORT_CALL();
+    const struct file *folder = keep_find(path);
+    bool is_there = folder != NULL && folder->kind == FILE_FOLDER;
+    char entry[PATH_MAX_];
+    const char *name;
+    int err = world_fault(SIM_KEEP);
+    for (int i = 0; err == OK && i < FILES_MAX; i++) {
+        size_t len = entry_in(path, i, &name);
+        if (len == 0 || !is_first(path, i, name, len))
+            continue;
+        is_there = true;
+        snprintf(entry, sizeof(entry), "%.*s", (int)len, name);
+        each(ctx, entry);
+    }
+    if (err == OK && !is_there)
+        err = ERR_NOT_FOUND;
+    return err == OK ? OK : world_why(err, path);
 }
 
 int port_file_open(const char *path)
 {
-    struct file *f = find(path);
+    PORT_CALL();
+    struct file *f = keep_find(path);
     if (f == NULL)
         return world_why(ERR_NOT_FOUND, path);
     return handle_new(KIND_FILE, (int)(f - world->file), 0);
@@ -117,6 +178,7 @@ static struct lock *find_lock(const char *path)
 
 int port_keep_lock(const char *path, int *pid)
 {
+    PORT_CALL();
     int err = world_fault(SIM_KEEP);
     struct lock *l = find_lock(path);
     if (err != OK)
@@ -152,11 +214,11 @@ void keep_unlock(int role)
 
 struct view sim_file(const char *path)
 {
-    const struct file *f = find(path);
+    const struct file *f = keep_find(path);
     return f == NULL ? VIEW_NONE : view_of(f->data, f->len);
 }
 
 void sim_file_put(const char *path, struct view data)
 {
-    (void)put(path, data);
+    (void)keep_put(path, FILE_PLAIN, data);
 }

@@ -108,7 +108,7 @@ static struct flow *towards(const struct conn *c, int end)
 
 static void release(struct conn *c)
 {
-    if (c->held[0] || c->held[1])
+    if (c->held[0] > 0 || c->held[1] > 0)
         return;
     flow_free(c->flow[0]);
     flow_free(c->flow[1]);
@@ -138,7 +138,9 @@ static void send_reset(struct conn *c, int to)
 void net_close(struct conn *c, int end)
 {
     struct flow *in = towards(c, end), *out = towards(c, 1 - end);
-    c->held[end] = false;
+    if (--c->held[end] > 0)
+        return; /* another role has it as well */
+    pass_drop_all((int)(c - world->conn), end);
     if (c->state == CONN_OPEN && !c->dead[end]) {
         if (in->arrived > in->head) { /* what was not read is an insult */
             out->segs = 0;
@@ -154,10 +156,10 @@ void net_close(struct conn *c, int end)
 static void answer_the_void(struct conn *c, int end)
 {
     struct flow *in = towards(c, end);
-    if (c->state != CONN_OPEN || c->held[end] || in->arrived == in->head)
+    if (c->state != CONN_OPEN || c->held[end] > 0 || in->arrived == in->head)
         return;
     in->head = in->arrived;
-    if (c->held[1 - end])
+    if (c->held[1 - end] > 0)
         send_reset(c, 1 - end);
 }
 
@@ -194,6 +196,8 @@ static struct listener *new_listener(void)
 
 void net_listener_close(struct listener *l)
 {
+    if (--l->held > 0)
+        return;
     l->used = false;
     for (int i = 0; i < l->queued; i++) {
         send_reset(&world->conn[l->queue[i]], 0);
@@ -213,7 +217,7 @@ static void knock(struct conn *c)
         c->syn_us = world->now_us + SYN_AGAIN_US;
     } else {
         c->state = CONN_OPEN;
-        c->held[1] = true;
+        c->held[1] = 1;
         l->queue[l->queued++] = (int)(c - world->conn);
     }
 }
@@ -293,7 +297,7 @@ static uint64_t next_resolved(void)
 {
     uint64_t at = NEVER;
     for (int r = 0; r < world->roles; r++)
-        for (int i = 0; i < HANDLES_MAX; i++)
+        for (int i = 0; i < world->role[r].handles; i++)
             if (world->role[r].handle[i].kind == KIND_RESOLVE)
                 at = sooner(at, world->role[r].handle[i].at_us);
     return at;
@@ -356,11 +360,18 @@ int net_recv(struct conn *c, int end, struct span buf)
 {
     struct flow *in = towards(c, end);
     size_t n = flow_read(in, buf);
+    pass_drop_read((int)(c - world->conn), end);
     if (n > 0)
         return (int)n;
     if (c->dead[end])
         return c->err[end];
     return flow_is_over(in) && !is_cut_off(c) ? ERR_CLOSED : 0;
+}
+
+size_t net_waiting(const struct conn *c, int end)
+{
+    const struct flow *in = towards(c, end);
+    return (size_t)(in->arrived - in->head);
 }
 
 int net_send(struct conn *c, int end, struct view buf)
@@ -397,7 +408,7 @@ static int call(int host, const struct port_addr *to, const char *path)
         return handle;
     }
     c->state = CONN_SYN;
-    c->held[0] = true;
+    c->held[0] = 1;
     c->local = path != NULL;
     c->host[0] = me->host;
     c->host[1] = host;
@@ -409,8 +420,29 @@ static int call(int host, const struct port_addr *to, const char *path)
     return handle;
 }
 
+int net_pair(int ends[2])
+{
+    struct conn *c = conn_new();
+    int idx = (int)(c - world->conn);
+    c->local = true;
+    c->host[0] = c->host[1] = me->host;
+    for (int end = 0; end < 2; end++) {
+        ends[end] = handle_new(KIND_CONN, idx, end);
+        if (ends[end] >= 0)
+            c->held[end] = 1;
+    }
+    if (ends[0] >= 0 && ends[1] >= 0) {
+        c->state = CONN_OPEN;
+        return OK;
+    }
+    port_close(ends[0]);
+    release(c);
+    return ERR_LIMIT;
+}
+
 int port_dial(const struct port_addr *to)
 {
+    PORT_CALL();
     int host = host_of(to);
     int err = world_fault(SIM_DIAL);
     world_trace("dial", host, to->port, VIEW_NONE);
@@ -440,11 +472,13 @@ static int listen_on(struct listener *l)
     int handle = handle_new(KIND_LISTENER, (int)(l - world->listener), 0);
     if (handle < 0)
         l->used = false;
+    l->held = 1;
     return handle;
 }
 
 int port_listen(const struct port_addr *at, uint16_t *port)
 {
+    PORT_CALL();
     struct conn probe = {.host = {me->host, me->host}, .port = at->port};
     int err = world_fault(SIM_LISTEN);
     if (err != OK)
@@ -469,6 +503,7 @@ int port_listen(const struct port_addr *at, uint16_t *port)
 
 int port_accept(int listener, struct port_addr *from)
 {
+    PORT_CALL();
     struct handle *h = handle_of(listener);
     if (h == NULL || h->kind != KIND_LISTENER)
         return ERR_RANGE;
@@ -492,31 +527,56 @@ int port_accept(int listener, struct port_addr *from)
 
 /* ---- by path -------------------------------------------------------------------------------- */
 
-int port_local_listen(const char *path)
+/* Who is called by a path: its entry in the folder and a listener. */
+static struct listener *find_local(const char *path)
 {
     struct conn probe = {.host = {me->host, me->host}};
+    snprintf(probe.path, sizeof(probe.path), "%s", path);
+    return find_listener(&probe);
+}
+
+int port_local_listen(const char *path)
+{
+    PORT_CALL();
+    const struct file *f = keep_find(path);
     int err = world_fault(SIM_LISTEN);
     if (err != OK)
         return err;
-    snprintf(probe.path, sizeof(probe.path), "%s", path);
-    if (find_listener(&probe) != NULL)
+    if (f != NULL && (f->kind != FILE_SOCKET || find_local(path) != NULL))
         return world_why(ERR_EXISTS, path);
+    err = keep_put(path, FILE_SOCKET, VIEW_NONE);
+    if (err != OK)
+        return world_why(err, path);
     struct listener *l = new_listener();
     int handle = listen_on(l);
     if (handle >= 0)
-        memcpy(l->path, probe.path, sizeof(l->path));
+        snprintf(l->path, sizeof(l->path), "%s", path);
+    world_trace("listen", handle, 0, VIEW_NONE);
     return handle;
+}
+
+/* Its entry is gone: nobody finds it any more. */
+void net_forget_path(const char *path)
+{
+    for (int i = 0; i < LISTENERS_MAX; i++)
+        if (world->listener[i].used &&
+            strcmp(world->listener[i].path, path) == 0)
+            world->listener[i].path[0] = '\0';
 }
 
 int port_local_dial(const char *path)
 {
-    struct conn probe = {.host = {me->host, me->host}};
+    PORT_CALL();
+    const struct file *f = keep_find(path);
     int err = world_fault(SIM_DIAL);
     if (err != OK)
         return err;
-    snprintf(probe.path, sizeof(probe.path), "%s", path);
-    if (find_listener(&probe) == NULL)
+    if (f == NULL)
         return world_why(ERR_NOT_FOUND, path);
+    if (f->kind != FILE_SOCKET || find_local(path) == NULL)
+        return world_why(ERR_REFUSED, path);
+    if (find_local(path)->queued == BACKLOG_MAX)
+        return world_why(ERR_BUSY, path);
     int handle = call(me->host, NULL, path);
     if (handle < 0)
         return handle;
@@ -565,6 +625,7 @@ void port_addr_print(const struct port_addr *a, char *out, size_t cap)
 
 int port_resolve(const char *host, uint16_t port)
 {
+    PORT_CALL();
     int err = world_fault(SIM_RESOLVE);
     if (err != OK)
         return err;
@@ -581,6 +642,7 @@ int port_resolve(const char *host, uint16_t port)
 
 int port_resolve_take(int handle, struct port_addr *out, int max)
 {
+    PORT_CALL();
     struct handle *h = handle_of(handle);
     int found = -1;
     if (h == NULL || h->kind != KIND_RESOLVE || max < 1)

@@ -73,6 +73,11 @@ struct sim_start {
  */
 int sim_spawn(int host, const char *line, const struct sim_start *how);
 
+/* How many roles there are, numbered from 0: roles start roles as well
+ * (port_self_spawn), on their own host. And how one was started, in short. */
+int sim_roles(void);
+const char *sim_line(int role);
+
 bool sim_alive(int role);
 int sim_status(int role); /* exit status; -1: it runs, or was killed */
 /* Keys for its standard input; and the end of it. */
@@ -128,7 +133,9 @@ enum sim_call {
     SIM_SPAWN = 32,
     SIM_RESOLVE = 64,
     SIM_LISTEN = 128,
-    SIM_ANY = 255,
+    SIM_MOVE = 256,
+    SIM_SHARED = 512, /* shared memory, buffers, handles in messages */
+    SIM_ANY = 1023,
 };
 
 /* The n-th call of these kinds by `role` (-1: any role) from now on fails
@@ -136,6 +143,16 @@ enum sim_call {
 void sim_fault(int role, unsigned calls, uint64_t nth, bool for_ever, int err);
 /* Did it happen? */
 bool sim_fault_met(void);
+
+/*
+ * End a role, as sim_kill does, at its n-th call of the port from now on:
+ * before the call has done anything, or after it has done everything; it never
+ * returns. Every call counts, but those that only ask (clock, names,
+ * environment). 0: no longer.
+ */
+void sim_kill_at(int role, uint64_t nth, bool after);
+/* Did that end it? */
+bool sim_struck(int role);
 
 /* ---- files ------------------------------------------------------------------------- */
 

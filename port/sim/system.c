@@ -41,6 +41,7 @@ void sim_wall(int host, int64_t ahead_ms)
 
 void port_entropy(struct span out)
 {
+    PORT_CALL();
     for (size_t i = 0; i < out.len; i++)
         out.ptr[i] = (uint8_t)(world_chance(&me->chance) >> 32);
 }
@@ -71,6 +72,7 @@ const char *port_why(void)
 
 void port_log(struct view line)
 {
+    PORT_CALL();
     if (me == NULL || me->log_len + line.len + 2 > LOG_CAP)
         return;
     memcpy(me->log + me->log_len, line.ptr, line.len);
@@ -111,8 +113,7 @@ void __assert_fail(const char *what, const char *file, unsigned line,
 bool port_env(const char *name, char *out, size_t cap)
 {
     size_t len = strlen(name);
-    for (int i = 0; i < 8; i++) {
-        const char *pair = me->env[i];
+    for (const char *pair = me->env; *pair != '\0'; pair += strlen(pair) + 1) {
         if (strncmp(pair, name, len) != 0 || pair[len] != '=' ||
             strlen(pair + len + 1) >= cap)
             continue;
@@ -196,6 +197,7 @@ int port_term_size(int handle, uint16_t *rows, uint16_t *cols)
 
 int port_term_raw(int handle)
 {
+    PORT_CALL();
     if (!port_is_tty(handle))
         return ERR_UNSUPPORTED;
     me->raw = true;
@@ -236,6 +238,7 @@ bool port_process_alive(int pid)
 
 int port_process_end(int pid)
 {
+    PORT_CALL();
     struct role *r = role_of(pid);
     if (r == NULL)
         return world_why(ERR_NOT_FOUND, "kill");
@@ -265,6 +268,7 @@ void port_memory_release(struct span mem)
 
 int port_signal_open(void)
 {
+    PORT_CALL();
     for (int i = 0; i < HANDLES_MAX; i++)
         if (me->handle[i].kind == KIND_SIGNAL)
             return i;
@@ -273,6 +277,7 @@ int port_signal_open(void)
 
 enum port_signal port_signal_take(void)
 {
+    PORT_CALL();
     for (int s = PORT_SIG_TERM; s <= PORT_SIG_CONT; s++)
         if ((me->signals & 1u << s) != 0) {
             me->signals &= ~(1u << s);

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,65 +22,22 @@ sim_main *world_entry;
 
 /* ---- a role's side ------------------------------------------------------------------ */
 
-static void hand_back(void)
-{
-    sem_post(&world->back);
-}
-
-static void wait_for_turn(void)
-{
-    while (sem_wait(&me->go) < 0 && errno == EINTR)
-        continue;
-}
-
 int port_wait(struct port_want *table, size_t n, uint64_t until_ms)
 {
+    PORT_CALL();
     int count = 0;
     assert(n <= ROWS_MAX);
     memcpy(me->row, table, n * sizeof(*table));
     me->row_count = n;
     me->until_ms = until_ms;
     me->state = ROLE_WAITING;
-    hand_back();
-    wait_for_turn();
+    role_hand_back();
+    role_wait_for_turn();
     for (size_t i = 0; i < n; i++) {
         table[i].ready = me->row[i].ready;
         count += table[i].ready != 0;
     }
     return count;
-}
-
-void port_exit(int status)
-{
-    port_term_restore();
-    me->status = status;
-    me->state = ROLE_EXITED;
-    hand_back();
-    for (;;) /* the driver buries us; leak checks are for the driver */
-        _exit(0);
-}
-
-static void split(char *line, char **argv, int max, int *argc)
-{
-    *argc = 0;
-    for (char *w = strtok(line, " "); w != NULL && *argc < max - 1;
-         w = strtok(NULL, " "))
-        argv[(*argc)++] = w;
-    argv[*argc] = NULL;
-}
-
-static _Noreturn void live(struct role *r)
-{
-    static char line[sizeof(r->line)];
-    static char *argv[40];
-    int argc;
-    me = r;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGCHLD, SIG_DFL);
-    wait_for_turn();
-    memcpy(line, r->line, sizeof(line));
-    split(line, argv, 40, &argc);
-    port_exit(world_entry(argc, argv));
 }
 
 /* ---- beginnings and ends --------------------------------------------------------------- */
@@ -114,69 +70,14 @@ void sim_begin(uint64_t seed, sim_main *entry)
     world_entry = entry;
 }
 
-static void bury(struct role *r)
-{
-    while (r->real_pid > 0 && waitpid(r->real_pid, NULL, 0) < 0 &&
-           errno == EINTR)
-        continue;
-    r->real_pid = 0;
-    keep_unlock(r->id);
-    handles_drop(r);
-    proc_orphan(r->id);
-}
-
 void sim_end(void)
 {
     if (world == NULL)
         return;
     for (int i = 0; i < world->roles; i++)
-        if (world->role[i].real_pid > 0)
-            sim_kill(i);
+        sim_kill(i);
     munmap(world, sizeof(*world));
     world = NULL;
-}
-
-int sim_spawn(int host, const char *line, const struct sim_start *how)
-{
-    static const struct sim_start plain;
-    assert(world->roles < ROLES_MAX && host < world->hosts);
-    struct role *r = &world->role[world->roles];
-    r->id = world->roles++;
-    r->host = host;
-    r->status = -1;
-    r->how = how != NULL ? *how : plain;
-    for (int i = 0; i < 8 && r->how.env[i] != NULL; i++)
-        snprintf(r->env[i], sizeof(r->env[i]), "%s", r->how.env[i]);
-    snprintf(r->line, sizeof(r->line), "%s", line);
-    r->rows = 24;
-    r->cols = 80;
-    r->chance = world->seed * 1000003 + (uint64_t)r->id;
-    r->keys = flow_new(FLOW_CAP);
-    if (!r->how.open_stdin)
-        flow_end(&world->flow[r->keys], 0);
-    for (int i = 0; i <= PORT_STDERR; i++)
-        r->handle[i].kind = (enum kind)(KIND_STDIN + i);
-    sem_init(&r->go, 1, 0);
-    r->state = ROLE_READY;
-    world_trace("start", r->id, host, VIEW_NONE); /* not its paths */
-    fflush(NULL);
-    int pid = fork(); /* not into the world: the child would write there too */
-    if (pid == 0)
-        live(r);
-    assert(pid > 0);
-    r->real_pid = pid;
-    return r->id;
-}
-
-void sim_kill(int role)
-{
-    struct role *r = &world->role[role];
-    if (!sim_alive(role))
-        return;
-    world_trace("kill", role, 0, VIEW_NONE);
-    kill(r->real_pid, SIGKILL);
-    r->state = ROLE_DEAD;
-    bury(r);
 }
 
 /* ---- one turn of one role ----------------------------------------------------------------- */
@@ -192,7 +93,7 @@ static void crashed(struct role *r, int raw)
     world_trouble(r->line, what);
     r->real_pid = 0;
     r->state = ROLE_DEAD;
-    bury(r);
+    role_bury(r);
 }
 
 /* Wait, in real time, until it hands back. False: it never will. */
@@ -241,7 +142,11 @@ static void run_role(struct role *r)
     world->now_us += TURN_US;
     if (r->state == ROLE_EXITED) {
         world_trace("ended", r->id, r->status, VIEW_NONE);
-        bury(r);
+        role_bury(r);
+        return;
+    }
+    if (r->state == ROLE_STRUCK) {
+        sim_kill(r->id);
         return;
     }
     count_turn(r);
@@ -308,9 +213,17 @@ static uint64_t next_event(void)
     return at;
 }
 
+static void fork_born(void)
+{
+    for (int i = 0; i < world->roles; i++)
+        if (world->role[i].state == ROLE_BORN)
+            role_fork(&world->role[i]);
+}
+
 /* One step of the world, not beyond `limit_us`. False: that is reached. */
 static bool step(uint64_t limit_us)
 {
+    fork_born();
     settle();
     if (world->now_us >= limit_us)
         return false;

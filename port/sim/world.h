@@ -12,23 +12,31 @@
 
 enum {
     HOSTS_MAX = 16,
-    ROLES_MAX = 48,    /* programs that ever ran in one world */
-    HANDLES_MAX = 128, /* of one role */
+    ROLES_MAX = 192,   /* programs that ever ran in one world */
+    HANDLES_MAX = 640, /* of one role */
     ROWS_MAX = 512,
     CONNS_MAX = 192,
     LISTENERS_MAX = 32,
     BACKLOG_MAX = 64,
     PROCS_MAX = 96, /* programs that roles started */
-    FILES_MAX = 96,
-    FLOWS_MAX = 2 * CONNS_MAX + 3 * PROCS_MAX + ROLES_MAX,
+    FILES_MAX = 192,
+    BUFFERS_MAX = 3 * PROCS_MAX,
+    SHARED_MAX = PROCS_MAX,
+    PASSES_MAX = 64, /* messages with handles, on their way */
+    FLOWS_MAX = 2 * CONNS_MAX + 3 * PROCS_MAX + ROLES_MAX + BUFFERS_MAX,
     SEGS_MAX = 64,
 
     FLOW_CAP = 256 * 1024,
+    BUFFER_CAP = 64 * 1024,
+    SHARED_CAP = 2 * 1024 * 1024 + 4096,
     FILE_CAP = 16 * 1024,
     OUT_CAP = 4 * 1024 * 1024,
     ERR_CAP = 64 * 1024,
     LOG_CAP = 256 * 1024,
     PATH_MAX_ = 600,
+    ARGS_CAP = 16 * 1024,
+    ENV_CAP = 16 * 1024,
+    ARGC_MAX = 600,
 
     TURN_US = 5,         /* what a turn costs; so a loop that spins shows */
     TURNS_PER_S = 40000, /* more than that in a virtual second is spinning */
@@ -75,7 +83,7 @@ struct conn {
     bool local; /* by path: no network in between */
     int host[2];
     int flow[2];           /* towards end i */
-    bool held[2];          /* end i has a handle, or waits in a backlog */
+    int held[2];           /* handles of end i, or 1: it waits in a backlog */
     uint64_t reset_us[2];  /* a reset reaches end i then */
     bool dead[2];          /* end i knows that it is over */
     int err[2];            /* what a dead end is told */
@@ -93,6 +101,7 @@ struct listener {
     uint16_t port; /* 0: by path */
     uint8_t ip[16];
     char path[PATH_MAX_];
+    int held; /* handles */
     int queue[BACKLOG_MAX];
     int queued;
 };
@@ -108,9 +117,11 @@ enum kind {
     KIND_LISTENER, /* idx */
     KIND_RESOLVE,
     KIND_SIGNAL,
-    KIND_TTY,   /* idx: the child */
-    KIND_CHILD, /* idx: the child, end: which pipe */
-    KIND_FILE,  /* idx, off */
+    KIND_TTY,    /* idx: the child */
+    KIND_CHILD,  /* idx: the child, end: which pipe */
+    KIND_FILE,   /* idx, off */
+    KIND_BUFFER, /* idx, end: 0 to read, 1 to write */
+    KIND_SHARED, /* idx */
 };
 
 struct handle {
@@ -123,7 +134,15 @@ struct handle {
     char host[64];
 };
 
-enum role_state { ROLE_NONE, ROLE_READY, ROLE_WAITING, ROLE_EXITED, ROLE_DEAD };
+enum role_state {
+    ROLE_NONE,
+    ROLE_BORN, /* has no process yet: the driver makes it */
+    ROLE_READY,
+    ROLE_WAITING,
+    ROLE_STRUCK, /* in a call that it will not survive; see sim_kill_at */
+    ROLE_EXITED,
+    ROLE_DEAD
+};
 
 struct role {
     enum role_state state;
@@ -133,8 +152,9 @@ struct role {
     int status;
     bool frozen;
     struct sim_start how;
-    char env[8][256];
-    char line[512];
+    char env[ENV_CAP];   /* strings, one behind the other, "" is the end */
+    char args[ARGS_CAP]; /* the same */
+    char line[160];      /* its arguments, for messages */
     uint16_t rows, cols;
     bool raw;
     bool hung_up;
@@ -150,6 +170,11 @@ struct role {
     size_t row_count;
     uint64_t until_ms;
     struct handle handle[HANDLES_MAX];
+    int handles;                /* none is in use from here on */
+    uint8_t mapped[SHARED_MAX]; /* how often */
+    /* calls of the port; see sim_kill_at */
+    uint64_t calls, kill_at;
+    bool kill_after, struck;
     uint64_t out_free_us; /* its output takes bytes again then */
     size_t out_len, err_len, log_len;
     char why[256];
@@ -174,9 +199,9 @@ struct proc {
     program_fn *step;
     char args[4][64];
     uint16_t rows, cols;
-    int flow[3];  /* in, out, err; a terminal has the first two */
-    bool open[3]; /* the role still holds its end */
-    int sig;      /* a signal that came */
+    int flow[3]; /* in, out, err; a terminal has the first two */
+    int open[3]; /* handles of our end */
+    int sig;     /* a signal that came */
     int status, by_signal;
     uint64_t wake_us;
     uint64_t count; /* the program's own */
@@ -185,10 +210,36 @@ struct proc {
     int inner; /* shell: what runs in the foreground */
 };
 
+/* ---- what outlives a role -------------------------------------------------------------------- */
+
+struct buffer {
+    int held[2]; /* handles of its ends; 0, 0: free */
+    int flow;
+};
+
+struct shared {
+    int held; /* handles and mappings; 0: free */
+    size_t size;
+    _Alignas(4096) uint8_t mem[SHARED_CAP];
+};
+
+/* Handles on their way, which hold what they stand for. They belong to the
+ * bytes [off, off + len) towards end `end` of the connection. */
+struct pass {
+    bool used;
+    int conn, end;
+    uint64_t off, len;
+    int count;
+    struct handle handle[PORT_PASS_MAX];
+};
+
 /* ---- the world ------------------------------------------------------------------------------ */
 
+enum file_kind { FILE_PLAIN, FILE_SOCKET, FILE_FOLDER };
+
 struct file {
-    char path[PATH_MAX_];
+    char path[PATH_MAX_]; /* "": free */
+    enum file_kind kind;
     size_t len;
     uint8_t data[FILE_CAP];
 };
@@ -222,10 +273,13 @@ struct world {
     struct conn conn[CONNS_MAX];
     struct listener listener[LISTENERS_MAX];
     struct proc proc[PROCS_MAX];
+    struct buffer buffer[BUFFERS_MAX];
+    struct pass pass[PASSES_MAX];
     struct lock lock[FILES_MAX];
     struct file file[FILES_MAX];
     struct role role[ROLES_MAX];
     struct flow flow[FLOWS_MAX];
+    struct shared shared[SHARED_MAX];
 };
 
 extern struct world *world;
@@ -256,25 +310,56 @@ size_t flow_read(struct flow *f, struct span out);
 bool flow_is_over(const struct flow *f); /* all was read, and nothing follows */
 void flow_forget(struct flow *f);        /* what is in it is gone */
 void flow_settle(struct flow *f);
+/* From one to the other, what is there and fits, at most n. */
+size_t flow_move(struct flow *from, struct flow *to, size_t n);
 uint64_t flow_next(const struct flow *f); /* when something arrives, or NEVER */
 /* Nothing arrives before then. */
 void flow_delay(struct flow *f, uint64_t until_us);
 
 struct handle *handle_of(int handle); /* NULL when it is none */
 int handle_new(enum kind kind, int idx, int end);
-void handle_drop(struct role *r, struct handle *h);
+/* A second handle of the same thing, which now counts one more. */
+struct handle handle_copy(const struct handle *h);
+void handle_drop(struct handle *h);
 uint8_t handle_ready(struct role *r, const struct port_want *row);
-/* The kernel's part when a process ended. */
-void handles_drop(struct role *r);
 
 void net_settle(void);
 uint64_t net_next(void);
 void net_close(struct conn *c, int end);
 void net_listener_close(struct listener *l);
+void net_forget_path(const char *path);
+int net_pair(int ends[2]);
+size_t net_waiting(const struct conn *c, int end);
 int net_recv(struct conn *c, int end, struct span buf);
 int net_send(struct conn *c, int end, struct view buf);
 uint8_t net_ready(const struct conn *c, int end);
 int net_conn_over(const struct conn *c, int end); /* OK, or what it is told */
+
+/* How it goes on with a connection's handles: what was read up to there no
+ * longer carries any; all: none are read any more. */
+void pass_drop_read(int conn, int end);
+void pass_drop_all(int conn, int end);
+
+int buffer_recv(struct buffer *b, struct span buf);
+int buffer_send(struct buffer *b, struct view v);
+uint8_t buffer_ready(const struct buffer *b, int end);
+void buffer_close(struct buffer *b, int end);
+void shared_drop(struct shared *s);
+void shared_unmap_all(struct role *r);
+
+/* In every call that does something: it is counted, and may be the one that a
+ * test chose for the end of its role. Calls inside of calls count as one. */
+int call_begin(void);
+void call_end(int *call);
+#define PORT_CALL() \
+    __attribute__((cleanup(call_end), unused)) int call_ = call_begin()
+
+/* A role: its process is made from the driver, runs from `go` until it hands
+ * back, and is buried by the driver. */
+void role_hand_back(void);
+void role_wait_for_turn(void);
+void role_fork(struct role *r);
+void role_bury(struct role *r);
 
 void procs_settle(void);
 uint64_t procs_next(void);
@@ -284,6 +369,8 @@ program_fn *program_find(const char *name);
 void proc_exit(struct proc *p, int status, int sig);
 
 void keep_unlock(int role);
+struct file *keep_find(const char *path);
+int keep_put(const char *path, enum file_kind kind, struct view data);
 
 bool outside_has(const char *path);
 int outside_read(const char *path, struct span out);

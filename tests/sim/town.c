@@ -13,6 +13,7 @@
 
 #include "agent/verbs.h"
 #include "cli/verbs.h"
+#include "keeper/keeper.h"
 #include "relay/verbs.h"
 
 struct town town;
@@ -20,8 +21,8 @@ struct town town;
 static char folder[32]; /* the relay's store is a real file */
 
 static const struct cmd *const table[] = {
-    &server_cmd,  &join_cmd,   &agent_cmd,   &start_cmd, &stop_cmd,
-    &restart_cmd, &status_cmd, &connect_cmd, &exec_cmd,  NULL,
+    &server_cmd, &join_cmd,    &agent_cmd, &start_cmd,  &stop_cmd, &restart_cmd,
+    &status_cmd, &connect_cmd, &exec_cmd,  &keeper_cmd, NULL,
 };
 
 static int cmdop(int argc, char **argv)
