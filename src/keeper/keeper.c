@@ -184,6 +184,8 @@ static void alone(struct keeper *k)
     port_close(k->hold.conn);
     k->conn_row = k->hold.conn = -1;
     hold_settle(&k->hold);
+    if (k->hold.block->exited)
+        loop_arm(&k->loop, k->timer, loop_now(&k->loop) + FORGET_MS);
     for (uint32_t i = 0; i < k->hold.block->streams; i++)
         move(k, i);
 }
@@ -280,18 +282,28 @@ static void add_rows(struct keeper *k)
     k->timer = loop_timer_add(&k->loop, on_timer, k);
 }
 
-static int fail(int conn, int err)
+/* Its place comes before its child: of two with one id, the second starts
+ * nothing. Without a place it ends with its agent. */
+static int begin(struct keeper *k, const char *folder, const char *id,
+                 const struct port_spawn *what, uint16_t rows, uint16_t cols)
 {
-    hold_send(conn, HOLD_HELLO, err, port_why());
+    int err = listen_at(k, folder, id);
+    return err == ERR_EXISTS ? err : spawn(k, what, rows, cols);
+}
+
+static int fail(struct keeper *k, int err)
+{
+    hold_send(k->hold.conn, HOLD_HELLO, err, port_why());
+    if (k->path[0] != '\0')
+        (void)port_keep_remove(k->path);
     return CMD_FAILED;
 }
 
-static int keep(struct keeper *k, const char *folder, const char *id)
+static int keep(struct keeper *k)
 {
     add_rows(k);
     if (hold_send_hello(&k->hold, k->hold.conn) <= 0)
-        return CMD_FAILED;
-    (void)listen_at(k, folder, id); /* without it, it ends with its agent */
+        alone(k); /* the next agent finds it */
     while (!k->over) {
         if (k->path[0] == '\0' && is_alone(k))
             break;
@@ -347,10 +359,10 @@ static int run(const struct cmd_env *env, int argc, char **argv)
     int err = hold_new(&k.hold, k.tty ? 1 : HOLD_STREAMS, (uint32_t)ring_bytes);
     if (err == OK) {
         what.argv = (const char *const *)(argv + rest);
-        err = spawn(&k, &what, rows, cols);
+        err = begin(&k, folder, id, &what, rows, cols);
     }
     k.hold.conn = PORT_STDIN;
-    return err == OK ? keep(&k, folder, id) : fail(PORT_STDIN, err);
+    return err == OK ? keep(&k) : fail(&k, err);
 }
 
 const struct cmd keeper_cmd = {
