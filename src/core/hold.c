@@ -27,6 +27,11 @@ static void clear(struct hold *h)
         h->child_out[i] = h->out[i][0] = h->out[i][1] = -1;
 }
 
+static bool is_ours(const struct hold *h)
+{
+    return h->block->turn == h->turn;
+}
+
 /* ---- output --------------------------------------------------------------------- */
 
 static void settle_out(struct hold *h, uint32_t stream)
@@ -71,7 +76,7 @@ int hold_take(struct hold *h, uint32_t stream, bool drop, uint32_t max)
 {
     struct ring *ring = &h->ring[stream];
     uint32_t want = drop || ring_room(ring) > max ? max : ring_room(ring);
-    if (want == 0)
+    if (want == 0 || !is_ours(h))
         return 0;
     if (h->waiting[stream] == 0) {
         if (h->child_out[stream] < 0)
@@ -91,7 +96,8 @@ int hold_take(struct hold *h, uint32_t stream, bool drop, uint32_t max)
 void hold_consume(struct hold *h, uint32_t stream, uint64_t upto)
 {
     ring_consume(&h->ring[stream], upto);
-    h->block->out[stream].head = h->ring[stream].head;
+    if (is_ours(h))
+        h->block->out[stream].head = h->ring[stream].head;
 }
 
 void hold_close_out(struct hold *h, uint32_t stream)
@@ -128,6 +134,8 @@ static void settle_in(struct hold *h)
 int hold_put(struct hold *h, uint64_t *counter, struct view bytes)
 {
     struct hold_in *in = &h->block->in;
+    if (!is_ours(h))
+        return 0;
     bytes = view_first(bytes, PORT_BUFFER_ATOMIC);
     in->base = *counter;
     in->counter = (uint32_t)((uint8_t *)counter - (uint8_t *)h->block);
@@ -150,6 +158,8 @@ int hold_put(struct hold *h, uint64_t *counter, struct view bytes)
 
 int hold_feed(struct hold *h)
 {
+    if (!is_ours(h))
+        return OK;
     while (h->queued > 0) {
         if (h->child_in < 0)
             return ERR_CLOSED;
@@ -158,12 +168,23 @@ int hold_feed(struct hold *h)
             return n;
         h->queued -= (uint32_t)n;
     }
+    if (h->block->in.ends != 0 && h->child_in >= 0) {
+        hold_close_in(h);
+        if (h->conn >= 0) /* the keeper has it as well */
+            hold_send(h->conn, HOLD_END_INPUT, OK, "");
+    }
     return OK;
+}
+
+void hold_end_in(struct hold *h)
+{
+    if (is_ours(h))
+        h->block->in.ends = 1;
 }
 
 bool hold_feeds(const struct hold *h)
 {
-    return h->queued > 0 && h->child_in >= 0;
+    return (h->queued > 0 || h->block->in.ends != 0) && h->child_in >= 0;
 }
 
 void hold_close_in(struct hold *h)
@@ -176,11 +197,17 @@ void hold_close_in(struct hold *h)
     h->child_in = -1;
 }
 
-void hold_settle(struct hold *h)
+static void settle(struct hold *h)
 {
     settle_in(h);
     for (uint32_t i = 0; i < h->block->streams; i++)
         settle_out(h, i);
+}
+
+void hold_settle(struct hold *h)
+{
+    h->turn = ++h->block->turn;
+    settle(h);
 }
 
 /* ---- block and buffers ---------------------------------------------------------- */
@@ -249,13 +276,16 @@ void hold_send(int conn, enum hold_op op, int err, const char *text)
 
 /* Handles in this order: block, queue, child's input, then for each stream
  * its buffer and the child's output. A terminal's handle goes once. What is
- * closed is left out and named by a bit. */
-enum { HAS_IN = 1, HAS_OUT = 2 /* and 4 */ };
+ * closed is left out and named by a bit. Whose turn it is then, stands behind
+ * that: who hears it late knows that another one was told after him. */
+enum { HAS_IN = 1, HAS_OUT = 2 /* and 4 */, TURN_AT = 4 };
 
 int hold_send_hello(const struct hold *h, int conn)
 {
     int handles[PORT_PASS_MAX], n = 0;
     struct hold_message m = message(HOLD_HELLO, OK, "");
+    uint32_t turn = ++h->block->turn;
+    memcpy(m.text + TURN_AT, &turn, sizeof(turn));
     bool tty = h->block->streams == 1;
     handles[n++] = h->block_handle;
     handles[n++] = h->in[0];
@@ -326,6 +356,9 @@ static int take_hello(struct hold *h, const struct hold_message *m,
     err = check_block(h);
     if (err == OK && n != expected_handles(h, m))
         err = ERR_PROTO;
+    memcpy(&h->turn, m->text + TURN_AT, sizeof(h->turn));
+    if (err == OK && !is_ours(h))
+        err = ERR_CLOSED;
     if (err != OK) {
         h->block = NULL;
         return err;
@@ -333,7 +366,7 @@ static int take_hello(struct hold *h, const struct hold_message *m,
     h->block_handle = handles[0];
     take_handles(h, m, handles);
     place_rings(h);
-    hold_settle(h);
+    settle(h);
     return OK;
 }
 

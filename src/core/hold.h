@@ -48,7 +48,7 @@ struct hold_in {
     uint32_t counter;
     uint32_t before;
     uint32_t loading;
-    uint32_t spare;
+    uint32_t ends; /* nothing follows what is in the queue */
 };
 
 struct hold_block {
@@ -58,6 +58,8 @@ struct hold_block {
     uint32_t pid;
     uint32_t exited; /* then: */
     uint32_t status, signal;
+    uint32_t turn; /* raised when somebody else is to move the bytes */
+    uint32_t spare;
     struct hold_in in;
     struct hold_out out[HOLD_STREAMS];
     uint64_t started_ms; /* wall clock */
@@ -69,6 +71,7 @@ struct hold_block {
 struct hold {
     struct hold_block *block; /* NULL: none */
     struct span memory;
+    uint32_t turn; /* ours; a process that hung finds that it is over */
     int block_handle;
     int conn;     /* between agent and keeper */
     int child_in; /* -1: closed */
@@ -82,8 +85,8 @@ struct hold {
 
 /* ---- bytes ------------------------------------------------------------------ */
 
-/* Counters and handles as they are after whoever moved bytes before us is
- * gone. Do it first. */
+/* For the keeper, when it is alone: it is our turn. Whoever moved bytes before
+ * us is gone, or hangs and will move none. Sets counters and rings right. */
 void hold_settle(struct hold *h);
 
 /*
@@ -104,10 +107,13 @@ void hold_close_out(struct hold *h, uint32_t stream);
  * neither.
  */
 int hold_put(struct hold *h, uint64_t *counter, struct view bytes);
-/* From the queue into the child, as far as it takes them: OK, or the code
- * with which it failed. */
+/* From the queue into the child, as far as it takes them, and its end behind
+ * the last of them: OK, or the code with which it failed. */
 int hold_feed(struct hold *h);
-/* Bytes wait for the child to become writable. */
+/* No more bytes come. The next hold_feed that empties the queue closes the
+ * child's input, whoever calls it: an agent that is killed has said it. */
+void hold_end_in(struct hold *h);
+/* Bytes, or the end, wait for the child to become writable. */
 bool hold_feeds(const struct hold *h);
 /* Close our handle of the child's input. */
 void hold_close_in(struct hold *h);
@@ -119,7 +125,7 @@ enum hold_op {
                        why it does not, and a text */
     HOLD_EXITED,    /* keeper: the block tells how */
     HOLD_SIGNAL,    /* agent: send the signal that `text` names */
-    HOLD_END_INPUT, /* agent: no more bytes come; close it after the queue */
+    HOLD_END_INPUT, /* agent: the queue is empty; close the child's input */
     HOLD_HANG_UP,   /* agent: close the child's terminal and pipes */
     HOLD_RELEASE,   /* agent: nobody wants to know any more; end */
 };
