@@ -22,6 +22,7 @@ static struct proc *proc_new(void)
         p->used = true;
         p->role = me->id;
         p->host = me->host;
+        world->children_ever[p->host]++;
         p->pid = world->next_pid++;
         p->wake_us = NEVER;
         return p;
@@ -218,6 +219,11 @@ int sim_children(int host)
         n += world->proc[i].used && !world->proc[i].ended &&
              world->proc[i].host == host;
     return n;
+}
+
+int sim_children_ever(int host)
+{
+    return world->children_ever[host];
 }
 
 /* ---- time -------------------------------------------------------------------------- */

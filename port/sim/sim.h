@@ -99,8 +99,11 @@ void sim_signal(int role, enum port_signal sig);
 void sim_kill(int role);
 /* It gets no turns until it is thawed. */
 void sim_freeze(int role, bool is_frozen);
-/* Sessions and jobs that live on a host. */
+/* Sessions and jobs that live on a host; and all that ever did. */
 int sim_children(int host);
+int sim_children_ever(int host);
+/* Byte i of what the program `scribe` wants to hear. */
+uint8_t sim_dictation(uint64_t i);
 
 /* ---- running ---------------------------------------------------------------------- */
 

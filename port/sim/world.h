@@ -259,6 +259,7 @@ struct world {
     int hosts;
     char host_name[HOSTS_MAX][32];
     int64_t wall_ahead_ms[HOSTS_MAX];
+    int children_ever[HOSTS_MAX];
     bool cut_off[HOSTS_MAX][HOSTS_MAX];
     uint32_t latency_us, bytes_per_s;
     uint64_t tcp_dead_ms;
