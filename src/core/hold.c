@@ -86,10 +86,10 @@ int hold_take(struct hold *h, uint32_t stream, bool drop, uint32_t max)
             return n;
         h->waiting[stream] = (uint32_t)n;
     }
-    struct span room =
-        drop ? ring_push_space(ring, h->waiting[stream]) : ring_space(ring);
-    if (room.len > h->waiting[stream])
-        room.len = h->waiting[stream];
+    uint32_t some =
+        h->waiting[stream] < ring->cap ? h->waiting[stream] : ring->cap;
+    struct span room = drop ? ring_push_space(ring, some) : ring_space(ring);
+    room.len = room.len < some ? room.len : some;
     return recv_waiting(h, stream, room);
 }
 
