@@ -156,6 +156,17 @@ int hold_put(struct hold *h, uint64_t *counter, struct view bytes)
     return n;
 }
 
+/* The keeper has the child's input as well, and closes it when it is told. */
+static int close_at_end(struct hold *h)
+{
+    int n = 1;
+    if (h->child_in >= 0 && h->conn >= 0)
+        n = hold_send(h->conn, HOLD_END_INPUT, OK, "");
+    if (n > 0)
+        hold_close_in(h);
+    return n < 0 ? n : OK;
+}
+
 int hold_feed(struct hold *h)
 {
     if (!is_ours(h))
@@ -168,12 +179,7 @@ int hold_feed(struct hold *h)
             return n;
         h->queued -= (uint32_t)n;
     }
-    if (h->block->in.ends != 0 && h->child_in >= 0) {
-        hold_close_in(h);
-        if (h->conn >= 0) /* the keeper has it as well */
-            hold_send(h->conn, HOLD_END_INPUT, OK, "");
-    }
-    return OK;
+    return h->block->in.ends != 0 ? close_at_end(h) : OK;
 }
 
 void hold_end_in(struct hold *h)
@@ -268,10 +274,10 @@ static struct hold_message message(enum hold_op op, int err, const char *text)
     return m;
 }
 
-void hold_send(int conn, enum hold_op op, int err, const char *text)
+int hold_send(int conn, enum hold_op op, int err, const char *text)
 {
     struct hold_message m = message(op, err, text);
-    (void)port_send(conn, view_of(&m, sizeof(m)));
+    return port_send(conn, view_of(&m, sizeof(m)));
 }
 
 /* Handles in this order: block, queue, child's input, then for each stream

@@ -138,8 +138,9 @@ struct hold_message {
     char text[60];
 };
 
-/* Best effort: a keeper that is gone shows by its connection. */
-void hold_send(int conn, enum hold_op op, int err, const char *text);
+/* The size of a message, 0 for "not now", a code: as port_send. Most callers
+ * need not look, a keeper that is gone shows by its connection. */
+int hold_send(int conn, enum hold_op op, int err, const char *text);
 
 /* How a child is started. */
 struct hold_start {
