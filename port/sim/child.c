@@ -127,7 +127,6 @@ static void release(struct proc *p)
 
 void proc_exit(struct proc *p, int status, int sig)
 {
-    struct role *r = &world->role[p->role];
     if (p->ended)
         return;
     p->ended = true;
@@ -137,8 +136,8 @@ void proc_exit(struct proc *p, int status, int sig)
     flow_end(&world->flow[p->flow[1]], 0);
     flow_end(&world->flow[p->flow[2]], 0);
     world_trace("exit", p->pid, status * 256 + sig, VIEW_NONE);
-    if (sim_alive(p->role))
-        r->signals |= 1u << PORT_SIG_CHILD;
+    if (p->role >= 0)
+        world->role[p->role].signals |= 1u << PORT_SIG_CHILD;
     else
         p->reaped = true; /* by whoever inherits orphans */
     release(p);
@@ -162,10 +161,11 @@ void proc_orphan(int role)
 {
     for (int i = 0; i < PROCS_MAX; i++) {
         struct proc *p = &world->proc[i];
-        if (p->used && p->role == role && p->ended && !p->reaped) {
-            p->reaped = true;
-            release(p);
-        }
+        if (!p->used || p->role != role)
+            continue;
+        p->role = -1;
+        p->reaped = p->ended;
+        release(p);
     }
 }
 

@@ -74,7 +74,8 @@ struct sim_start {
 int sim_spawn(int host, const char *line, const struct sim_start *how);
 
 /* How many roles there are, numbered from 0: roles start roles as well
- * (port_self_spawn), on their own host. And how one was started, in short. */
+ * (port_self_spawn), on their own host; their numbers are used again. And how
+ * one was started, in short. */
 int sim_roles(void);
 const char *sim_line(int role);
 

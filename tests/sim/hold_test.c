@@ -192,6 +192,46 @@ static void any_schedule_loses_nothing(void **state)
                   (unsigned long long)last);
 }
 
+/* ---- calls that fail -------------------------------------------------------------------- */
+
+/* Whatever fails in agent or keeper: the agent ends and says so, or all goes
+ * well; nobody crashes, and in a week nothing is left. False: no fault. */
+static bool one_fault(const char *line, unsigned calls, int err)
+{
+    begin(line);
+    sim_fault(-1, calls, nth, false, err);
+    int agent = start_agent();
+    int status = sim_wait(agent, MINUTE);
+    bool met = sim_fault_met();
+    require(!sim_alive(agent), "the agent hangs");
+    require(met || status == TYPIST_OK, "it failed without a fault");
+    sim_fault(-1, 0, 0, false, OK);
+    if (status == TYPIST_LOST)
+        (void)sim_wait(start_agent(), MINUTE);
+    sim_run(8 * 24 * HOUR);
+    require(all_gone(NULL), "somebody stays");
+    require(sim_children(host) == 0, "the child stays");
+    require(sim_trouble()[0] == '\0', "trouble");
+    return met;
+}
+
+static void whatever_fails_nothing_stays(void **state)
+{
+    static const char *const lines[] = {
+        "cmdop typist tty 65536 120 800 -- scribe 120 800 7",
+        "cmdop typist pipes 4096 120 800 -- scribe 120 800 7",
+    };
+    (void)state;
+    after = false;
+    for (int i = 0; i < 4; i++) {
+        int err = i < 2 ? ERR_LIMIT : ERR_IO;
+        for (nth = 1; one_fault(lines[i % 2], SIM_ANY, err); nth++)
+            continue;
+        print_message("# failed each of %llu calls\n",
+                      (unsigned long long)nth - 1);
+    }
+}
+
 /* ---- the keeper alone ---------------------------------------------------------------------- */
 
 /* Start a child with an agent that is gone as soon as the child is there. */
@@ -361,6 +401,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_terminal_loses_nothing),
         cmocka_unit_test(a_command_loses_nothing),
+        cmocka_unit_test(whatever_fails_nothing_stays),
         cmocka_unit_test(a_flooding_terminal_is_drained_and_the_oldest_dropped),
         cmocka_unit_test(a_flooding_command_waits_for_a_reader),
         cmocka_unit_test(a_child_that_hears_nothing_does_not_stop_the_keeper),

@@ -70,6 +70,23 @@ static void drop_row(struct typist *t, int *row)
     *row = -1;
 }
 
+static void let_go_of(struct typist *t, uint32_t stream)
+{
+    drop_row(t, &t->out_row[stream]);
+    hold_close_out(&t->hold, stream);
+    if (t->tty)
+        hold_close_in(&t->hold);
+}
+
+/* The child is there still, but not for us: the keeper must let go as well. */
+static void lose(struct typist *t)
+{
+    hold_send(t->hold.conn, HOLD_HANG_UP, OK, "");
+    for (uint32_t i = 0; i < t->hold.block->streams; i++)
+        let_go_of(t, i);
+    hold_close_in(&t->hold);
+}
+
 static void take(struct typist *t, uint32_t stream)
 {
     int n;
@@ -78,13 +95,12 @@ static void take(struct typist *t, uint32_t stream)
         n = hold_take(&t->hold, stream, t->tty, 700);
         if (n == 0)
             return;
-        if (n < 0) {
-            drop_row(t, &t->out_row[stream]);
-            hold_close_out(&t->hold, stream);
-            if (t->tty)
-                hold_close_in(&t->hold);
+        if (n < 0 && n != ERR_CLOSED)
+            lose(t);
+        if (n == ERR_CLOSED)
+            let_go_of(t, stream);
+        if (n < 0)
             return;
-        }
         if (stream == 0)
             compare(t, from);
     }
@@ -110,7 +126,10 @@ static void type(struct typist *t)
 
 static void feed(struct typist *t)
 {
-    if (hold_feeds(&t->hold) && hold_feed(&t->hold) != OK)
+    int err = hold_feeds(&t->hold) ? hold_feed(&t->hold) : OK;
+    if (err != OK && err != ERR_CLOSED)
+        lose(t);
+    if (err != OK)
         hold_close_in(&t->hold);
     if (t->hold.child_in < 0)
         drop_row(t, &t->in_row);
