@@ -22,6 +22,7 @@ static struct proc *proc_new(void)
         p->used = true;
         p->role = me->id;
         p->host = me->host;
+        world->children_ever[p->host]++;
         p->pid = world->next_pid++;
         p->wake_us = NEVER;
         return p;
@@ -126,7 +127,6 @@ static void release(struct proc *p)
 
 void proc_exit(struct proc *p, int status, int sig)
 {
-    struct role *r = &world->role[p->role];
     if (p->ended)
         return;
     p->ended = true;
@@ -136,8 +136,8 @@ void proc_exit(struct proc *p, int status, int sig)
     flow_end(&world->flow[p->flow[1]], 0);
     flow_end(&world->flow[p->flow[2]], 0);
     world_trace("exit", p->pid, status * 256 + sig, VIEW_NONE);
-    if (sim_alive(p->role))
-        r->signals |= 1u << PORT_SIG_CHILD;
+    if (p->role >= 0)
+        world->role[p->role].signals |= 1u << PORT_SIG_CHILD;
     else
         p->reaped = true; /* by whoever inherits orphans */
     release(p);
@@ -161,10 +161,11 @@ void proc_orphan(int role)
 {
     for (int i = 0; i < PROCS_MAX; i++) {
         struct proc *p = &world->proc[i];
-        if (p->used && p->role == role && p->ended && !p->reaped) {
-            p->reaped = true;
-            release(p);
-        }
+        if (!p->used || p->role != role)
+            continue;
+        p->role = -1;
+        p->reaped = p->ended;
+        release(p);
     }
 }
 
@@ -218,6 +219,11 @@ int sim_children(int host)
         n += world->proc[i].used && !world->proc[i].ended &&
              world->proc[i].host == host;
     return n;
+}
+
+int sim_children_ever(int host)
+{
+    return world->children_ever[host];
 }
 
 /* ---- time -------------------------------------------------------------------------- */

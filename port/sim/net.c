@@ -142,7 +142,9 @@ void net_close(struct conn *c, int end)
         return; /* another role has it as well */
     pass_drop_all((int)(c - world->conn), end);
     if (c->state == CONN_OPEN && !c->dead[end]) {
-        if (in->arrived > in->head) { /* what was not read is an insult */
+        /* What was not read is an insult, between hosts: what we said before
+         * is lost with it. */
+        if (in->arrived > in->head && !c->local) {
             out->segs = 0;
             send_reset(c, 1 - end);
         } else {

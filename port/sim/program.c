@@ -185,6 +185,46 @@ static void run_counter(struct proc *p)
         count_on(p, arg_number(p, 1, 1000));
 }
 
+/* ---- one that listens as well --------------------------------------------------------- */
+
+uint8_t sim_dictation(uint64_t i)
+{
+    return (uint8_t)('a' + (i * 7 + i / 23) % 23);
+}
+
+enum { SCRIBE_WRONG = 3, SCRIBE_SHORT = 4 };
+
+static void hear(struct proc *p, uint64_t total)
+{
+    uint8_t byte;
+    while (!p->ended && take(p, (struct span){&byte, 1}) == 1) {
+        if (p->text_len >= total || byte != sim_dictation(p->text_len))
+            proc_exit(p, SCRIBE_WRONG, 0);
+        p->text_len++;
+    }
+    if (!p->ended && p->text_len < total && input_over(p))
+        proc_exit(p, SCRIBE_SHORT, 0);
+}
+
+/* scribe IN OUT STATUS: hears IN bytes of the dictation and says OUT bytes
+ * meanwhile. A wrong byte ends it, one too many as well. */
+static void run_scribe(struct proc *p)
+{
+    uint64_t in = arg_number(p, 1, 0), out = arg_number(p, 2, 0);
+    if (ended_by_signal(p))
+        return;
+    hear(p, in);
+    if (!p->ended)
+        produce(p, in == 0 ? out : out * p->text_len / in);
+    if (p->ended || p->text_len < in || p->count < out ||
+        (!p->is_tty && !input_over(p)))
+        return;
+    if (p->inner++ == 0) /* does more come? */
+        p->wake_us = world->now_us + 50000;
+    else if (p->wake_us == NEVER)
+        proc_exit(p, (int)arg_number(p, 3, 0), 0);
+}
+
 /* ---- a shell --------------------------------------------------------------------------- */
 
 enum inner { INNER_NONE, INNER_COUNTER, INNER_PRODUCER };
@@ -294,7 +334,7 @@ static const struct {
     {"counter", run_counter},   {"echo", run_echo},
     {"both", run_both},         {"exit", run_exit},
     {"true", run_true},         {"sleep", run_sleep},
-    {"stubborn", run_stubborn},
+    {"stubborn", run_stubborn}, {"scribe", run_scribe},
 };
 
 program_fn *program_find(const char *name)

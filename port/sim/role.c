@@ -142,17 +142,36 @@ bool sim_struck(int role)
 
 /* ---- beginning ------------------------------------------------------------------------ */
 
-static struct role *role_new(int host)
+/* Tests hold the numbers of what they started; the others' come again. */
+static struct role *free_role(void)
 {
+    for (int i = 0; i < world->roles; i++) {
+        struct role *r = &world->role[i];
+        if (!r->is_spawned || r->real_pid != 0 ||
+            (r->state != ROLE_EXITED && r->state != ROLE_DEAD))
+            continue;
+        flow_free(r->keys);
+        sem_destroy(&r->go);
+        memset(r, 0, offsetof(struct role, out));
+        r->id = i;
+        return r;
+    }
     if (world->roles == ROLES_MAX)
         return NULL;
-    struct role *r = &world->role[world->roles];
-    r->id = world->roles++;
+    world->role[world->roles].id = world->roles;
+    return &world->role[world->roles++];
+}
+
+static struct role *role_new(int host)
+{
+    struct role *r = free_role();
+    if (r == NULL)
+        return NULL;
     r->host = host;
     r->status = -1;
     r->rows = 24;
     r->cols = 80;
-    r->chance = world->seed * 1000003 + (uint64_t)r->id;
+    r->chance = world->seed * 1000003 + world->births++;
     r->keys = flow_new(FLOW_CAP);
     for (int i = 0; i <= PORT_STDERR; i++)
         r->handle[i].kind = (enum kind)(KIND_STDIN + i);
@@ -218,6 +237,7 @@ int port_self_spawn(const struct port_spawn *what, int conn)
     else
         fits = add_all(r->env, ENV_CAP, what->env) && fits;
     note_line(r);
+    r->is_spawned = true;
     if (!fits) {
         r->state = ROLE_DEAD;
         return world_why(ERR_TOO_BIG, "start");

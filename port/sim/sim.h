@@ -74,7 +74,8 @@ struct sim_start {
 int sim_spawn(int host, const char *line, const struct sim_start *how);
 
 /* How many roles there are, numbered from 0: roles start roles as well
- * (port_self_spawn), on their own host. And how one was started, in short. */
+ * (port_self_spawn), on their own host; their numbers are used again. And how
+ * one was started, in short. */
 int sim_roles(void);
 const char *sim_line(int role);
 
@@ -99,8 +100,11 @@ void sim_signal(int role, enum port_signal sig);
 void sim_kill(int role);
 /* It gets no turns until it is thawed. */
 void sim_freeze(int role, bool is_frozen);
-/* Sessions and jobs that live on a host. */
+/* Sessions and jobs that live on a host; and all that ever did. */
 int sim_children(int host);
+int sim_children_ever(int host);
+/* Byte i of what the program `scribe` wants to hear. */
+uint8_t sim_dictation(uint64_t i);
 
 /* ---- running ---------------------------------------------------------------------- */
 

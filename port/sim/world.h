@@ -148,6 +148,7 @@ struct role {
     enum role_state state;
     int id;
     int real_pid;
+    bool is_spawned; /* by a role */
     int host;
     int status;
     bool frozen;
@@ -193,7 +194,7 @@ struct proc {
     bool is_tty;
     bool ended;
     bool reaped;
-    int role; /* who started it */
+    int role; /* who started it; -1: that one is gone */
     int host;
     int pid;
     program_fn *step;
@@ -259,6 +260,7 @@ struct world {
     int hosts;
     char host_name[HOSTS_MAX][32];
     int64_t wall_ahead_ms[HOSTS_MAX];
+    int children_ever[HOSTS_MAX];
     bool cut_off[HOSTS_MAX][HOSTS_MAX];
     uint32_t latency_us, bytes_per_s;
     uint64_t tcp_dead_ms;
@@ -270,6 +272,7 @@ struct world {
     bool fault_on, fault_met;
     /* things */
     int roles, next_pid;
+    uint64_t births;
     struct conn conn[CONNS_MAX];
     struct listener listener[LISTENERS_MAX];
     struct proc proc[PROCS_MAX];

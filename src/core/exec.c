@@ -17,7 +17,7 @@ static void close_in(struct job *t);
 
 /* What the block keeps for the next agent. */
 struct job_record {
-    uint32_t magic; /* written last */
+    uint32_t magic;
     uint32_t spare;
     uint64_t taken; /* bytes of input that were put into the queue */
 };
@@ -191,7 +191,8 @@ static void close_in(struct job *t)
     t->in_over = true;
 }
 
-/* From the ring into the queue, from the queue into the command. */
+/* From the ring into the queue, from the queue into the command, and then its
+ * end. */
 static int pump_in(struct job *t)
 {
     struct hold *h = &t->child.hold;
@@ -205,6 +206,8 @@ static int pump_in(struct job *t)
                 break;
             ring_consume(&t->in, at += (uint64_t)n);
         }
+        if (t->in_fin && ring_len(&t->in) == 0)
+            hold_end_in(h);
         int err = hold_feed(h);
         if (err != OK || ring_len(&t->in) == 0 || h->queued > 0)
             return err;
@@ -363,6 +366,7 @@ static int spawn(struct job *t, struct request *r, const msg_exec_open *p,
     struct text text;
     struct environ_facts facts = {.machine = t->owner->machine_name,
                                   .who = who};
+    struct job_record record = {.magic = RECORD_MAGIC};
     if (r->argv.count == 0)
         return ERR_NOT_FOUND;
     if (environ_build(&r->environ, &facts, &r->env) != OK)
@@ -373,6 +377,7 @@ static int spawn(struct job *t, struct request *r, const msg_exec_open *p,
     struct hold_start how = {
         .folder = t->owner->folder,
         .id = id,
+        .record = view_of(&record, sizeof(record)),
         .what = {.argv = r->argv.list,
                  .env = r->environ.list,
                  .cwd = p->cwd[0] != '\0' ? p->cwd : NULL},
@@ -411,10 +416,8 @@ static void on_ready(void *ctx, int err, const char *why)
 {
     struct job *t = ctx;
     struct mux *asker = t->asker;
-    if (err == OK) {
-        record_of(t)->magic = RECORD_MAGIC;
+    if (err == OK)
         err = watch_child(t);
-    }
     if (err == OK)
         err = accept_job(t);
     t->asker = NULL;

@@ -23,11 +23,10 @@ static void on_hello(struct held *c, const struct hold_message *m)
     if (m->err != OK) {
         loop_remove(c->loop, c->row);
         c->row = -1;
-        c->ops->ready(c->ctx, m->err, m->text);
+        c->ops->ready(c->ctx, m->err, hold_why(&c->hold, m));
         return;
     }
     c->ready = true;
-    hold_send(c->hold.conn, HOLD_TAKEN, OK, "");
     c->ops->ready(c->ctx, OK, "");
     if (c->hold.block != NULL && c->hold.block->exited)
         c->ops->exited(c->ctx);
@@ -47,15 +46,10 @@ static void on_conn(void *ctx, uint8_t ready)
         c->ops->exited(c->ctx);
 }
 
-static int watch(struct held *c, int err)
+static int watch(struct held *c)
 {
-    if (err != OK)
-        return err;
     c->row = loop_add(c->loop, c->hold.conn, PORT_READ, on_conn, c);
-    if (c->row >= 0)
-        return OK;
-    hold_drop(&c->hold); /* a keeper without an agent at its start ends */
-    return ERR_LIMIT;
+    return c->row >= 0 ? OK : ERR_LIMIT;
 }
 
 /* ---- keepers at rest ------------------------------------------------------------- */
@@ -64,7 +58,7 @@ static void dismiss(struct held *c)
 {
     loop_remove(c->loop, c->row);
     c->row = -1;
-    hold_send(c->hold.conn, HOLD_RELEASE, OK, "");
+    (void)hold_send(c->hold.conn, HOLD_RELEASE, "");
     hold_drop(&c->hold);
 }
 
@@ -139,25 +133,38 @@ int held_start(struct held *c, struct loop *loop, struct held_pool *pool,
     int err = pool != NULL ? run_spare(pool, c, s) : ERR_NOT_FOUND;
     if (err == ERR_NOT_FOUND)
         err = hold_start(&c->hold, s);
-    return watch(c, err);
+    if (err != OK)
+        return err;
+    err = watch(c);
+    if (err != OK)
+        held_release(c, NULL);
+    return err;
 }
 
 int held_adopt(struct held *c, struct loop *loop, const struct held_ops *ops,
                void *ctx, const char *folder, const char *id)
 {
     *c = (struct held){.loop = loop, .ops = ops, .ctx = ctx, .row = -1};
-    return watch(c, hold_adopt(&c->hold, folder, id));
+    int err = hold_adopt(&c->hold, folder, id);
+    if (err != OK)
+        return err;
+    err = watch(c);
+    if (err != OK)
+        hold_drop(&c->hold); /* it goes on without us */
+    return err;
 }
 
 void held_signal(struct held *c, const char *name)
 {
-    hold_send(c->hold.conn, HOLD_SIGNAL, OK, name);
+    (void)hold_send(c->hold.conn, HOLD_SIGNAL, name);
 }
 
 void held_end_input(struct held *c)
 {
+    if (c->hold.child_in < 0)
+        return;
     hold_close_in(&c->hold);
-    hold_send(c->hold.conn, HOLD_END_INPUT, OK, "");
+    (void)hold_send(c->hold.conn, HOLD_END_INPUT, "");
 }
 
 void held_hang_up(struct held *c)
@@ -165,7 +172,7 @@ void held_hang_up(struct held *c)
     for (uint32_t i = 0; i < HOLD_STREAMS; i++)
         hold_close_out(&c->hold, i);
     hold_close_in(&c->hold);
-    hold_send(c->hold.conn, HOLD_HANG_UP, OK, "");
+    (void)hold_send(c->hold.conn, HOLD_HANG_UP, "");
 }
 
 void held_release(struct held *c, struct held_pool *pool)
@@ -176,6 +183,6 @@ void held_release(struct held *c, struct held_pool *pool)
     c->row = -1;
     if (lives && pool != NULL && put_to_rest(pool, c))
         return;
-    hold_send(c->hold.conn, HOLD_RELEASE, OK, "");
+    (void)hold_send(c->hold.conn, HOLD_RELEASE, "");
     hold_drop(&c->hold);
 }

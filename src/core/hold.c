@@ -28,6 +28,11 @@ void hold_none(struct hold *h)
         h->child_out[i] = h->out[i][0] = h->out[i][1] = -1;
 }
 
+static bool is_ours(const struct hold *h)
+{
+    return h->block->turn == h->turn;
+}
+
 /* ---- output --------------------------------------------------------------------- */
 
 static void settle_out(struct hold *h, uint32_t stream)
@@ -72,7 +77,7 @@ int hold_take(struct hold *h, uint32_t stream, bool drop, uint32_t max)
 {
     struct ring *ring = &h->ring[stream];
     uint32_t want = drop || ring_room(ring) > max ? max : ring_room(ring);
-    if (want == 0)
+    if (want == 0 || !is_ours(h))
         return 0;
     if (h->waiting[stream] == 0) {
         if (h->child_out[stream] < 0)
@@ -82,17 +87,18 @@ int hold_take(struct hold *h, uint32_t stream, bool drop, uint32_t max)
             return n;
         h->waiting[stream] = (uint32_t)n;
     }
-    struct span room =
-        drop ? ring_push_space(ring, h->waiting[stream]) : ring_space(ring);
-    if (room.len > h->waiting[stream])
-        room.len = h->waiting[stream];
+    uint32_t some =
+        h->waiting[stream] < ring->cap ? h->waiting[stream] : ring->cap;
+    struct span room = drop ? ring_push_space(ring, some) : ring_space(ring);
+    room.len = room.len < some ? room.len : some;
     return recv_waiting(h, stream, room);
 }
 
 void hold_consume(struct hold *h, uint32_t stream, uint64_t upto)
 {
     ring_consume(&h->ring[stream], upto);
-    h->block->out[stream].head = h->ring[stream].head;
+    if (is_ours(h))
+        h->block->out[stream].head = h->ring[stream].head;
 }
 
 void hold_close_out(struct hold *h, uint32_t stream)
@@ -128,6 +134,8 @@ static void settle_in(struct hold *h)
 int hold_put(struct hold *h, uint64_t *counter, struct view bytes)
 {
     struct hold_in *in = &h->block->in;
+    if (!is_ours(h))
+        return 0;
     in->base = *counter;
     in->counter = (uint32_t)((uint8_t *)counter - (uint8_t *)h->block);
     in->before = h->queued;
@@ -146,8 +154,21 @@ int hold_put(struct hold *h, uint64_t *counter, struct view bytes)
     return n;
 }
 
+/* The keeper has the child's input as well, and closes it when it is told. */
+static int close_at_end(struct hold *h)
+{
+    int n = 1;
+    if (h->child_in >= 0 && h->conn >= 0)
+        n = hold_send(h->conn, HOLD_END_INPUT, "");
+    if (n > 0)
+        hold_close_in(h);
+    return n < 0 ? n : OK;
+}
+
 int hold_feed(struct hold *h)
 {
+    if (!is_ours(h))
+        return OK;
     while (h->queued > 0) {
         if (h->child_in < 0)
             return ERR_CLOSED;
@@ -156,12 +177,18 @@ int hold_feed(struct hold *h)
             return n;
         h->queued -= (uint32_t)n;
     }
-    return OK;
+    return h->block->in.ends != 0 ? close_at_end(h) : OK;
+}
+
+void hold_end_in(struct hold *h)
+{
+    if (is_ours(h))
+        h->block->in.ends = 1;
 }
 
 bool hold_feeds(const struct hold *h)
 {
-    return h->queued > 0 && h->child_in >= 0;
+    return (h->queued > 0 || h->block->in.ends != 0) && h->child_in >= 0;
 }
 
 void hold_close_in(struct hold *h)
@@ -174,11 +201,17 @@ void hold_close_in(struct hold *h)
     h->child_in = -1;
 }
 
-void hold_settle(struct hold *h)
+static void settle(struct hold *h)
 {
     settle_in(h);
     for (uint32_t i = 0; i < h->block->streams; i++)
         settle_out(h, i);
+}
+
+void hold_settle(struct hold *h)
+{
+    h->turn = ++h->block->turn;
+    settle(h);
 }
 
 /* ---- block and buffers ---------------------------------------------------------- */
@@ -201,8 +234,10 @@ int hold_new(struct hold *h, uint32_t streams, uint32_t ring_bytes)
     int err = h->block_handle < 0 ? h->block_handle : port_buffer_open(h->in);
     for (uint32_t i = 0; err == OK && i < streams; i++)
         err = port_buffer_open(h->out[i]);
-    if (err != OK)
+    if (err != OK) {
+        hold_drop(h);
         return err;
+    }
     h->block = (struct hold_block *)(void *)h->memory.ptr;
     *h->block = (struct hold_block){.magic = HOLD_MAGIC,
                                     .version = HOLD_VERSION,
@@ -231,57 +266,63 @@ void hold_drop(struct hold *h)
 
 /* ---- messages ------------------------------------------------------------------- */
 
-static struct hold_message message(enum hold_op op, int err, const char *text)
+_Static_assert(sizeof(struct hold_message) == 32, "of this size always");
+
+int hold_send(int conn, enum hold_op op, const char *text)
 {
-    struct hold_message m = {
-        .op = (uint8_t)op, .version = HOLD_VERSION, .err = (int16_t)err};
+    struct hold_message m = {.op = (uint8_t)op, .version = HOLD_VERSION};
     STR_COPY(m.text, text);
-    return m;
+    return port_send(conn, view_of(&m, sizeof(m)));
 }
 
-void hold_send(int conn, enum hold_op op, int err, const char *text)
+/* Handles come in this order: block, queue, buffer of each stream; the child's
+ * input, its outputs. A terminal's handle goes once, as its output, and what
+ * is closed not at all. */
+enum { HAS_BLOCK = 1, HAS_IN = 2, HAS_OUT = 4 /* and 8 */, HAS_WHY = 16 };
+
+static uint8_t child_handles(const struct hold *h)
 {
-    struct hold_message m = message(op, err, text);
-    (void)port_send(conn, view_of(&m, sizeof(m)));
+    bool in = h->child_in >= 0 && h->block->streams > 1;
+    uint8_t has = in ? HAS_IN : 0;
+    for (uint32_t i = 0; i < h->block->streams; i++)
+        if (h->child_out[i] >= 0)
+            has |= (uint8_t)(HAS_OUT << i);
+    return has;
 }
 
-/* Handles in this order: block, queue, child's input, then for each stream
- * its buffer and the child's output. A terminal's handle goes once. What is
- * closed is left out and named by a bit. */
-enum { HAS_IN = 1, HAS_OUT = 2 /* and 4 */, AGAIN = 8 };
-
-int hold_send_hello(const struct hold *h, int conn, bool again)
+static int pass(const struct hold *h, int conn, const struct hold_message *m)
 {
     int handles[PORT_PASS_MAX], n = 0;
-    struct hold_message m = message(HOLD_HELLO, OK, "");
-    bool tty = h->block->streams == 1;
-    if (again) {
-        m.text[0] = AGAIN;
-    } else {
+    if ((m->has & HAS_BLOCK) != 0) {
         handles[n++] = h->block_handle;
         handles[n++] = h->in[0];
         handles[n++] = h->in[1];
     }
-    if (h->child_in >= 0 && !tty) {
-        m.text[0] = (char)(m.text[0] | HAS_IN);
+    for (uint32_t i = 0; (m->has & HAS_BLOCK) && i < h->block->streams; i++) {
+        handles[n++] = h->out[i][0];
+        handles[n++] = h->out[i][1];
+    }
+    if ((m->has & HAS_IN) != 0)
         handles[n++] = h->child_in;
-    }
-    for (uint32_t i = 0; i < h->block->streams; i++) {
-        if (!again) {
-            handles[n++] = h->out[i][0];
-            handles[n++] = h->out[i][1];
-        }
-        if (h->child_out[i] < 0)
-            continue;
-        m.text[0] = (char)(m.text[0] | HAS_OUT << i);
-        handles[n++] = h->child_out[i];
-    }
-    return port_pass_send(conn, view_of(&m, sizeof(m)), handles, n);
+    for (uint32_t i = 0; i < h->block->streams; i++)
+        if ((m->has & HAS_OUT << i) != 0)
+            handles[n++] = h->child_out[i];
+    return port_pass_send(conn, view_of(m, sizeof(*m)), handles, n);
+}
+
+int hold_send_hello(const struct hold *h, int conn, bool all)
+{
+    struct hold_message m = {.op = HOLD_HELLO,
+                             .version = HOLD_VERSION,
+                             .turn = ++h->block->turn,
+                             .has = child_handles(h)};
+    m.has |= all ? HAS_BLOCK : 0;
+    return pass(h, conn, &m);
 }
 
 static int check_block(const struct hold *h)
 {
-    const struct hold_block *b = h->block;
+    const struct hold_block *b = (const void *)h->memory.ptr;
     if (h->memory.len < HOLD_HEAD || b->magic != HOLD_MAGIC ||
         b->version == 0 || b->streams == 0 || b->streams > HOLD_STREAMS)
         return ERR_PROTO;
@@ -292,59 +333,75 @@ static int check_block(const struct hold *h)
     return OK;
 }
 
-static void take_handles(struct hold *h, const struct hold_message *m,
-                         const int *handles)
+static int expected_handles(const struct hold *h, uint8_t has)
 {
-    bool again = (m->text[0] & AGAIN) != 0;
-    int n = 0;
-    if (!again) {
-        h->block_handle = handles[n++];
-        h->in[0] = handles[n++];
-        h->in[1] = handles[n++];
+    int n = (has & HAS_BLOCK) != 0 ? 3 + 2 * (int)h->block->streams : 0;
+    for (int i = 1; i <= HOLD_STREAMS + 1; i++)
+        n += has >> i & 1;
+    return n;
+}
+
+/* They are ours now, in the order of `pass`. */
+static void keep_handles(struct hold *h, uint8_t has, const int *handles)
+{
+    if ((has & HAS_BLOCK) != 0) {
+        h->block_handle = *handles++;
+        h->in[0] = *handles++;
+        h->in[1] = *handles++;
     }
-    if ((m->text[0] & HAS_IN) != 0)
-        h->child_in = handles[n++];
-    for (uint32_t i = 0; i < h->block->streams; i++) {
-        if (!again) {
-            h->out[i][0] = handles[n++];
-            h->out[i][1] = handles[n++];
-        }
-        if ((m->text[0] & HAS_OUT << i) != 0)
-            h->child_out[i] = handles[n++];
+    for (uint32_t i = 0; (has & HAS_BLOCK) && i < h->block->streams; i++) {
+        h->out[i][0] = *handles++;
+        h->out[i][1] = *handles++;
     }
+    if ((has & HAS_IN) != 0)
+        h->child_in = *handles++;
+    for (uint32_t i = 0; i < h->block->streams; i++)
+        if ((has & HAS_OUT << i) != 0)
+            h->child_out[i] = *handles++;
     if (h->block->streams == 1)
         h->child_in = h->child_out[0];
 }
 
-static int expected_handles(const struct hold *h, const struct hold_message *m)
+/* The block comes once, and a child when there is none. */
+static int map_block(struct hold *h, uint8_t has, const int *handles, int n)
 {
-    int n = (m->text[0] & AGAIN) != 0 ? 0 : 3 + 2 * (int)h->block->streams;
-    for (int bit = 0; bit < 3; bit++)
-        n += (m->text[0] >> bit) & 1;
-    return n;
+    if ((has & HAS_BLOCK) == 0)
+        return h->block != NULL && child_handles(h) == 0 ? OK : ERR_PROTO;
+    if (h->block != NULL || h->memory.ptr != NULL || n == 0)
+        return ERR_PROTO;
+    int err = port_shared_map(handles[0], &h->memory);
+    if (err == OK)
+        err = check_block(h);
+    if (err == OK)
+        h->block = (struct hold_block *)(void *)h->memory.ptr;
+    return err;
 }
 
-static int take_hello(struct hold *h, const struct hold_message *m,
-                      const int *handles, int n)
+static int take_handles(struct hold *h, const struct hold_message *m,
+                        const int *handles, int n)
 {
-    bool again = (m->text[0] & AGAIN) != 0;
-    int err = again == (h->block != NULL) ? OK : ERR_PROTO;
-    if (err == OK && !again)
-        err = n > 0 ? port_shared_map(handles[0], &h->memory) : ERR_PROTO;
-    if (err != OK)
-        return err;
-    h->block = (struct hold_block *)(void *)h->memory.ptr;
-    err = check_block(h);
-    if (err == OK && n != expected_handles(h, m))
+    int err = map_block(h, m->has, handles, n);
+    if (err == OK && n != expected_handles(h, m->has))
         err = ERR_PROTO;
+    if (err == OK && m->op == HOLD_HELLO && m->turn != h->block->turn)
+        err = ERR_CLOSED;
     if (err != OK) {
-        h->block = NULL;
+        if ((m->has & HAS_BLOCK) != 0)
+            h->block = NULL;
         return err;
     }
-    take_handles(h, m, handles);
+    keep_handles(h, m->has, handles);
     place_rings(h);
-    hold_settle(h);
+    if (m->op == HOLD_HELLO) {
+        h->turn = m->turn;
+        settle(h);
+    }
     return OK;
+}
+
+static bool brings_handles(const struct hold_message *m)
+{
+    return (m->op == HOLD_HELLO && m->err == OK) || m->op == HOLD_RUN;
 }
 
 int hold_recv(struct hold *h, struct hold_message *m)
@@ -355,106 +412,35 @@ int hold_recv(struct hold *h, struct hold_message *m)
     int err = got <= 0 ? got : OK;
     if (got > 0 && (got != (int)sizeof(*m) || m->version > HOLD_VERSION))
         err = ERR_PROTO;
-    if (got > 0)
+    if (err == OK && got > 0) {
         m->text[sizeof(m->text) - 1] = '\0';
-    if (err == OK && got > 0 && m->op == HOLD_HELLO && m->err == OK)
-        err = take_hello(h, m, handles, n);
-    if (err == OK && got > 0 && (n == 0 || h->block != NULL))
+        err = brings_handles(m) ? take_handles(h, m, handles, n)
+              : n > 0           ? ERR_PROTO
+                                : OK;
+    }
+    if (err == OK && got > 0)
         return 1;
     for (int i = 0; i < n; i++)
         port_close(handles[i]);
     return err;
 }
 
-/* ---- starting -------------------------------------------------------------------- */
+/* ---- what is to be run ----------------------------------------------------------- */
 
-int hold_start(struct hold *h, const struct hold_start *s)
-{
-    const char *argv[HOLD_ARGS_MAX];
-    char ring[16], size[24];
-    struct text t;
-    int ends[2], n = 0;
-    hold_none(h);
-    TEXT_OF(&t, ring);
-    text_u64(&t, s->ring_bytes);
-    TEXT_OF(&t, size);
-    text_u64(&t, s->rows);
-    text_str(&t, "x");
-    text_u64(&t, s->cols);
-    argv[n++] = "cmdop";
-    argv[n++] = "keeper";
-    argv[n++] = "--folder";
-    argv[n++] = s->folder;
-    argv[n++] = "--id";
-    argv[n++] = s->id;
-    argv[n++] = "--ring";
-    argv[n++] = ring;
-    if (s->tty) {
-        argv[n++] = "--tty";
-        argv[n++] = size;
-    }
-    if (s->what.login)
-        argv[n++] = "--login";
-    argv[n++] = "--";
-    for (int i = 0; s->what.argv[i] != NULL; i++) {
-        if (n + 1 >= HOLD_ARGS_MAX)
-            return ERR_TOO_BIG;
-        argv[n++] = s->what.argv[i];
-    }
-    argv[n] = NULL;
-    int err = port_local_pair(ends);
-    if (err != OK)
-        return err;
-    struct port_spawn what = {
-        .argv = argv, .env = s->what.env, .cwd = s->what.cwd};
-    err = port_self_spawn(&what, ends[1]);
-    port_close(ends[1]);
-    h->conn = ends[0];
-    if (err != OK)
-        hold_drop(h);
-    return err;
-}
-
-int hold_adopt(struct hold *h, const char *folder, const char *id)
-{
-    char path[PATH_CAP];
-    hold_none(h);
-    int err = paths_join(path, folder, id);
-    if (err != OK)
-        return err;
-    h->conn = port_local_dial(path);
-    return h->conn < 0 ? h->conn : OK;
-}
-
-/* ---- another child for a keeper that is there --------------------------------------- */
-
-bool hold_rest(struct hold *h)
-{
-    struct hold_block *b = h->block;
-    if (b == NULL || !b->exited || h->queued > 0)
-        return false;
-    for (uint32_t i = 0; i < b->streams; i++)
-        if (h->waiting[i] > 0 || h->ring[i].tail > REST_BYTES)
-            return false;
-    for (uint32_t i = 0; i < HOLD_STREAMS; i++)
-        hold_close_out(h, i);
-    hold_close_in(h);
-    memset(&b->in, 0, sizeof(b->in));
-    memset(b->out, 0, sizeof(b->out));
-    memset(b->record, 0, sizeof(b->record));
-    b->pid = b->exited = b->status = b->signal = 0;
-    place_rings(h);
-    hold_send(h->conn, HOLD_REST, OK, "");
-    return true;
-}
-
-/* The order lies where output will: counts, then strings that end with NUL,
- * the folder first. */
+/* It lies where output will: counts, then strings that end with NUL, the
+ * folder first. */
 struct order_head {
     uint32_t bytes;
     uint32_t args;
     uint32_t vars;
+    uint16_t rows, cols;
+    uint32_t login;
 };
+
+static struct order_head *order_head_of(const struct hold *h)
+{
+    return (struct order_head *)(void *)(h->memory.ptr + HOLD_HEAD);
+}
 
 static struct span order_of(const struct hold *h)
 {
@@ -462,32 +448,37 @@ static struct span order_of(const struct hold *h)
     return (struct span){h->memory.ptr + at, h->memory.len - at};
 }
 
-static struct order_head *order_head_of(const struct hold *h)
-{
-    return (struct order_head *)(void *)(h->memory.ptr + HOLD_HEAD);
-}
-
 static void write_word(struct writer *w, const char *s)
 {
     write_bytes(w, view_of(s, strlen(s) + 1));
 }
 
-int hold_run(struct hold *h, const struct hold_start *s)
+static uint32_t write_list(struct writer *w, const char *const *list)
+{
+    uint32_t n = 0;
+    for (; list[n] != NULL; n++)
+        write_word(w, list[n]);
+    return n;
+}
+
+static int write_order(struct hold *h, const struct hold_start *s)
 {
     struct order_head *head = order_head_of(h);
     struct writer w;
     writer_init(&w, order_of(h));
     write_word(&w, s->what.cwd != NULL ? s->what.cwd : "");
-    for (head->args = 0; s->what.argv[head->args] != NULL; head->args++)
-        write_word(&w, s->what.argv[head->args]);
-    for (head->vars = 0; s->what.env[head->vars] != NULL; head->vars++)
-        write_word(&w, s->what.env[head->vars]);
+    *head = (struct order_head){
+        .rows = s->rows, .cols = s->cols, .login = s->what.login};
+    head->args = write_list(&w, s->what.argv);
+    head->vars = write_list(&w, s->what.env);
     head->bytes = (uint32_t)w.len;
     if (w.err != OK || head->args >= HOLD_ARGS_MAX ||
         head->vars >= HOLD_ENV_MAX)
         return ERR_TOO_BIG;
+    assert(s->record.len <= HOLD_RECORD);
+    if (s->record.len > 0)
+        memcpy(h->block->record, s->record.ptr, s->record.len);
     h->block->started_ms = (uint64_t)port_wall_ms();
-    hold_send(h->conn, HOLD_RUN, OK, "");
     return OK;
 }
 
@@ -509,21 +500,26 @@ static const uint8_t *read_list(const uint8_t *at, const uint8_t *end,
 
 int hold_read_order(const struct hold *h, struct hold_order *o)
 {
-    const struct order_head *head = order_head_of(h);
+    const struct order_head head = *order_head_of(h);
     struct span all = order_of(h);
     const char *cwd[2];
-    if (head->bytes > all.len || head->args == 0 ||
-        head->args >= HOLD_ARGS_MAX || head->vars >= HOLD_ENV_MAX)
+    if (head.bytes > all.len || head.args == 0 || head.args >= HOLD_ARGS_MAX ||
+        head.vars >= HOLD_ENV_MAX)
         return ERR_PROTO;
-    const uint8_t *end = all.ptr + head->bytes;
+    const uint8_t *end = all.ptr + head.bytes;
     const uint8_t *at = read_list(all.ptr, end, cwd, 1);
     if (at != NULL)
-        at = read_list(at, end, o->argv, head->args);
+        at = read_list(at, end, o->argv, head.args);
     if (at != NULL)
-        at = read_list(at, end, o->env, head->vars);
+        at = read_list(at, end, o->env, head.vars);
     if (at == NULL)
         return ERR_PROTO;
-    o->cwd = cwd[0][0] != '\0' ? cwd[0] : NULL;
+    o->what = (struct port_spawn){.argv = o->argv,
+                                  .env = o->env,
+                                  .cwd = cwd[0][0] != '\0' ? cwd[0] : NULL,
+                                  .login = head.login != 0};
+    o->rows = head.rows;
+    o->cols = head.cols;
     return OK;
 }
 
@@ -533,4 +529,108 @@ void hold_wipe_order(struct hold *h)
     struct span all = order_of(h);
     uint32_t bytes = head->bytes <= all.len ? head->bytes : 0;
     memset(head, 0, sizeof(*head) + bytes);
+}
+
+/* The reason lies there as well: a message has no room for a path. */
+enum { WHY_CAP = 512 };
+
+void hold_send_error(struct hold *h, int conn, int err, const char *why)
+{
+    struct hold_message m = {
+        .op = HOLD_HELLO, .version = HOLD_VERSION, .err = (int16_t)err};
+    if (h->block != NULL) {
+        struct text t;
+        text_init(&t, (char *)h->memory.ptr + HOLD_HEAD, WHY_CAP);
+        text_str(&t, why);
+        m.has = HAS_WHY;
+    }
+    (void)port_send(conn, view_of(&m, sizeof(m)));
+}
+
+const char *hold_why(struct hold *h, const struct hold_message *m)
+{
+    if ((m->has & HAS_WHY) == 0 || h->block == NULL)
+        return "";
+    h->memory.ptr[HOLD_HEAD + WHY_CAP - 1] = '\0';
+    return (const char *)h->memory.ptr + HOLD_HEAD;
+}
+
+/* ---- starting -------------------------------------------------------------------- */
+
+static int give_order(struct hold *h, uint8_t has)
+{
+    struct hold_message m = {
+        .op = HOLD_RUN, .version = HOLD_VERSION, .has = has};
+    return pass(h, h->conn, &m) > 0 ? OK : ERR_CLOSED;
+}
+
+/* Its environment is our own: the child's is in the order. */
+static int start_keeper(struct hold *h, const struct hold_start *s)
+{
+    const char *const argv[] = {"cmdop", "keeper", "--folder", s->folder,
+                                "--id",  s->id,    NULL};
+    struct port_spawn what = {.argv = argv, .cwd = "/"};
+    int ends[2];
+    int err = port_local_pair(ends);
+    if (err != OK)
+        return err;
+    h->conn = ends[0];
+    err = port_self_spawn(&what, ends[1]);
+    port_close(ends[1]);
+    return err;
+}
+
+int hold_start(struct hold *h, const struct hold_start *s)
+{
+    int err = hold_new(h, s->tty ? 1 : HOLD_STREAMS, s->ring_bytes);
+    if (err != OK)
+        return err;
+    err = write_order(h, s);
+    if (err == OK)
+        err = start_keeper(h, s);
+    if (err == OK)
+        err = give_order(h, HAS_BLOCK);
+    if (err != OK)
+        hold_drop(h);
+    return err;
+}
+
+int hold_adopt(struct hold *h, const char *folder, const char *id)
+{
+    char path[PATH_CAP];
+    hold_none(h);
+    int err = paths_join(path, folder, id);
+    if (err != OK)
+        return err;
+    h->conn = port_local_dial(path);
+    return h->conn < 0 ? h->conn : OK;
+}
+
+/* ---- another child for a keeper that is there ------------------------------------ */
+
+bool hold_rest(struct hold *h)
+{
+    struct hold_block *b = h->block;
+    if (b == NULL || !b->exited || h->queued > 0)
+        return false;
+    for (uint32_t i = 0; i < b->streams; i++)
+        if (h->waiting[i] > 0 || h->ring[i].tail > REST_BYTES)
+            return false;
+    for (uint32_t i = 0; i < HOLD_STREAMS; i++)
+        hold_close_out(h, i);
+    hold_close_in(h);
+    b->pid = 0; /* from here on a keeper that is alone ends */
+    IN_ORDER();
+    memset(&b->in, 0, sizeof(b->in));
+    memset(b->out, 0, sizeof(b->out));
+    memset(b->record, 0, sizeof(b->record));
+    b->exited = b->status = b->signal = 0;
+    place_rings(h);
+    return hold_send(h->conn, HOLD_REST, "") > 0;
+}
+
+int hold_run(struct hold *h, const struct hold_start *s)
+{
+    int err = write_order(h, s);
+    return err == OK ? give_order(h, 0) : err;
 }

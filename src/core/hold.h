@@ -52,7 +52,7 @@ struct hold_in {
     uint32_t counter;
     uint32_t before;
     uint32_t loading;
-    uint32_t spare;
+    uint32_t ends; /* nothing follows what is in the queue */
 };
 
 struct hold_block {
@@ -62,6 +62,8 @@ struct hold_block {
     uint32_t pid;
     uint32_t exited; /* then: */
     uint32_t status, signal;
+    uint32_t turn; /* raised when somebody else is to move the bytes */
+    uint32_t spare;
     struct hold_in in;
     struct hold_out out[HOLD_STREAMS];
     uint64_t started_ms; /* wall clock */
@@ -73,6 +75,7 @@ struct hold_block {
 struct hold {
     struct hold_block *block; /* NULL: none */
     struct span memory;
+    uint32_t turn; /* ours; a process that hung finds that it is over */
     int block_handle;
     int conn;     /* between agent and keeper */
     int child_in; /* -1: closed */
@@ -86,8 +89,8 @@ struct hold {
 
 /* ---- bytes ------------------------------------------------------------------ */
 
-/* Counters and handles as they are after whoever moved bytes before us is
- * gone. Do it first. */
+/* For the keeper, when it is alone: it is our turn. Whoever moved bytes before
+ * us is gone, or hangs and will move none. Sets counters and rings right. */
 void hold_settle(struct hold *h);
 
 /*
@@ -108,28 +111,39 @@ void hold_close_out(struct hold *h, uint32_t stream);
  * neither.
  */
 int hold_put(struct hold *h, uint64_t *counter, struct view bytes);
-/* From the queue into the child, as far as it takes them: OK, or the code
- * with which it failed. */
+/* From the queue into the child, as far as it takes them, and its end behind
+ * the last of them: OK, or the code with which it failed. */
 int hold_feed(struct hold *h);
-/* Bytes wait for the child to become writable. */
+/* No more bytes come. The next hold_feed that empties the queue closes the
+ * child's input, whoever calls it: an agent that is killed has said it. */
+void hold_end_in(struct hold *h);
+/* Bytes, or the end, wait for the child to become writable. */
 bool hold_feeds(const struct hold *h);
 /* Close our handle of the child's input. */
 void hold_close_in(struct hold *h);
 
 /* ---- agent and keeper ------------------------------------------------------- */
 
+/*
+ * The agent makes block and buffers and writes down what is to be started; so
+ * all that is to be known about a child is there before the child is, whoever
+ * is killed meanwhile.
+ *
+ *     agent: RUN, with block and buffers ----------> keeper (a new one)
+ *     agent: REST, later RUN without handles ------> keeper (one that is free)
+ *     agent <-------- HELLO, with the child's handles: keeper
+ *     another agent <---- HELLO, with all handles: keeper
+ */
 enum hold_op {
-    HOLD_HELLO = 1, /* keeper: the child runs (err OK), with all handles; or
-                       why it does not, and a text */
+    HOLD_RUN = 1,   /* agent: start the child that the block tells of */
+    HOLD_HELLO,     /* keeper: it runs; or `err` tells why it does not, and
+                       hold_why says it in words */
     HOLD_EXITED,    /* keeper: the block tells how */
-    HOLD_TAKEN,     /* agent: the HELLO came; a child that nobody took ends
-                       with the connection of who started it */
     HOLD_SIGNAL,    /* agent: send the signal that `text` names */
-    HOLD_END_INPUT, /* agent: no more bytes come; close it after the queue */
+    HOLD_END_INPUT, /* agent: the queue is empty; close the child's input */
     HOLD_HANG_UP,   /* agent: close the child's terminal and pipes */
     HOLD_REST,      /* agent: the child has ended and is forgotten; wait for
-                       another one to run */
-    HOLD_RUN,       /* agent: start the one that the block tells of */
+                       the next RUN */
     HOLD_RELEASE,   /* agent: nobody wants to know any more; end */
 };
 
@@ -138,30 +152,35 @@ struct hold_message {
     uint8_t op;
     uint8_t version;
     int16_t err;
-    char text[60];
+    uint32_t turn; /* HELLO: whose turn it is then. Who hears it late knows
+                      that another one was told after him. */
+    uint8_t has;   /* which handles come with it */
+    char text[23];
 };
 
-/* Best effort: a keeper that is gone shows by its connection. */
-void hold_send(int conn, enum hold_op op, int err, const char *text);
+/* The size of a message, 0 for "not now", a code: as port_send. Most callers
+ * need not look, a keeper that is gone shows by its connection. */
+int hold_send(int conn, enum hold_op op, const char *text);
 
 /* How a child is started. */
 struct hold_start {
     const char *folder; /* where keepers can be found */
     const char *id;     /* and the name there */
     struct port_spawn what;
+    struct view record; /* what the agent wants to find again in the block */
     uint32_t ring_bytes;
     bool tty;
     uint16_t rows, cols; /* with tty */
 };
 
-/* Start a keeper. It answers HELLO on h->conn, and hold_hello takes it. OK, or
- * why it did not start. */
+/* Start a keeper. It answers HELLO on h->conn, and hold_recv takes it. OK, or
+ * why it did not start; then nothing is left. */
 int hold_start(struct hold *h, const struct hold_start *s);
 /*
- * A command's keeper whose child has ended may run another one: to start one
- * costs more than a short command. `hold_rest` puts it to rest if it is fit
- * for that; `hold_run` is then what hold_start is otherwise (its terminal,
- * rings, name and folder stay as they were).
+ * A keeper whose child has ended may run another one: to start one costs more
+ * than a short command. `hold_rest` puts it to rest if it is fit for that;
+ * `hold_run` is then what hold_start is otherwise (its terminal, rings, name
+ * and folder stay as they were).
  */
 bool hold_rest(struct hold *h);
 int hold_run(struct hold *h, const struct hold_start *s);
@@ -169,29 +188,37 @@ int hold_run(struct hold *h, const struct hold_start *s);
 /* Ask a keeper that is there: it answers HELLO as well. */
 int hold_adopt(struct hold *h, const char *folder, const char *id);
 /*
- * Something came from the keeper: its message in *m and 1; 0 for nothing;
+ * Something came from the other side: its message in *m and 1; 0 for nothing;
  * ERR_CLOSED when it is gone; ERR_PROTO. A HELLO without an error leaves `h`
  * ready to use, settled.
  */
 int hold_recv(struct hold *h, struct hold_message *m);
+/* Why a HELLO has an error, for people, as long as `h` holds the block. */
+const char *hold_why(struct hold *h, const struct hold_message *m);
+
+/* Block and buffers of a new child. On failure nothing is left. */
+int hold_new(struct hold *h, uint32_t streams, uint32_t ring_bytes);
 /* It holds nothing: to begin with, or when somebody else took all over. */
 void hold_none(struct hold *h);
 /* Let go of everything; the keeper goes on without us unless it was told. */
 void hold_drop(struct hold *h);
 
-/* The keeper's side: block and buffers of a new child. */
-int hold_new(struct hold *h, uint32_t streams, uint32_t ring_bytes);
-/* `again`: the agent has block and buffers. */
-int hold_send_hello(const struct hold *h, int conn, bool again);
+/* ---- the keeper's side ------------------------------------------------------ */
 
-/* What hold_run asked for, valid until output is taken. */
+/* What the block asks for, valid until output is taken. */
 struct hold_order {
+    struct port_spawn what;
+    uint16_t rows, cols;
     const char *argv[HOLD_ARGS_MAX];
     const char *env[HOLD_ENV_MAX];
-    const char *cwd; /* NULL: the home folder */
 };
 int hold_read_order(const struct hold *h, struct hold_order *o);
 /* Nothing of it stays in memory. */
 void hold_wipe_order(struct hold *h);
+
+/* The child runs: pass its handles, or all of them. As hold_send. */
+int hold_send_hello(const struct hold *h, int conn, bool all);
+/* It does not run, for this reason. */
+void hold_send_error(struct hold *h, int conn, int err, const char *why);
 
 #endif

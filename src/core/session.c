@@ -43,7 +43,7 @@ uint32_t sessions_live(const struct sessions *s)
 
 /* What the block keeps for the next agent. */
 struct session_record {
-    uint32_t magic; /* written last */
+    uint32_t magic;
     uint32_t spare;
     int64_t created_ms;
     uint64_t typed; /* bytes of input that were taken */
@@ -469,9 +469,18 @@ static void vacate(struct session *t)
 
 static const struct held_ops held_ops = {on_ready, on_exited, on_keeper_lost};
 
+static struct session_record make_record(const struct wish *w)
+{
+    struct session_record r = {.magic = RECORD_MAGIC,
+                               .created_ms = port_wall_ms()};
+    STR_COPY(r.name, w->name);
+    STR_COPY(r.user, w->open.origin.user);
+    return r;
+}
+
 /* Start the shell of a new session: it is there when its keeper says so. */
 static int start(struct sessions *s, struct request *r, const msg_pty_open *p,
-                 const char *who, struct session **out)
+                 const struct wish *w)
 {
     const char *shell[] = {port_shell(), NULL};
     char id[SESSION_ID_CAP];
@@ -483,13 +492,15 @@ static int start(struct sessions *s, struct request *r, const msg_pty_open *p,
         .term = environ_term_ok(p->term) ? p->term : "xterm",
         .session = id,
         .machine = s->machine,
-        .who = who,
+        .who = w->open.origin.user,
     };
+    struct session_record record = make_record(w);
     if (environ_build(&r->environ, &facts, &r->env) != OK)
         return ERR_TOO_BIG;
     struct hold_start how = {
         .folder = s->folder,
         .id = id,
+        .record = view_of(&record, sizeof(record)),
         .what = {.argv = r->argv.count > 0 ? r->argv.list : shell,
                  .env = r->environ.list,
                  .login = r->argv.count == 0},
@@ -502,7 +513,8 @@ static int start(struct sessions *s, struct request *r, const msg_pty_open *p,
     int err = held_start(&t->child, s->loop, NULL, &held_ops, t, &how);
     if (err != OK)
         vacate(t);
-    *out = t;
+    else
+        t->wish = *w;
     return err;
 }
 
@@ -563,22 +575,13 @@ static void join(struct session *t, const struct wish *w, bool created)
 
 /* ---- keepers that answer ------------------------------------------------------------- */
 
-static void write_record(struct session *t)
-{
-    struct session_record *r = record_of(t);
-    *r = (struct session_record){.created_ms = port_wall_ms()};
-    STR_COPY(r->name, t->wish.name);
-    STR_COPY(r->user, t->wish.open.origin.user);
-    r->magic = RECORD_MAGIC;
-}
-
 static void on_ready(void *ctx, int err, const char *why)
 {
     struct session *t = ctx;
     struct wish *w = &t->wish;
     bool created = w->mux != NULL;
     if (err == OK && !created && record_of(t)->magic != RECORD_MAGIC)
-        err = ERR_DAMAGED; /* its agent died before anybody knew of it */
+        err = ERR_DAMAGED; /* not one of ours */
     if (err == OK) {
         t->row = loop_add(t->owner->loop, tty_of(t), PORT_READ, on_tty, t);
         t->drained = t->row < 0;
@@ -593,8 +596,6 @@ static void on_ready(void *ctx, int err, const char *why)
     }
     t->typed = t->child.hold.queued;
     t->touched_ms = loop_now(t->owner->loop);
-    if (created)
-        write_record(t);
     log_info(created ? "session.start" : "session.adopt", t->id);
     if (created)
         join(t, w, true);
@@ -660,10 +661,8 @@ static void enter(struct sessions *s, struct mux *m, const msg_open *open,
                "connect without a session to start a new one");
         return;
     }
-    int err = start(s, r, p, open->origin.user, &t);
-    if (err == OK)
-        t->wish = w;
-    else
+    int err = start(s, r, p, &w);
+    if (err != OK)
         request_refuse(m, open->channel, err, port_why());
 }
 

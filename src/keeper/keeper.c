@@ -30,12 +30,22 @@ struct keeper {
     int pid;   /* of the child; the block's may be another's by now */
     int timer; /* KILL, or to forget an ended child */
     int look;
-    bool tty;
-    bool taken;    /* an agent has it, or had it */
     bool released; /* nobody asks for the child's end */
     bool over;
+    const char *folder, *id;
     char path[PATH_CAP]; /* of its socket; "": none yet */
 };
+
+static bool is_tty(const struct keeper *k)
+{
+    return k->hold.block->streams == 1;
+}
+
+/* Before its first child, and between two of them. */
+static bool is_idle(const struct keeper *k)
+{
+    return k->hold.block == NULL || k->hold.block->pid == 0;
+}
 
 static bool is_alone(const struct keeper *k)
 {
@@ -52,7 +62,7 @@ static void end_stream(struct keeper *k, uint32_t stream)
         loop_remove(&k->loop, k->out_row[stream]);
     k->out_row[stream] = -1;
     hold_close_out(&k->hold, stream);
-    if (k->tty) /* the same handle */
+    if (is_tty(k)) /* the same handle */
         hold_close_in(&k->hold);
 }
 
@@ -60,7 +70,7 @@ static void end_stream(struct keeper *k, uint32_t stream)
 static void take(struct keeper *k, uint32_t stream)
 {
     for (int i = 0; i < TAKE_ROUNDS; i++) {
-        int n = hold_take(&k->hold, stream, k->tty, TAKE_MAX);
+        int n = hold_take(&k->hold, stream, is_tty(k), TAKE_MAX);
         if (n < 0)
             end_stream(k, stream);
         if (n <= 0)
@@ -101,7 +111,7 @@ static void on_in(void *ctx, uint8_t ready)
 
 static uint8_t wants_out(const struct keeper *k, uint32_t stream)
 {
-    bool room = k->tty || ring_room(&k->hold.ring[stream]) > 0;
+    bool room = is_tty(k) || ring_room(&k->hold.ring[stream]) > 0;
     return is_alone(k) && room ? PORT_READ : 0;
 }
 
@@ -111,7 +121,7 @@ static void watch(struct keeper *k)
     for (uint32_t i = 0; i < k->hold.block->streams; i++)
         if (k->out_row[i] >= 0)
             loop_want(&k->loop, k->out_row[i],
-                      wants_out(k, i) | (k->tty ? in : 0));
+                      wants_out(k, i) | (is_tty(k) ? in : 0));
     if (k->in_row >= 0 && k->hold.child_in < 0) {
         loop_remove(&k->loop, k->in_row);
         k->in_row = -1;
@@ -135,11 +145,12 @@ static void hang_up(struct keeper *k)
 static void end_child(struct keeper *k)
 {
     k->released = true;
-    if (k->hold.block->exited || k->hold.block->pid == 0) {
+    if (is_idle(k) || k->hold.block->exited) {
         k->over = true;
         return;
     }
-    (void)port_child_signal((int)k->hold.block->pid, k->tty ? "HUP" : "TERM");
+    (void)port_child_signal((int)k->hold.block->pid,
+                            is_tty(k) ? "HUP" : "TERM");
     hang_up(k);
     loop_arm(&k->loop, k->timer, loop_now(&k->loop) + GRACE_MS);
 }
@@ -179,7 +190,7 @@ static void on_exit_of(struct keeper *k, int status, int signal)
     k->over = k->released;
     loop_arm(&k->loop, k->timer, loop_now(&k->loop) + FORGET_MS);
     if (!is_alone(k))
-        hold_send(k->hold.conn, HOLD_EXITED, OK, "");
+        (void)hold_send(k->hold.conn, HOLD_EXITED, "");
     else
         for (uint32_t i = 0; i < b->streams; i++)
             take(k, i); /* what it said last */
@@ -203,34 +214,36 @@ static void on_signal(void *ctx, uint8_t ready)
 
 /* ---- agents ---------------------------------------------------------------------------- */
 
+/* Who has no place that the next agent could look at ends with this one. */
 static void alone(struct keeper *k)
 {
     loop_remove(&k->loop, k->conn_row);
     port_close(k->hold.conn);
     k->conn_row = k->hold.conn = -1;
-    hold_settle(&k->hold);
-    if (!k->taken) {
+    if (is_idle(k) || k->path[0] == '\0') {
         end_child(k);
         return;
     }
+    hold_settle(&k->hold);
     loop_arm(&k->loop, k->look, loop_now(&k->loop) + LOOK_MS);
+    if (k->hold.block->exited)
+        loop_arm(&k->loop, k->timer, loop_now(&k->loop) + FORGET_MS);
     for (uint32_t i = 0; i < k->hold.block->streams; i++)
         move(k, i);
 }
 
-static int spawn(struct keeper *k, const struct port_spawn *what, uint16_t rows,
-                 uint16_t cols)
+static int spawn(struct keeper *k, const struct hold_order *o)
 {
     struct port_child child;
     struct hold *h = &k->hold;
-    int err = k->tty ? port_tty_spawn(what, rows, cols, &child)
-                     : port_pipe_spawn(what, &child);
+    int err = is_tty(k) ? port_tty_spawn(&o->what, o->rows, o->cols, &child)
+                        : port_pipe_spawn(&o->what, &child);
     if (err != OK)
         return err;
     k->pid = child.pid;
     h->block->pid = (uint32_t)child.pid;
-    h->child_in = k->tty ? child.tty : child.in;
-    h->child_out[0] = k->tty ? child.tty : child.out;
+    h->child_in = is_tty(k) ? child.tty : child.in;
+    h->child_out[0] = is_tty(k) ? child.tty : child.out;
     h->child_out[1] = child.err;
     return OK;
 }
@@ -240,7 +253,7 @@ static void watch_child(struct keeper *k)
     static loop_row_fn *const fn[HOLD_STREAMS] = {on_out, on_err};
     for (uint32_t i = 0; i < k->hold.block->streams; i++)
         k->out_row[i] = loop_add(&k->loop, k->hold.child_out[i], 0, fn[i], k);
-    if (!k->tty)
+    if (!is_tty(k))
         k->in_row = loop_add(&k->loop, k->hold.child_in, 0, on_in, k);
 }
 
@@ -249,34 +262,58 @@ static void rest(struct keeper *k)
 {
     hang_up(k);
     loop_disarm(&k->loop, k->timer);
-    k->taken = false;
 }
 
-static void run_again(struct keeper *k)
+static void on_listener(void *ctx, uint8_t ready);
+
+/* Where the next agent finds it, whatever becomes of this one. */
+static int take_place(struct keeper *k)
 {
-    static struct hold_order o;
-    int err = hold_read_order(&k->hold, &o);
-    if (err == OK) {
-        struct port_spawn what = {.argv = o.argv, .env = o.env, .cwd = o.cwd};
-        err = spawn(k, &what, 0, 0);
+    int err = paths_join(k->path, k->folder, k->id);
+    k->listener = err == OK ? port_local_listen(k->path) : err;
+    if (k->listener < 0) {
+        k->path[0] = '\0';
+        return k->listener;
     }
+    return loop_add(&k->loop, k->listener, PORT_READ, on_listener, k);
+}
+
+/* Its place comes before its child: of two with one id, the second starts
+ * nothing. */
+static int begin(struct keeper *k)
+{
+    static struct hold_order order;
+    int err = k->path[0] == '\0' ? take_place(k) : OK;
+    if (err == ERR_EXISTS)
+        return err;
+    err = hold_read_order(&k->hold, &order);
+    if (err == OK)
+        err = spawn(k, &order);
     hold_wipe_order(&k->hold);
-    if (err == OK) {
-        watch_child(k);
-        err = hold_send_hello(&k->hold, k->hold.conn, true) > 0 ? OK : ERR_IO;
-    } else {
-        hold_send(k->hold.conn, HOLD_HELLO, err, port_why());
-    }
-    if (err != OK)
+    return err;
+}
+
+static void run_child(struct keeper *k)
+{
+    int err = begin(k);
+    if (err != OK) {
+        hold_send_error(&k->hold, k->hold.conn, err, port_why());
         end_child(k);
+        return;
+    }
+    watch_child(k);
+    if (hold_send_hello(&k->hold, k->hold.conn, false) <= 0)
+        alone(k);
 }
 
 static void obey(struct keeper *k, const struct hold_message *m)
 {
+    if (k->hold.block == NULL && m->op != HOLD_RELEASE)
+        return; /* nothing to do it with */
     switch (m->op) {
-    case HOLD_TAKEN: k->taken = true; break;
+    case HOLD_RUN: run_child(k); break;
     case HOLD_SIGNAL:
-        if (!k->hold.block->exited)
+        if (!is_idle(k) && !k->hold.block->exited)
             (void)port_child_signal((int)k->hold.block->pid, m->text);
         break;
     case HOLD_END_INPUT:
@@ -285,7 +322,6 @@ static void obey(struct keeper *k, const struct hold_message *m)
         break;
     case HOLD_HANG_UP: hang_up(k); break;
     case HOLD_REST: rest(k); break;
-    case HOLD_RUN: run_again(k); break;
     case HOLD_RELEASE: end_child(k); break;
     default: break; /* a newer agent's wish */
     }
@@ -322,79 +358,20 @@ static void on_listener(void *ctx, uint8_t ready)
     k->hold.conn = conn;
     k->conn_row = loop_add(&k->loop, conn, PORT_READ, on_conn, k);
     watch(k);
-    if (hold_send_hello(&k->hold, conn, false) <= 0)
+    if (hold_send_hello(&k->hold, conn, true) > 0)
+        return;
+    on_conn(k, 0); /* who has gone already may have said something */
+    if (!is_alone(k))
         alone(k);
 }
 
 /* ---- start ------------------------------------------------------------------------------- */
 
-static int listen_at(struct keeper *k, const char *folder, const char *id)
-{
-    int err = paths_join(k->path, folder, id);
-    k->listener = err == OK ? port_local_listen(k->path) : err;
-    if (k->listener < 0) {
-        k->path[0] = '\0';
-        return k->listener;
-    }
-    return loop_add(&k->loop, k->listener, PORT_READ, on_listener, k);
-}
-
-static void add_rows(struct keeper *k)
-{
-    k->conn_row = loop_add(&k->loop, k->hold.conn, PORT_READ, on_conn, k);
-    k->timer = loop_timer_add(&k->loop, on_timer, k);
-    k->look = loop_timer_add(&k->loop, on_look, k);
-    watch_child(k);
-}
-
-static int fail(int conn, int err)
-{
-    hold_send(conn, HOLD_HELLO, err, port_why());
-    return CMD_FAILED;
-}
-
-static int keep(struct keeper *k, const char *folder, const char *id)
-{
-    add_rows(k);
-    if (hold_send_hello(&k->hold, k->hold.conn, false) <= 0)
-        return CMD_FAILED;
-    (void)listen_at(k, folder, id); /* without it, it ends with its agent */
-    while (!k->over) {
-        if (k->path[0] == '\0' && is_alone(k))
-            break;
-        if (loop_turn(&k->loop) != OK)
-            port_fatal(port_why());
-    }
-    if (k->path[0] != '\0')
-        (void)port_keep_remove(k->path);
-    return CMD_OK;
-}
-
-static bool parse_size(const char *text, uint16_t *rows, uint16_t *cols)
-{
-    struct view v = view_str(text);
-    ptrdiff_t x = view_find(v, 'x');
-    uint64_t r, c;
-    if (x < 0 || text_parse_u64(view_first(v, (size_t)x), 4096, &r) != OK ||
-        text_parse_u64(view_from(v, (size_t)x + 1), 4096, &c) != OK)
-        return false;
-    *rows = (uint16_t)r;
-    *cols = (uint16_t)c;
-    return true;
-}
-
 static int run(const struct cmd_env *env, int argc, char **argv)
 {
     static struct keeper k;
-    const char *folder = NULL, *id = NULL, *ring = NULL, *size = NULL;
-    struct port_spawn what = {.cwd = "."};
-    const struct cmd_opt opts[] = {{"--folder", NULL, NULL, &folder},
-                                   {"--id", NULL, NULL, &id},
-                                   {"--ring", NULL, NULL, &ring},
-                                   {"--tty", NULL, NULL, &size},
-                                   {"--login", NULL, &what.login, NULL}};
-    uint16_t rows = 24, cols = 80;
-    uint64_t ring_bytes = 0;
+    const struct cmd_opt opts[] = {{"--folder", NULL, NULL, &k.folder},
+                                   {"--id", NULL, NULL, &k.id}};
     struct arena arena;
     int rest;
     (void)env;
@@ -402,22 +379,23 @@ static int run(const struct cmd_env *env, int argc, char **argv)
                              sizeof(opts) / sizeof(opts[0]));
     if (status >= 0)
         return status;
-    if (folder == NULL || id == NULL || ring == NULL || rest >= argc ||
-        text_parse_u64(view_str(ring), UINT32_MAX, &ring_bytes) != OK ||
-        (size != NULL && !parse_size(size, &rows, &cols)))
+    if (k.folder == NULL || k.id == NULL || port_is_tty(PORT_STDIN))
         return cmd_usage(&keeper_cmd, "the agent starts keepers by itself", "");
     arena_init(&arena, port_memory(MEMORY_BYTES));
     loop_init(&k.loop, &arena, ROWS_MAX, TIMERS_MAX);
-    k.tty = size != NULL;
+    hold_none(&k.hold);
     k.in_row = k.out_row[0] = k.out_row[1] = -1;
-    (void)loop_add(&k.loop, port_signal_open(), PORT_READ, on_signal, &k);
-    int err = hold_new(&k.hold, k.tty ? 1 : HOLD_STREAMS, (uint32_t)ring_bytes);
-    if (err == OK) {
-        what.argv = (const char *const *)(argv + rest);
-        err = spawn(&k, &what, rows, cols);
-    }
+    k.timer = loop_timer_add(&k.loop, on_timer, &k);
+    k.look = loop_timer_add(&k.loop, on_look, &k);
     k.hold.conn = PORT_STDIN;
-    return err == OK ? keep(&k, folder, id) : fail(PORT_STDIN, err);
+    k.conn_row = loop_add(&k.loop, PORT_STDIN, PORT_READ, on_conn, &k);
+    (void)loop_add(&k.loop, port_signal_open(), PORT_READ, on_signal, &k);
+    while (!k.over)
+        if (loop_turn(&k.loop) != OK)
+            port_fatal(port_why());
+    if (k.path[0] != '\0')
+        (void)port_keep_remove(k.path);
+    return CMD_OK;
 }
 
 const struct cmd keeper_cmd = {

@@ -22,6 +22,19 @@ is "and nothing runs then" "$(at box "$CMDOP" agent status | sed -n 's/^Verdict 
 run agent_verb stop
 refused "a second stop is told that nothing runs" 1 'no agent runs'
 
+# A session goes on without its agent; --all ends it, however slow its keeper is to hear of it.
+agent box
+connect --new box < /dev/null > /dev/null 2>&1
+keeper=$(pgrep -f "^cmdop keeper --folder $T/box/")
+run agent_verb stop
+says "stop tells that a session goes on" "$T/err" '^cmdop: 1 sessions and commands go on'
+kill -STOP "$keeper"
+run agent_verb stop --all
+kill -CONT "$keeper"
+says "with --all that it was told to end" "$T/err" '^cmdop: 1 sessions and commands were told'
+nothing_goes_on() { [ -z "$(ls "$T/box/state/cmdop/sessions")" ]; }
+fact "and it ends" wait_for 10 nothing_goes_on
+
 if unshare --pid --fork true 2> /dev/null; then
     began=$(now_ms)
     # A leak is looked for by process number in /proc, which is of another space.

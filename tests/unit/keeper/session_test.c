@@ -63,9 +63,14 @@ static int teardown(void **state)
     for (int i = 0; i < OPERATORS; i++)
         if (op[i].near.peer != NULL)
             op_vanishes(&op[i]);
-    for (uint32_t i = 0; i < SESSIONS_MAX; i++)
-        if (sessions.slots[i].id[0] != '\0')
-            held_release(&sessions.slots[i].child, NULL);
+    for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
+        struct session *t = &sessions.slots[i];
+        if (t->id[0] == '\0')
+            continue;
+        if (t->row >= 0)
+            loop_remove(&loop, t->row);
+        held_release(&t->child, NULL);
+    }
     stage_rest();
     stage_free();
     return scratch_teardown(state);
