@@ -62,11 +62,14 @@ static void dismiss(struct held *c)
     hold_drop(&c->hold);
 }
 
-/* It was killed. */
+/* It was killed; or it tells of an end that the block has told already. */
 static void on_spare(void *ctx, uint8_t ready)
 {
+    struct held *c = ctx;
+    struct hold_message m;
     (void)ready;
-    dismiss(ctx);
+    if (hold_recv(&c->hold, &m) < 0)
+        dismiss(c);
 }
 
 static void on_tired(void *ctx, uint64_t now_ms)
@@ -86,41 +89,46 @@ void held_pool_init(struct held_pool *p, struct loop *loop)
         p->spare[i].row = -1;
 }
 
+static struct held *find_spare(struct held_pool *p, bool is_there)
+{
+    for (int i = 0; i < SPARES_MAX; i++)
+        if ((p->spare[i].row >= 0) == is_there)
+            return &p->spare[i];
+    return NULL;
+}
+
 static bool put_to_rest(struct held_pool *p, struct held *c)
 {
-    for (int i = 0; i < SPARES_MAX; i++) {
-        struct held *spare = &p->spare[i];
-        if (spare->row >= 0)
-            continue;
-        if (!hold_rest(&c->hold))
-            return false;
-        *spare = (struct held){.hold = c->hold, .loop = p->loop};
-        hold_none(&c->hold);
-        spare->row =
-            loop_add(p->loop, spare->hold.conn, PORT_READ, on_spare, spare);
-        loop_arm(p->loop, p->timer, loop_now(p->loop) + SPARE_MS);
-        return spare->row >= 0;
+    struct held *spare = find_spare(p, false);
+    if (spare == NULL)
+        return false;
+    int row = loop_add(p->loop, c->hold.conn, PORT_READ, on_spare, spare);
+    if (row < 0)
+        return false;
+    if (!hold_rest(&c->hold)) {
+        loop_remove(p->loop, row);
+        return false;
     }
-    return false;
+    *spare = (struct held){.hold = c->hold, .loop = p->loop, .row = row};
+    hold_none(&c->hold);
+    loop_arm(p->loop, p->timer, loop_now(p->loop) + SPARE_MS);
+    return true;
 }
 
 static int run_spare(struct held_pool *p, struct held *c,
                      const struct hold_start *s)
 {
-    for (int i = 0; i < SPARES_MAX; i++) {
-        struct held *spare = &p->spare[i];
-        if (spare->row < 0)
-            continue;
-        loop_remove(p->loop, spare->row);
-        spare->row = -1;
-        c->hold = spare->hold;
-        hold_none(&spare->hold);
-        int err = hold_run(&c->hold, s);
-        if (err != OK)
-            hold_drop(&c->hold);
-        return err;
-    }
-    return ERR_NOT_FOUND;
+    struct held *spare = find_spare(p, true);
+    if (spare == NULL)
+        return ERR_NOT_FOUND;
+    loop_remove(p->loop, spare->row);
+    spare->row = -1;
+    c->hold = spare->hold;
+    hold_none(&spare->hold);
+    int err = hold_run(&c->hold, s);
+    if (err != OK)
+        hold_drop(&c->hold);
+    return err;
 }
 
 /* ---- beginning and end ----------------------------------------------------------- */

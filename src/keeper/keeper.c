@@ -251,7 +251,7 @@ static int spawn(struct keeper *k, const struct hold_order *o)
 static void watch_child(struct keeper *k)
 {
     static loop_row_fn *const fn[HOLD_STREAMS] = {on_out, on_err};
-    for (uint32_t i = 0; i < k->hold.block->streams; i++)
+    for (uint32_t i = 0; i < (is_tty(k) ? 1 : HOLD_STREAMS); i++)
         k->out_row[i] = loop_add(&k->loop, k->hold.child_out[i], 0, fn[i], k);
     if (!is_tty(k))
         k->in_row = loop_add(&k->loop, k->hold.child_in, 0, on_in, k);

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -285,6 +286,13 @@ static inline void stage_later(uint64_t ms)
 {
     clock_added_us += ms * 1000;
     stage_turn();
+}
+
+/* No process that this one started is left. */
+static inline bool stage_is_childless(void)
+{
+    siginfo_t info;
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0;
 }
 
 static inline bool op_saw(const struct operator* o, const char *text)

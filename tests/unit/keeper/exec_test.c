@@ -4,6 +4,8 @@
  */
 #include "core/exec.h"
 
+#include <signal.h>
+
 #include "keeper/keeper.h"
 #include "unit/core/stage.h"
 #include "unit/port/scratch.h"
@@ -56,6 +58,8 @@ static int teardown(void **state)
             op_vanishes(&op[i]);
     stage_later(6000); /* whoever ignored TERM is killed now */
     UNTIL(jobs.count == 0);
+    stage_later(61000); /* and who rested has rested enough */
+    UNTIL(stage_is_childless());
     stage_free();
     return scratch_teardown(state);
 }
@@ -350,6 +354,46 @@ static void an_operator_may_close_his_command(void **state)
     assert_int_equal(o->far.mux.count, 0);
 }
 
+/* ---- keepers that run one after the other ---------------------------------------------- */
+
+static int keeper_of(const char *script)
+{
+    char line[128];
+    struct text t;
+    TEXT_OF(&t, line);
+    text_join(&t, script, "; echo $PPID >&2", NULL);
+    struct operator* o = run(0, line);
+    UNTIL(o->closed);
+    UNTIL(jobs.count == 0);
+    int pid = atoi((const char *)o->seen[1]);
+    assert_true(pid > 1);
+    return pid;
+}
+
+static void the_next_command_runs_with_the_same_keeper(void **state)
+{
+    (void)state;
+    int first = keeper_of("echo one");
+    assert_int_equal(keeper_of("echo two"), first);
+    assert_int_equal(keeper_of("true"), first);
+}
+
+static void a_keeper_whose_ring_was_filled_gives_the_memory_back(void **state)
+{
+    (void)state;
+    int first = keeper_of("head -c 300000 /dev/zero");
+    assert_int_not_equal(keeper_of("echo two"), first);
+}
+
+static void a_resting_keeper_that_is_killed_is_not_asked(void **state)
+{
+    (void)state;
+    int first = keeper_of("echo one");
+    assert_int_equal(kill(first, SIGKILL), 0);
+    UNTIL(jobs.pool.spare[0].row < 0);
+    assert_int_not_equal(keeper_of("echo two"), first);
+}
+
 /* ---- what cannot be ------------------------------------------------------------------------------ */
 
 static void what_cannot_run_is_refused_with_its_reason(void **state)
@@ -441,6 +485,9 @@ int main(int argc, char **argv)
         FACT(a_command_that_ignores_the_end_is_killed),
         FACT(a_command_that_takes_too_long_is_ended),
         FACT(an_operator_may_close_his_command),
+        FACT(the_next_command_runs_with_the_same_keeper),
+        FACT(a_keeper_whose_ring_was_filled_gives_the_memory_back),
+        FACT(a_resting_keeper_that_is_killed_is_not_asked),
         FACT(what_cannot_run_is_refused_with_its_reason),
         FACT(the_machine_runs_only_so_many),
     };

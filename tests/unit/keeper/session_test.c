@@ -71,7 +71,7 @@ static int teardown(void **state)
             loop_remove(&loop, t->row);
         held_release(&t->child, NULL);
     }
-    stage_rest();
+    UNTIL(stage_is_childless());
     stage_free();
     return scratch_teardown(state);
 }
