@@ -16,7 +16,7 @@ drive set-option -g status off
 
 type_in() { for where in local remote; do drive send-keys -t $where "$@"; done; }
 screen() { # WHERE: what it shows with its colours, and the cursor
-    drive capture-pane -p -e -t "$1"
+    drive capture-pane -p -e -N -t "$1" | "$PY" tests/system/lib/look.py
     drive display-message -p -t "$1" '#{cursor_x},#{cursor_y} #{cursor_flag} #{alternate_on} #{mouse_any_flag}'
 }
 plain() { drive capture-pane -p -t "$1"; }
@@ -25,22 +25,26 @@ same() {
     screen remote > "$T/remote.screen"
     cmp "$T/local.screen" "$T/remote.screen"
 }
+cursor() { test "$(drive display-message -p -t local '#{cursor_y}')$(drive display-message -p -t remote '#{cursor_y}')" = "$1$1"; }
 shows() { plain local | grep -q "$1" && plain remote | grep -q "$1"; }
 row() { plain local | sed -n "$1p" | grep -q "$2" && plain remote | sed -n "$1p" | grep -q "$2"; }
+shown() { wait_for 20 shows "$1"; } # PATTERN
+reaches() { wait_for 20 row "$@"; } # ROW PATTERN
 alike() { # NAME PATTERN: both show the pattern, and soon the same
-    wait_for 10 shows "$2" && wait_for 5 same
+    shown "$2" && wait_for 20 same
     status=$?
     verdict $status "$1"
     [ $status -eq 0 ] || { same; diff "$T/local.screen" "$T/remote.screen"; plain local; } | note
 }
 resize() { for where in local remote; do drive resize-window -t $where -x "$1" -y "$2"; done; }
-fresh() {
-    type_in "clear; echo fr''esh" Enter
-    wait_for 5 shows '^fresh'
-    wait_for 5 same
+times=0
+fresh() { # with a word that was not there before, and the prompt below it
+    times=$((times + 1))
+    type_in "clear; echo fr''esh$times" Enter
+    reaches 1 "^fresh$times\$" && reaches 2 '^box[$#]$' && wait_for 20 same
 }
 
-wait_for 10 sh -c "tmux -S '$T/driver' capture-pane -p -t remote | grep -q 'box[\$#]'"
+shown '^box[$#]$'
 fresh
 verdict $? "two shells, the same screen"
 
@@ -57,12 +61,13 @@ alike "vim: search, delete, insert" 'something new: äöü'
 type_in :split Enter G Escape :vsplit Enter
 alike "vim: three windows" 'line 200 of'
 resize 120 40
-wait_for 10 vim_size 120 40
+wait_for 20 vim_size 120 40
 alike "vim: in a larger terminal" 'size 120 40'
 resize 60 15
-wait_for 10 vim_size 60 15
+wait_for 20 vim_size 60 15
 alike "vim: in a smaller terminal" 'size 60 15'
 resize 80 24
+wait_for 20 vim_size 80 24
 type_in :qa! Enter
 alike "vim: after its end the shell's screen is back" '^fresh'
 
@@ -72,41 +77,51 @@ layout() { plain "$1" | grep -n -o -b -E '[0-9]*\[|Mem\[|Swp\[|Tasks:|Load avera
     sed 's/\([0-9]*\):\([0-9]*\):\(.*\)/\1 \3/'; }
 same_layout() { test -n "$(layout local)" && test "$(layout local)" = "$(layout remote)"; }
 type_in htop Enter
-wait_for 10 shows 'Load average' && wait_for 5 same_layout
+shown 'Load average' && wait_for 20 same_layout
 verdict $? "htop: the same layout"
 resize 120 40
-wait_for 5 row 40 F10Quit && wait_for 5 same_layout
+reaches 40 F10Quit && wait_for 20 same_layout
 verdict $? "htop: in a larger terminal"
 resize 80 24
+reaches 24 F10Quit
 type_in q
-wait_for 5 shows '^fresh'
+shown '^fresh'
 verdict $? "htop: after its end the shell's screen is back"
 
 fresh
-echo 'set -g status-right "no clock"' > "$T/inner.conf"
+# The name of what runs in a pane appears when tmux finds time to look.
+cat > "$T/inner.conf" <<'END'
+set -g status-right "no clock"
+set -g automatic-rename off
+set -g assume-paste-time 0
+END
 for where in local remote; do
-    drive send-keys -t $where "clear; tmux -S '$T/inner.$where' -f '$T/inner.conf' new -s in 'PS1=\"in\\\$ \" sh'" Enter
+    drive send-keys -t $where "clear; tmux -S '$T/inner.$where' -f '$T/inner.conf' new -s in -n win 'PS1=\"in\\\$ \" sh'" Enter
 done
-alike "tmux: a session" '^in[$#]'
+alike "tmux: a session" '^in[$#]$'
+for where in local remote; do tmux -S "$T/inner.$where" display-message -p '#{pid}' >> "$T/pids"; done
 type_in C-b '"'
-wait_for 5 shows '^box[$#]'
+shown '^box[$#]$'
 type_in "PS1='low\\$ ' exec sh" Enter
-wait_for 5 shows 'low[$#]'
+shown '^low[$#]$'
 type_in C-b %
-wait_for 5 shows '.box[$#]'
+shown '.box[$#]$'
 type_in "clear; PS1='right\\$ ' exec sh" Enter
-wait_for 5 shows 'right[$#]'
+shown '.right[$#]$'
 type_in 'seq 3' Enter
-alike "tmux: three panes" '3'
+shown '[^ ]3$'
+alike "tmux: three panes" 'right[$#]$'
 resize 100 30
-wait_for 5 row 30 '^\[in\]'
-alike "tmux: in a larger terminal" '3'
+reaches 30 '^\[in\]'
+alike "tmux: in a larger terminal" 'right[$#]$'
 resize 80 24
+reaches 24 '^\[in\]'
 type_in C-b o
+wait_for 20 cursor 0 # the row that it is in
 type_in 'echo upper' Enter
-alike "tmux: another pane" 'upper$'
+alike "tmux: another pane" '^upper$'
 for where in local remote; do tmux -S "$T/inner.$where" kill-server; done
-wait_for 5 shows 'exited'
+shown 'exited'
 verdict $? "tmux: its end leads back to the shell"
 drive kill-server
 finish
