@@ -170,8 +170,10 @@ typedef struct _cmdop_agent_v1_Open {
     cmdop_agent_v1_Origin origin; /* stamped by the relay; what a peer sends is dropped */
     uint32_t window; /* bytes the opener takes per stream before Credit */
     pb_callback_t params; /* PtyOpen, ExecOpen or RpcOpen; opaque to the relay */
+    uint32_t wait_ms; /* for a machine that is not connected; 0: not at all */
 } cmdop_agent_v1_Open;
 
+typedef PB_BYTES_ARRAY_T(16) cmdop_agent_v1_PtyOpen_attachment_t;
 typedef struct _cmdop_agent_v1_PtyOpen {
     char session_id[40]; /* empty: a new session */
     char name[64];
@@ -184,6 +186,7 @@ typedef struct _cmdop_agent_v1_PtyOpen {
     pb_callback_t argv; /* empty: the user's login shell */
     pb_callback_t env; /* "NAME=value", from a short allow-list */
     bool observe; /* output only */
+    cmdop_agent_v1_PtyOpen_attachment_t attachment; /* 16 random bytes, the same at every return */
 } cmdop_agent_v1_PtyOpen;
 
 typedef struct _cmdop_agent_v1_ExecOpen {
@@ -214,6 +217,7 @@ typedef struct _cmdop_agent_v1_PtyAccept {
     int64_t created_ms;
     uint32_t operators; /* attached now, this one included */
     bool created; /* made by this Open */
+    bool known; /* in_offset continues what the attachment typed */
 } cmdop_agent_v1_PtyAccept;
 
 typedef struct _cmdop_agent_v1_ExecAccept {
@@ -381,13 +385,13 @@ extern "C" {
 #define cmdop_agent_v1_Drain_init_default        {"", 0}
 #define cmdop_agent_v1_Heartbeat_init_default    {false, cmdop_agent_v1_Metrics_init_default}
 #define cmdop_agent_v1_Metrics_init_default      {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-#define cmdop_agent_v1_Open_init_default         {0, _cmdop_agent_v1_Kind_MIN, "", false, cmdop_agent_v1_Origin_init_default, 0, {{NULL}, NULL}}
+#define cmdop_agent_v1_Open_init_default         {0, _cmdop_agent_v1_Kind_MIN, "", false, cmdop_agent_v1_Origin_init_default, 0, {{NULL}, NULL}, 0}
 #define cmdop_agent_v1_Origin_init_default       {"", "", "", "", ""}
-#define cmdop_agent_v1_PtyOpen_init_default      {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0}
+#define cmdop_agent_v1_PtyOpen_init_default      {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0, {0, {0}}}
 #define cmdop_agent_v1_ExecOpen_init_default     {{{NULL}, NULL}, {{NULL}, NULL}, "", 0}
 #define cmdop_agent_v1_RpcOpen_init_default      {"", {0, {0}}}
 #define cmdop_agent_v1_Accept_init_default       {0, 0, 0, 0, {0, {0}}}
-#define cmdop_agent_v1_PtyAccept_init_default    {"", 0, 0, 0, 0}
+#define cmdop_agent_v1_PtyAccept_init_default    {"", 0, 0, 0, 0, 0}
 #define cmdop_agent_v1_ExecAccept_init_default   {0, "", ""}
 #define cmdop_agent_v1_Reject_init_default       {0, _cmdop_agent_v1_Code_MIN, "", ""}
 #define cmdop_agent_v1_Credit_init_default       {0, 0, 0, 0}
@@ -410,13 +414,13 @@ extern "C" {
 #define cmdop_agent_v1_Drain_init_zero           {"", 0}
 #define cmdop_agent_v1_Heartbeat_init_zero       {false, cmdop_agent_v1_Metrics_init_zero}
 #define cmdop_agent_v1_Metrics_init_zero         {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-#define cmdop_agent_v1_Open_init_zero            {0, _cmdop_agent_v1_Kind_MIN, "", false, cmdop_agent_v1_Origin_init_zero, 0, {{NULL}, NULL}}
+#define cmdop_agent_v1_Open_init_zero            {0, _cmdop_agent_v1_Kind_MIN, "", false, cmdop_agent_v1_Origin_init_zero, 0, {{NULL}, NULL}, 0}
 #define cmdop_agent_v1_Origin_init_zero          {"", "", "", "", ""}
-#define cmdop_agent_v1_PtyOpen_init_zero         {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0}
+#define cmdop_agent_v1_PtyOpen_init_zero         {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0, {0, {0}}}
 #define cmdop_agent_v1_ExecOpen_init_zero        {{{NULL}, NULL}, {{NULL}, NULL}, "", 0}
 #define cmdop_agent_v1_RpcOpen_init_zero         {"", {0, {0}}}
 #define cmdop_agent_v1_Accept_init_zero          {0, 0, 0, 0, {0, {0}}}
-#define cmdop_agent_v1_PtyAccept_init_zero       {"", 0, 0, 0, 0}
+#define cmdop_agent_v1_PtyAccept_init_zero       {"", 0, 0, 0, 0, 0}
 #define cmdop_agent_v1_ExecAccept_init_zero      {0, "", ""}
 #define cmdop_agent_v1_Reject_init_zero          {0, _cmdop_agent_v1_Code_MIN, "", ""}
 #define cmdop_agent_v1_Credit_init_zero          {0, 0, 0, 0}
@@ -508,6 +512,7 @@ extern "C" {
 #define cmdop_agent_v1_Open_origin_tag           4
 #define cmdop_agent_v1_Open_window_tag           5
 #define cmdop_agent_v1_Open_params_tag           6
+#define cmdop_agent_v1_Open_wait_ms_tag          7
 #define cmdop_agent_v1_PtyOpen_session_id_tag    1
 #define cmdop_agent_v1_PtyOpen_name_tag          2
 #define cmdop_agent_v1_PtyOpen_term_tag          3
@@ -519,6 +524,7 @@ extern "C" {
 #define cmdop_agent_v1_PtyOpen_argv_tag          9
 #define cmdop_agent_v1_PtyOpen_env_tag           10
 #define cmdop_agent_v1_PtyOpen_observe_tag       11
+#define cmdop_agent_v1_PtyOpen_attachment_tag    12
 #define cmdop_agent_v1_ExecOpen_argv_tag         1
 #define cmdop_agent_v1_ExecOpen_env_tag          2
 #define cmdop_agent_v1_ExecOpen_cwd_tag          3
@@ -535,6 +541,7 @@ extern "C" {
 #define cmdop_agent_v1_PtyAccept_created_ms_tag  3
 #define cmdop_agent_v1_PtyAccept_operators_tag   4
 #define cmdop_agent_v1_PtyAccept_created_tag     5
+#define cmdop_agent_v1_PtyAccept_known_tag       6
 #define cmdop_agent_v1_ExecAccept_pid_tag        1
 #define cmdop_agent_v1_ExecAccept_machine_id_tag 2
 #define cmdop_agent_v1_ExecAccept_hostname_tag   3
@@ -713,7 +720,8 @@ X(a, STATIC,   SINGULAR, UENUM,    kind,              2) \
 X(a, STATIC,   SINGULAR, STRING,   target,            3) \
 X(a, STATIC,   OPTIONAL, MESSAGE,  origin,            4) \
 X(a, STATIC,   SINGULAR, UINT32,   window,            5) \
-X(a, CALLBACK, SINGULAR, BYTES,    params,            6)
+X(a, CALLBACK, SINGULAR, BYTES,    params,            6) \
+X(a, STATIC,   SINGULAR, UINT32,   wait_ms,           7)
 #define cmdop_agent_v1_Open_CALLBACK pb_default_field_callback
 #define cmdop_agent_v1_Open_DEFAULT NULL
 #define cmdop_agent_v1_Open_origin_MSGTYPE cmdop_agent_v1_Origin
@@ -738,7 +746,8 @@ X(a, STATIC,   SINGULAR, UINT64,   out_offset,        7) \
 X(a, STATIC,   SINGULAR, BOOL,     last,              8) \
 X(a, CALLBACK, REPEATED, BYTES,    argv,              9) \
 X(a, CALLBACK, REPEATED, BYTES,    env,              10) \
-X(a, STATIC,   SINGULAR, BOOL,     observe,          11)
+X(a, STATIC,   SINGULAR, BOOL,     observe,          11) \
+X(a, STATIC,   SINGULAR, BYTES,    attachment,       12)
 #define cmdop_agent_v1_PtyOpen_CALLBACK pb_default_field_callback
 #define cmdop_agent_v1_PtyOpen_DEFAULT NULL
 
@@ -770,7 +779,8 @@ X(a, STATIC,   SINGULAR, STRING,   session_id,        1) \
 X(a, STATIC,   SINGULAR, UINT64,   gap,               2) \
 X(a, STATIC,   SINGULAR, INT64,    created_ms,        3) \
 X(a, STATIC,   SINGULAR, UINT32,   operators,         4) \
-X(a, STATIC,   SINGULAR, BOOL,     created,           5)
+X(a, STATIC,   SINGULAR, BOOL,     created,           5) \
+X(a, STATIC,   SINGULAR, BOOL,     known,             6)
 #define cmdop_agent_v1_PtyAccept_CALLBACK NULL
 #define cmdop_agent_v1_PtyAccept_DEFAULT NULL
 
@@ -963,7 +973,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_AgentStatus_msg;
 #define cmdop_agent_v1_Ping_size                 11
 #define cmdop_agent_v1_Pong_size                 11
 #define cmdop_agent_v1_Proof_size                392
-#define cmdop_agent_v1_PtyAccept_size            71
+#define cmdop_agent_v1_PtyAccept_size            73
 #define cmdop_agent_v1_Refuse_size               492
 #define cmdop_agent_v1_Reject_size               732
 #define cmdop_agent_v1_Resize_size               12
