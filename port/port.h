@@ -153,6 +153,10 @@ bool port_local_same_user(int handle);
  * empty buf gives 0. Closing -1 does nothing. */
 int port_recv(int handle, struct span buf);
 int port_send(int handle, struct view buf);
+/* How long nothing came from the far system on a TCP connection, not even an
+ * acknowledgement; where nobody speaks, TCP asks it every 20 seconds.
+ * ERR_UNSUPPORTED where that cannot be told. */
+int port_silent_ms(int handle);
 void port_close(int handle);
 
 /* ---- terminal of a session (PORT_HAS_TTY) ------------------------------- */

@@ -1,6 +1,7 @@
 /* TCP; see port.h. Accepted sockets inherit the listener's options, so that
  * a connection costs the relay one system call. */
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
 
@@ -12,7 +13,9 @@
 #define KEEP_IDLE_S     20 /* NATs forget after 30 s and more */
 #define KEEP_INTERVAL_S 5
 #define KEEP_COUNT      3
-#define UNACKED_MS      45000 /* unacknowledged bytes end the connection */
+/* Silence that ends the connection: of a peer with nothing to say, who is
+ * asked by then, and of one that owes an acknowledgement. */
+#define UNACKED_MS      40000
 /* Unsent bytes below which a socket counts as writable: little enough that a
  * keystroke overtakes bulk, enough to fill a gigabit path between turns. */
 #define UNSENT_BYTES    (128 * 1024)
@@ -71,6 +74,18 @@ int port_dial_done(int handle)
     if (getpeername(handle, &peer.any, &len) == 0)
         return OK;
     return errno == ENOTCONN ? ERR_MORE : why_errno("getpeername");
+}
+
+int port_silent_ms(int handle)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+    if (getsockopt(handle, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+        return ERR_UNSUPPORTED;
+    uint32_t ms = info.tcpi_last_ack_recv < info.tcpi_last_data_recv
+                      ? info.tcpi_last_ack_recv
+                      : info.tcpi_last_data_recv;
+    return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
 static int listen_on(const struct port_addr *at)

@@ -45,6 +45,11 @@ void sim_hang_up(int role)
     sim_signal(role, PORT_SIG_TERM);
 }
 
+struct view sim_heard(void)
+{
+    return view_of(world->heard, world->heard_len);
+}
+
 bool sim_is_raw(int role)
 {
     return role_of(role)->raw;

@@ -98,8 +98,20 @@ uint64_t flow_next(const struct flow *f)
     return NEVER;
 }
 
-void flow_delay(struct flow *f, uint64_t until_us)
+uint64_t flow_next_try(uint64_t first_us, uint64_t step_us)
 {
+    uint64_t at = first_us;
+    for (; at <= world->now_us; step_us *= 2)
+        at += step_us;
+    return at;
+}
+
+void flow_retransmit(struct flow *f)
+{
+    uint64_t first = f->segs > 0 ? f->seg[0].at_us : f->fin_us;
+    uint64_t until_us = flow_next_try(first, RETRANSMIT_US);
+    if (f->segs > 0)
+        f->stuck_us = until_us;
     for (uint32_t i = 0; i < f->segs; i++)
         if (f->seg[i].at_us < until_us)
             f->seg[i].at_us = until_us;

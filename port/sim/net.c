@@ -321,22 +321,42 @@ static bool is_between(const struct conn *c, int a, int b)
             (c->host[0] == b && c->host[1] == a));
 }
 
+/* What is on a line that is only slow arrives, and is confirmed, bit by bit. */
+static bool trickles(const struct conn *c, const struct flow *f)
+{
+    return f->segs > 0 && !is_cut_off(c) && world->now_us >= f->stuck_us;
+}
+
+/* How long nothing passed, where keep-alives pass as well. */
+static uint64_t silence_us(const struct conn *c)
+{
+    const struct flow *f = towards(c, 0), *g = towards(c, 1);
+    uint64_t us = world->now_us - c->heard_us;
+    if (trickles(c, f) || trickles(c, g))
+        return 0;
+    if (!is_cut_off(c) && f->segs == 0 && g->segs == 0)
+        us %= KEEP_ALIVE_US;
+    return us;
+}
+
 void sim_partition(int a, int b, bool cut)
 {
     bool was = world->cut_off[a][b];
+    for (int i = 0; i < CONNS_MAX && cut && !was; i++)
+        if (is_between(&world->conn[i], a, b))
+            world->conn[i].heard_us =
+                world->now_us - silence_us(&world->conn[i]);
     world->cut_off[a][b] = world->cut_off[b][a] = cut;
     world_trace("partition", a * HOSTS_MAX + b, cut, VIEW_NONE);
     for (int i = 0; i < CONNS_MAX; i++) {
         struct conn *c = &world->conn[i];
         if (!is_between(c, a, b))
             continue;
-        if (cut && !was)
-            c->heard_us = world->now_us;
         if (!cut && was) { /* what was lost is sent again */
-            flow_delay(towards(c, 0), world->now_us + RETRANSMIT_US);
-            flow_delay(towards(c, 1), world->now_us + RETRANSMIT_US);
+            flow_retransmit(towards(c, 0));
+            flow_retransmit(towards(c, 1));
             if (c->state == CONN_SYN)
-                c->syn_us = world->now_us + RETRANSMIT_US;
+                c->syn_us = flow_next_try(c->syn_us, SYN_AGAIN_US);
             for (int end = 0; end < 2; end++)
                 if (c->dead[end]) /* it no longer knows the connection */
                     send_reset(c, 1 - end);
@@ -452,6 +472,14 @@ int port_dial(const struct port_addr *to)
         return err;
     return host < 0 ? world_why(ERR_UNREACHABLE, "connect")
                     : call(host, to, NULL);
+}
+
+int port_silent_ms(int handle)
+{
+    struct handle *h = handle_of(handle);
+    if (h == NULL || h->kind != KIND_CONN)
+        return ERR_UNSUPPORTED;
+    return (int)(silence_us(&world->conn[h->idx]) / 1000);
 }
 
 int port_dial_done(int handle)

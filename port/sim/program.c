@@ -227,7 +227,7 @@ static void run_scribe(struct proc *p)
 
 /* ---- a shell --------------------------------------------------------------------------- */
 
-enum inner { INNER_NONE, INNER_COUNTER, INNER_PRODUCER };
+enum inner { INNER_NONE, INNER_COUNTER, INNER_PRODUCER, INNER_HEAR };
 
 static void prompt(struct proc *p)
 {
@@ -237,7 +237,8 @@ static void prompt(struct proc *p)
     (void)put(p, 1, view_str("$ "));
 }
 
-/* One line: `exit N`, `counter MS`, `producer N`, `size`, or what to say. */
+/* One line: `exit N`, `counter MS`, `producer N`, `hear`, `size`, or what to
+ * say. */
 static void obey(struct proc *p)
 {
     char line[300], word[64] = "";
@@ -259,6 +260,8 @@ static void obey(struct proc *p)
         p->inner = INNER_PRODUCER;
         snprintf(p->args[3], sizeof(p->args[3]), "%llu",
                  (unsigned long long)number);
+    } else if (strcmp(word, "hear") == 0) {
+        p->inner = INNER_HEAR;
     } else if (strcmp(word, "size") == 0) {
         snprintf(line, sizeof(line), "%u %u\r\n", p->rows, p->cols);
     } else if (word[0] != '\0') {
@@ -280,6 +283,10 @@ static void key(struct proc *p, uint8_t k)
 {
     if (k == 0x03) {
         interrupt(p);
+    } else if (p->inner == INNER_HEAR) {
+        if (world->heard_len < HEARD_CAP)
+            world->heard[world->heard_len++] = k;
+        (void)put(p, 1, view_of(&k, 1));
     } else if (p->inner != INNER_NONE) {
         return; /* what runs does not read */
     } else if (k == '\r' || k == '\n') {

@@ -105,6 +105,9 @@ int sim_children(int host);
 int sim_children_ever(int host);
 /* Byte i of what the program `scribe` wants to hear. */
 uint8_t sim_dictation(uint64_t i);
+/* What the inner program `hear` of any shell was given, key by key, since the
+ * world began. */
+struct view sim_heard(void);
 
 /* ---- running ---------------------------------------------------------------------- */
 

@@ -33,16 +33,18 @@ enum {
     OUT_CAP = 4 * 1024 * 1024,
     ERR_CAP = 64 * 1024,
     LOG_CAP = 256 * 1024,
+    HEARD_CAP = 256 * 1024,
     PATH_MAX_ = 600,
     ARGS_CAP = 16 * 1024,
     ENV_CAP = 16 * 1024,
     ARGC_MAX = 600,
 
-    TURN_US = 5,         /* what a turn costs; so a loop that spins shows */
-    TURNS_PER_S = 40000, /* more than that in a virtual second is spinning */
-    REAL_S_MAX = 60,     /* a turn that takes longer hangs */
-    RETRANSMIT_US = 250000,
+    TURN_US = 5,            /* what a turn costs; so a loop that spins shows */
+    TURNS_PER_S = 40000,    /* more than that in a virtual second is spinning */
+    REAL_S_MAX = 60,        /* a turn that takes longer hangs */
+    RETRANSMIT_US = 200000, /* the first time; doubled at each try */
     SYN_AGAIN_US = 1000000,
+    KEEP_ALIVE_US = 20000000, /* TCP asks a silent peer so often */
 };
 
 #define NEVER UINT64_MAX
@@ -67,8 +69,9 @@ struct flow {
     bool fin; /* nothing follows `sent` */
     uint32_t cap;
     uint64_t head, arrived, sent;
-    uint64_t fin_us;  /* when the end arrives */
-    uint64_t idle_us; /* the line is busy until then */
+    uint64_t fin_us;   /* when the end arrives */
+    uint64_t idle_us;  /* the line is busy until then */
+    uint64_t stuck_us; /* what was lost is sent again then */
     struct seg seg[SEGS_MAX];
     uint32_t segs;
     uint8_t buf[FLOW_CAP];
@@ -273,6 +276,8 @@ struct world {
     /* things */
     int roles, next_pid;
     uint64_t births;
+    size_t heard_len;
+    uint8_t heard[HEARD_CAP];
     struct conn conn[CONNS_MAX];
     struct listener listener[LISTENERS_MAX];
     struct proc proc[PROCS_MAX];
@@ -316,8 +321,10 @@ void flow_settle(struct flow *f);
 /* From one to the other, what is there and fits, at most n. */
 size_t flow_move(struct flow *from, struct flow *to, size_t n);
 uint64_t flow_next(const struct flow *f); /* when something arrives, or NEVER */
-/* Nothing arrives before then. */
-void flow_delay(struct flow *f, uint64_t until_us);
+/* What was under way while nothing passed is sent again by TCP, at growing
+ * distances from the first time: it arrives at the next of them. */
+void flow_retransmit(struct flow *f);
+uint64_t flow_next_try(uint64_t first_us, uint64_t step_us);
 
 struct handle *handle_of(int handle); /* NULL when it is none */
 int handle_new(enum kind kind, int idx, int end);

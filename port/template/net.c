@@ -44,6 +44,12 @@ int port_dial_done(int handle)
     return ERR_UNSUPPORTED;
 }
 
+int port_silent_ms(int handle)
+{
+    (void)handle;
+    return ERR_UNSUPPORTED;
+}
+
 int port_listen(const struct port_addr *at, uint16_t *port)
 {
     (void)at;

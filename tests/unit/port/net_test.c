@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -65,7 +66,7 @@ static void assert_tuned(int h)
     assert_int_equal(option(h, IPPROTO_TCP, TCP_KEEPIDLE), 20);
     assert_int_equal(option(h, IPPROTO_TCP, TCP_KEEPINTVL), 5);
     assert_int_equal(option(h, IPPROTO_TCP, TCP_KEEPCNT), 3);
-    assert_int_equal(option(h, IPPROTO_TCP, TCP_USER_TIMEOUT), 45000);
+    assert_int_equal(option(h, IPPROTO_TCP, TCP_USER_TIMEOUT), 40000);
     assert_int_equal(option(h, IPPROTO_TCP, TCP_NOTSENT_LOWAT), 131072);
 }
 
@@ -203,6 +204,25 @@ static void a_full_socket_takes_nothing_now(void **state)
     port_close(l);
 }
 
+/* The far system confirms what it has, whoever reads it or not. */
+static void silence_ends_with_a_confirmation(void **state)
+{
+    uint16_t port;
+    int l = listen_on("127.0.0.1", &port);
+    int a = dial("127.0.0.1", port);
+    (void)state;
+    assert_int_equal(dial_done(a), OK);
+    struct timespec nap = {.tv_nsec = 100000000};
+    (void)nanosleep(&nap, NULL);
+    assert_in_range(port_silent_ms(a), 100, 10000);
+    assert_int_equal(port_send(a, view_str("hello")), 5);
+    while (port_silent_ms(a) >= 100)
+        continue;
+    assert_int_equal(port_silent_ms(100000), ERR_UNSUPPORTED);
+    port_close(a);
+    port_close(l);
+}
+
 static void no_more_handles_is_a_limit(void **state)
 {
     uint16_t port;
@@ -275,6 +295,7 @@ int main(void)
         cmocka_unit_test(a_handle_that_is_none_is_an_error),
         cmocka_unit_test(an_empty_buffer_is_no_end_of_stream),
         cmocka_unit_test(a_full_socket_takes_nothing_now),
+        cmocka_unit_test(silence_ends_with_a_confirmation),
         cmocka_unit_test(no_more_handles_is_a_limit),
         cmocka_unit_test(
             listening_raises_the_limit_and_children_get_the_old_one),
