@@ -201,11 +201,26 @@ void chan_used(struct chan *c, uint32_t stream, uint64_t used, uint64_t ack)
     if (ack > rx->ack)
         rx->ack = ack;
     uint64_t half = ((uint64_t)c->window + 1) / 2;
-    bool worth =
-        used + c->window - rx->limit >= half || rx->ack - rx->acked >= half;
+    bool worth = used + c->window - rx->limit >= half ||
+                 rx->ack - rx->acked >= half ||
+                 (c->acks == ACKS_SOON && rx->ack > rx->acked);
     if (!worth || rx->fin || rx->due)
         return;
     rx->due = true;
+    c->mux->ops->wake(c->mux->ctx);
+}
+
+bool chan_owes(const struct chan *c, uint32_t stream)
+{
+    const struct chan_rx *rx = &c->rx[stream];
+    return c->state == CHAN_OPEN && rx->ack > rx->acked && !rx->due;
+}
+
+void chan_ack(struct chan *c, uint32_t stream)
+{
+    if (!chan_owes(c, stream))
+        return;
+    c->rx[stream].due = true;
     c->mux->ops->wake(c->mux->ctx);
 }
 
@@ -379,7 +394,8 @@ static int on_chan_data(struct chan *c, struct msg_data *d, struct view bytes,
 }
 
 /* We are closing and want nothing more; but the peer may have to send all it
- * has before it closes as well, so what is dropped counts as used. */
+ * has before it closes as well, so what is dropped counts as used. It was not
+ * applied, though: who keeps it will send it again. */
 static int drop_data(struct chan *c, const struct msg_data *d,
                      struct view bytes)
 {
@@ -388,7 +404,7 @@ static int drop_data(struct chan *c, const struct msg_data *d,
     if (end > rx->next)
         rx->next = end;
     rx->fin = rx->fin || d->fin;
-    chan_used(c, d->stream, rx->next, rx->next);
+    chan_used(c, d->stream, rx->next, rx->ack);
     return OK;
 }
 
@@ -508,6 +524,15 @@ static void queue_due(struct mux *m)
     }
 }
 
+/* What the channel owes goes out behind the Data that leaves now: mux_pull
+ * comes round again. */
+static void ride_along(struct chan *c)
+{
+    for (uint32_t i = 0; c->acks != ACKS_HALF && i < CHAN_STREAMS; i++)
+        if (chan_owes(c, i))
+            c->rx[i].due = true;
+}
+
 static size_t put_data(struct chan *c, uint32_t stream, struct view bytes,
                        bool fin, struct span out)
 {
@@ -521,6 +546,7 @@ static size_t put_data(struct chan *c, uint32_t stream, struct view bytes,
         memcpy(out.ptr + n, bytes.ptr, bytes.len);
     tx->next += bytes.len;
     tx->fin = fin;
+    ride_along(c);
     if (c->ops->sent != NULL)
         c->ops->sent(c->ctx, stream, tx->next);
     return n + bytes.len;

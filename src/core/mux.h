@@ -32,6 +32,14 @@
 
 #define CHAN_STREAMS 2 /* stdout and stderr; input uses the first */
 
+/* When the far end learns that its bytes were applied. */
+enum chan_acks {
+    ACKS_HALF, /* with new credit: when half a window was used */
+    ACKS_RIDE, /* and behind the next Data of the channel, in the same turn:
+                  an echo takes the acknowledgement of its key along */
+    ACKS_SOON, /* in this turn */
+};
+
 enum chan_state { CHAN_FREE, CHAN_OPENING, CHAN_OPEN, CHAN_CLOSING };
 
 /* What goes out before a Close. */
@@ -101,7 +109,8 @@ struct chan {
     bool bulk;      /* after interactive channels */
     bool gaps_ok;   /* incoming offsets may jump forward */
     bool any_start; /* Accept may name offsets above 0 */
-    bool ready;     /* peek may have something */
+    enum chan_acks acks;
+    bool ready; /* peek may have something */
     enum chan_end end_mode;
     bool answered; /* Accept came, or was sent */
     bool size_due; /* `size` has not been told yet */
@@ -186,8 +195,12 @@ void chan_wake(struct chan *c);
 
 /* The owner has used the bytes of a stream below `used`, and the far end has
  * applied those below `ack` (the same where we are the far end). Grants more
- * when half the window is used. */
+ * when half the window is used; see chan_acks for the rest. */
 void chan_used(struct chan *c, uint32_t stream, uint64_t used, uint64_t ack);
+
+/* Bytes were applied and the far end was not told yet; tell it now. */
+bool chan_owes(const struct chan *c, uint32_t stream);
+void chan_ack(struct chan *c, uint32_t stream);
 
 /* End the channel with `end`, after what `mode` says. The channel is freed
  * when the Close went out (`ended`). */

@@ -1103,6 +1103,71 @@ static void credit_goes_before_data(void **state)
     assert_int_equal(next_frame(&kind), 1);
 }
 
+/* Ten bytes were typed and applied; nothing was said of it yet. */
+static struct user *typed_into(enum chan_acks acks)
+{
+    struct user *b = &users[1][0];
+    connect_users(0);
+    b->chan.acks = acks;
+    b->use = true;
+    say(&users[0][0], 0, 10, false);
+    settle();
+    return b;
+}
+
+static void an_acknowledgement_waits_for_half_a_window(void **state)
+{
+    (void)state;
+    struct user *b = typed_into(ACKS_HALF);
+    say(b, 0, 5, false);
+    settle();
+    assert_int_equal(users[0][0].acked[0], 0);
+    assert_true(chan_owes(&b->chan, 0));
+    chan_ack(&b->chan, 0);
+    settle();
+    assert_int_equal(users[0][0].acked[0], 10);
+    assert_false(chan_owes(&b->chan, 0));
+}
+
+static void an_acknowledgement_rides_behind_the_next_data(void **state)
+{
+    uint8_t buf[4096];
+    (void)state;
+    struct user *b = typed_into(ACKS_RIDE);
+    assert_int_equal(users[0][0].acked[0], 0);
+    assert_false(mux_has_output(&right.mux));
+    say(b, 0, 5, false);
+    size_t n = mux_pull(&right.mux, SPAN_ARRAY(buf)); /* both at once */
+    half_feed(&left, view_of(buf, n));
+    assert_int_equal(users[0][0].in_next[0], 5);
+    assert_int_equal(users[0][0].acked[0], 10);
+    assert_false(chan_owes(&b->chan, 0));
+}
+
+static void an_acknowledgement_may_be_due_at_once(void **state)
+{
+    (void)state;
+    (void)typed_into(ACKS_SOON);
+    assert_int_equal(users[0][0].acked[0], 10);
+}
+
+/* Whoever keeps it until it is applied must not let go of it. */
+static void what_a_closing_channel_drops_is_not_acknowledged(void **state)
+{
+    struct user *a = &users[0][0], *b = &users[1][0];
+    (void)state;
+    connect_users(0);
+    b->chan.acks = ACKS_SOON;
+    say(b, 0, 5 * WINDOW, true); /* more than a takes: the Close waits */
+    a->use = false;
+    chan_close(&b->chan, &done, CHAN_DRAIN);
+    settle();
+    say(a, 0, 3 * WINDOW, false);
+    settle();
+    assert_int_equal(a->chan.tx[0].next, 3 * WINDOW); /* credit, though */
+    assert_int_equal(a->acked[0], 0);
+}
+
 static void a_silent_mux_has_nothing_to_send(void **state)
 {
     uint8_t buf[1000];
@@ -1193,6 +1258,10 @@ int main(void)
         FACT(data_never_cuts_into_a_message),
         FACT(the_most_urgent_goes_first_and_equals_take_turns),
         FACT(credit_goes_before_data),
+        FACT(an_acknowledgement_waits_for_half_a_window),
+        FACT(an_acknowledgement_rides_behind_the_next_data),
+        FACT(an_acknowledgement_may_be_due_at_once),
+        FACT(what_a_closing_channel_drops_is_not_acknowledged),
         FACT(a_silent_mux_has_nothing_to_send),
         FACT(what_does_not_parse_is_a_breach_in_every_kind),
         FACT(a_kind_of_a_newer_peer_is_passed_over),
