@@ -53,7 +53,10 @@ static void displace(struct machine *m, struct conn *by)
                 "if the state folder was copied to another machine, remove "
                 "it there and join with a new join string",
                 BACKOFF_MAX_MS);
-    peer_wake(&old->peer);
+    /* Its channels end now, however long its last words take: operators
+     * reopen them on the new link. */
+    mux_lost(&old->peer.link.mux);
+    peer_end(&old->peer);
 }
 
 static void update_row(struct machine *m, const struct conn *c,
@@ -91,6 +94,8 @@ static void let_machine_in(struct conn *c, const struct store_machine *s)
     STR_COPY(w.fleet_id, m->fleet_id);
     STR_COPY(w.name, m->name);
     link_welcome(&c->peer.link, &w);
+    routes_online(&c->relay->routes, m, &c->peer.link.mux,
+                  loop_now(&c->relay->loop));
     ask_seen(c->relay, m);
     log_info("machine.online", m->name);
 }

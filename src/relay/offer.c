@@ -86,10 +86,9 @@ static void open_machine(struct conn *c, const msg_open *open,
                "two characters or more");
         return;
     }
-    if (m->conn == NULL || m->conn->peer.link.state != LINK_OPEN) {
-        reject(c, open, cmdop_agent_v1_Code_CODE_OFFLINE,
-               "the machine is offline",
-               "`cmdop connect --list` tells when it was seen last");
+    bool online = m->conn != NULL && m->conn->peer.link.state == LINK_OPEN;
+    if (!online && open->wait_ms == 0) {
+        reject(c, open, cmdop_agent_v1_Code_CODE_OFFLINE, OFFLINE_WORDS);
         return;
     }
     msg_open onward = *open;
@@ -101,8 +100,13 @@ static void open_machine(struct conn *c, const msg_open *open,
                "close one of them first");
         return;
     }
-    route_open(&c->relay->routes, &c->peer.link.mux, &m->conn->peer.link.mux,
-               &onward, params, &c->routes, loop_now(&c->relay->loop));
+    if (online)
+        route_open(&c->relay->routes, &c->peer.link.mux,
+                   &m->conn->peer.link.mux, &onward, params, &c->routes,
+                   loop_now(&c->relay->loop));
+    else
+        route_wait(&c->relay->routes, &c->peer.link.mux, m, &onward, params,
+                   &c->routes, loop_now(&c->relay->loop));
 }
 
 /* What holds at the sign-in must still hold at every Open. */

@@ -283,35 +283,28 @@ void routes_operator_lost(struct routes *r, struct mux *op,
     }
 }
 
-void routes_sweep(struct routes *r, uint64_t now_ms)
-{
-    msg_close late =
-        chan_failure(cmdop_agent_v1_Code_CODE_TIMEOUT,
-                     "the machine does not answer", "look at the agent there");
-    for (uint32_t i = 0; i < r->cap; i++) {
-        struct route *t = &r->slots[i];
-        if (!t->live || t->op_mux == NULL ||
-            now_ms - t->asked_ms < ROUTE_ANSWER_MS)
-            continue;
-        (void)mux_reject(t->op_mux, t->op_number, late.result.failure.code,
-                         late.result.failure.message,
-                         late.result.failure.remedy);
-        op_closed(t, &late);
-    }
-}
+/* ---- asking the machine ------------------------------------------------------------ */
 
-void route_open(struct routes *r, struct mux *op, struct mux *ag,
-                const msg_open *open, struct view params, uint32_t *budget,
-                uint64_t now_ms)
+/* An Open whose machine is away lies where its rings will be. */
+struct waiting {
+    msg_open open;
+    size_t params_len;
+    uint8_t params[FRAME_MAX];
+};
+_Static_assert(sizeof(struct waiting) <= (1 + CHAN_STREAMS) * RING_BYTES,
+               "what waits fits the rings");
+
+/* A route for an operator's Open, or NULL: he was told that there is none. */
+static struct route *begin(struct routes *r, struct mux *op,
+                           const msg_open *open, uint32_t *budget,
+                           uint64_t now_ms)
 {
-    struct msg_blob blob = {.data = params};
-    msg_open onward = *open;
     struct route *t = take(r);
     if (t == NULL) {
         (void)mux_reject(op, open->channel, cmdop_agent_v1_Code_CODE_LIMIT,
                          "the relay forwards as many channels as it can",
                          "try again in a moment");
-        return;
+        return NULL;
     }
     bool bulk = open->kind != cmdop_agent_v1_Kind_KIND_PTY;
     t->op_mux = op;
@@ -323,13 +316,94 @@ void route_open(struct routes *r, struct mux *op, struct mux *ag,
     /* A terminal has one output; what runs on pipes has two. */
     chan_init(&t->op, &op_ops, t, bulk ? CHAN_STREAMS : 1, RING_BYTES, bulk);
     chan_init(&t->ag, &ag_ops, t, 1, RING_BYTES, bulk);
+    /* The machine decided when to tell: pass it on. */
+    t->op.acks = bulk ? ACKS_HALF : ACKS_SOON;
     t->ag.gaps_ok = t->ag.any_start = !bulk;
+    return t;
+}
+
+/* Answer an Open that led nowhere. */
+static void turn_down(struct route *t, msg_code code, const char *message,
+                      const char *remedy)
+{
+    (void)mux_reject(t->op_mux, t->op_number, code, message, remedy);
+    t->op_mux = NULL;
+    give_back_if_over(t);
+}
+
+static void ask_machine(struct route *t, struct mux *ag, const msg_open *open,
+                        struct view params)
+{
+    struct msg_blob blob = {.data = params};
+    msg_open onward = *open;
+    onward.wait_ms = 0;
     onward.params = msg_blob_out(&blob);
-    if (chan_open(ag, &t->ag, &onward) != OK) {
-        (void)mux_reject(op, open->channel, cmdop_agent_v1_Code_CODE_LIMIT,
-                         "the machine's connection takes no more channels",
-                         "close one of them first");
-        t->op_mux = NULL;
-        give_back_if_over(t);
+    if (chan_open(ag, &t->ag, &onward) != OK)
+        turn_down(t, cmdop_agent_v1_Code_CODE_LIMIT,
+                  "the machine's connection takes no more channels",
+                  "close one of them first");
+}
+
+void route_open(struct routes *r, struct mux *op, struct mux *ag,
+                const msg_open *open, struct view params, uint32_t *budget,
+                uint64_t now_ms)
+{
+    struct route *t = begin(r, op, open, budget, now_ms);
+    if (t != NULL)
+        ask_machine(t, ag, open, params);
+}
+
+void route_wait(struct routes *r, struct mux *op, const void *machine,
+                const msg_open *open, struct view params, uint32_t *budget,
+                uint64_t now_ms)
+{
+    struct route *t = begin(r, op, open, budget, now_ms);
+    if (t == NULL)
+        return;
+    struct waiting *w = (struct waiting *)(void *)t->rings;
+    uint32_t ms = open->wait_ms;
+    w->open = *open;
+    w->params_len = params.len; /* a message holds no more than FRAME_MAX */
+    if (params.len > 0)
+        memcpy(w->params, params.ptr, params.len);
+    t->waits_for = machine;
+    t->until_ms = now_ms + (ms < ROUTE_ANSWER_MS ? ms : ROUTE_ANSWER_MS);
+}
+
+void routes_online(struct routes *r, const void *machine, struct mux *ag,
+                   uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < r->cap && r->count > 0; i++) {
+        struct route *t = &r->slots[i];
+        if (!t->live || t->op_mux == NULL || t->waits_for != machine)
+            continue;
+        const struct waiting *w = (const struct waiting *)(void *)t->rings;
+        t->waits_for = NULL;
+        t->asked_ms = now_ms;
+        ask_machine(t, ag, &w->open, view_of(w->params, w->params_len));
     }
+}
+
+static void give_up(struct route *t, uint64_t now_ms)
+{
+    msg_close late =
+        chan_failure(cmdop_agent_v1_Code_CODE_TIMEOUT,
+                     "the machine does not answer", "look at the agent there");
+    if (t->waits_for != NULL) {
+        if (now_ms >= t->until_ms)
+            turn_down(t, cmdop_agent_v1_Code_CODE_OFFLINE, OFFLINE_WORDS);
+        return;
+    }
+    if (now_ms - t->asked_ms < ROUTE_ANSWER_MS)
+        return;
+    (void)mux_reject(t->op_mux, t->op_number, late.result.failure.code,
+                     late.result.failure.message, late.result.failure.remedy);
+    op_closed(t, &late);
+}
+
+void routes_sweep(struct routes *r, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < r->cap && r->count > 0; i++)
+        if (r->slots[i].live && r->slots[i].op_mux != NULL)
+            give_up(&r->slots[i], now_ms);
 }

@@ -34,6 +34,8 @@ struct route {
     struct mux *op_mux; /* NULL: answered, or the operator is gone */
     uint32_t *budget;   /* of the operator's connection */
     uint64_t asked_ms;
+    const void *waits_for; /* a machine that is not connected; NULL: none */
+    uint64_t until_ms;     /* then its Open is rejected */
     struct routes *routes;
     struct route *next_free;
     uint8_t *rings; /* storage of all three */
@@ -46,6 +48,11 @@ struct routes {
     uint32_t count;
 };
 
+/* What an operator hears of a machine that is not connected. */
+#define OFFLINE_WORDS         \
+    "the machine is offline", \
+        "`cmdop connect --list` tells when it was seen last"
+
 void routes_init(struct routes *r, struct arena *a, uint32_t cap);
 
 /*
@@ -57,7 +64,21 @@ void route_open(struct routes *r, struct mux *op, struct mux *ag,
                 const msg_open *open, struct view params, uint32_t *budget,
                 uint64_t now_ms);
 
-/* Give up on machines that have not answered for ROUTE_ANSWER_MS. */
+/*
+ * The same for a machine that is not connected: keep the Open until it is
+ * (routes_online), for open->wait_ms and ROUTE_ANSWER_MS at most. `machine`
+ * is only compared.
+ */
+void route_wait(struct routes *r, struct mux *op, const void *machine,
+                const msg_open *open, struct view params, uint32_t *budget,
+                uint64_t now_ms);
+
+/* The machine is connected now, by this link. */
+void routes_online(struct routes *r, const void *machine, struct mux *ag,
+                   uint64_t now_ms);
+
+/* Give up on machines that have not answered for ROUTE_ANSWER_MS, or have not
+ * come back in time. */
 #define ROUTE_ANSWER_MS 30000
 void routes_sweep(struct routes *r, uint64_t now_ms);
 

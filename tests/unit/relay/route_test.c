@@ -149,14 +149,21 @@ static const struct chan_ops ops = {.accepted = on_accepted,
 
 static uint32_t budget; /* routes of the one operator */
 static uint64_t now_ms;
+static bool away;         /* the machine is not connected */
+static uint32_t wait_ms;  /* how long an operator waits for it */
+static const int machine; /* its name, so to speak */
 
 /* ---- the relay -------------------------------------------------------------------- */
 
 static void relay_open(void *ctx, const msg_open *open, struct view params)
 {
     (void)ctx;
-    route_open(&routes, &op_near.mux, &ag_near.mux, open, params, &budget,
-               now_ms);
+    if (away)
+        route_wait(&routes, &op_near.mux, &machine, open, params, &budget,
+                   now_ms);
+    else
+        route_open(&routes, &op_near.mux, &ag_near.mux, open, params, &budget,
+                   now_ms);
 }
 
 static void machine_open(void *ctx, const msg_open *open, struct view params)
@@ -192,6 +199,8 @@ static int setup(void **state)
     arena_init(&a, (struct span){memory, bytes});
     routes_init(&routes, &a, ROUTES);
     asked = 0;
+    away = false;
+    wait_ms = 0;
     policy = ACCEPT;
     answer = (msg_accept)cmdop_agent_v1_Accept_init_zero;
     kind = cmdop_agent_v1_Kind_KIND_PTY;
@@ -252,6 +261,7 @@ static struct user *open_user(int i)
     struct msg_blob blob = {.data = view_str("params")};
     msg_open open = cmdop_agent_v1_Open_init_zero;
     open.kind = kind;
+    open.wait_ms = wait_ms;
     strcpy(open.target, "web-1");
     open.has_origin = true;
     strcpy(open.origin.user, "ada");
@@ -656,6 +666,78 @@ static void an_open_that_is_taken_back_ends_the_machines_side(void **state)
     assert_links_well();
 }
 
+/* ---- a machine that is away ---------------------------------------------------------- */
+
+static struct user *open_away(int i, uint32_t ms)
+{
+    away = true;
+    wait_ms = ms;
+    struct user *u = open_user(i);
+    away = false;
+    assert_int_equal(u->accepted + u->rejected, 0);
+    return u;
+}
+
+static void an_open_waits_for_its_machine(void **state)
+{
+    static const int other;
+    (void)state;
+    struct user *u = open_away(0, 5000);
+    routes_online(&routes, &other, &ag_near.mux, now_ms);
+    settle();
+    assert_int_equal(asked, 0);
+    routes_online(&routes, &machine, &ag_near.mux, now_ms);
+    settle();
+    assert_int_equal(asked, 1);
+    assert_string_equal(ags[0].asked.target, "web-1");
+    assert_string_equal(ags[0].asked.origin.user, "ada");
+    assert_int_equal(ags[0].asked.wait_ms, 0);
+    assert_int_equal(u->accepted, 1);
+    say(u, 0, 2000, false);
+    say(&ags[0], 0, 3000, false);
+    assert_int_equal(ags[0].in_next[0], 2000);
+    assert_got(u, 0, 3000);
+    routes_online(&routes, &machine, &ag_near.mux, now_ms); /* only once */
+    settle();
+    assert_int_equal(asked, 1);
+    assert_links_well();
+}
+
+static void it_waits_so_long_and_no_longer(void **state)
+{
+    (void)state;
+    uint32_t before = budget;
+    struct user *u = open_away(0, 5000), *v = open_away(1, 1000000000);
+    routes_sweep(&routes, now_ms + 4999);
+    settle();
+    assert_int_equal(u->rejected, 0);
+    routes_sweep(&routes, now_ms + 5000);
+    settle();
+    assert_int_equal(u->rejected, 1);
+    assert_int_equal(u->reject.code, cmdop_agent_v1_Code_CODE_OFFLINE);
+    routes_sweep(&routes, now_ms + ROUTE_ANSWER_MS);
+    settle();
+    assert_int_equal(v->rejected, 1);
+    assert_int_equal(routes.count, 0);
+    assert_int_equal(budget, before);
+}
+
+static void an_open_that_waits_may_be_taken_back(void **state)
+{
+    (void)state;
+    struct user *u = open_away(0, 5000);
+    msg_close end = done;
+    end.channel = u->chan.number;
+    routes_gone(&routes, &op_near.mux, u->chan.number, &end);
+    assert_int_equal(routes.count, 0);
+    (void)open_away(1, 5000);
+    routes_operator_lost(&routes, &op_near.mux, &budget);
+    assert_int_equal(routes.count, 0);
+    routes_online(&routes, &machine, &ag_near.mux, now_ms);
+    settle();
+    assert_int_equal(asked, 0);
+}
+
 static void an_operator_without_room_is_told(void **state)
 {
     (void)state;
@@ -724,6 +806,9 @@ int main(void)
         FACT(a_late_answer_still_arrives),
         FACT(an_operator_lost_before_the_answer_ends_the_machines_side),
         FACT(an_open_that_is_taken_back_ends_the_machines_side),
+        FACT(an_open_waits_for_its_machine),
+        FACT(it_waits_so_long_and_no_longer),
+        FACT(an_open_that_waits_may_be_taken_back),
         FACT(an_operator_without_room_is_told),
         FACT(a_machine_without_room_is_told),
         FACT(the_relay_leads_only_so_many),
