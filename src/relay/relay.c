@@ -9,14 +9,16 @@
 #include "relay/ask.h"
 #include "relay/conn.h"
 
-#define MACHINES_MAX    8192
-#define ROUTES_MAX      1024
-#define RPCS_MAX        32
-#define TLS_CACHE_BYTES (256 * 1024) /* about 2,500 resumable handshakes */
-#define ROWS_OWN        8            /* listener, signals */
-#define TIMERS_OWN      8            /* store, drain */
-#define DRAIN_MS        2000         /* for good-byes, before we leave anyway */
-#define RECONNECT_MS    5000         /* spread of those who come back */
+#define MACHINES_MAX      8192
+#define ROUTES_MAX        1024
+#define RPCS_MAX          32
+#define TLS_CACHE_BYTES   (256 * 1024) /* about 2,500 resumable handshakes */
+#define ROWS_OWN          8            /* listener, signals */
+#define TIMERS_OWN        8            /* store, drain */
+#define DRAIN_MS          2000 /* for good-byes, before we leave anyway */
+/* Those who come back are spread over so many ms each, */
+#define RECONNECT_EACH_MS 5
+#define RECONNECT_MS_MAX  5000 /* and over so many at most */
 
 size_t relay_bytes(uint32_t conns_max)
 {
@@ -98,12 +100,13 @@ static void on_drained(void *ctx, uint64_t now_ms)
 
 static void leave(struct relay *r)
 {
+    uint32_t spread = 1 + r->conns_count * RECONNECT_EACH_MS;
     if (r->leaving)
         return;
     r->leaving = true;
     log_info("relay.drain", NULL);
     listener_stop(&r->listener);
-    conns_drain(r, RECONNECT_MS);
+    conns_drain(r, spread < RECONNECT_MS_MAX ? spread : RECONNECT_MS_MAX);
     loop_arm(&r->loop, r->drain, loop_now(&r->loop) + DRAIN_MS);
 }
 
