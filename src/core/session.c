@@ -15,6 +15,8 @@
 #define LAG_MAX         (SESSION_RING - LAST_ROUNDS * READ_MAX)
 #define STALL_MS        5000
 #define STALL_BYTES     4096 /* in STALL_MS: slower is not moving */
+/* An acknowledgement waits so long for an echo to go with. */
+#define ACK_MS          150
 #define ATTACHMENTS_MAX (SESSIONS_MAX * 4)
 #define OPERATORS_MAX   16 /* who may type into one session */
 /* Four that type into a stopped shell fit its queue. */
@@ -23,6 +25,7 @@
 
 static void on_tty(void *ctx, uint8_t ready);
 static void on_stall(void *ctx, uint64_t now_ms);
+static void on_ack(void *ctx, uint64_t now_ms);
 static void on_ready(void *ctx, int err, const char *why);
 
 int sessions_init(struct sessions *s, struct arena *a, struct loop *loop,
@@ -30,6 +33,7 @@ int sessions_init(struct sessions *s, struct arena *a, struct loop *loop,
 {
     *s = (struct sessions){.loop = loop, .machine = machine};
     s->stall = loop_timer_add(loop, on_stall, s);
+    s->ack = loop_timer_add(loop, on_ack, s);
     s->slots = arena_carve(a, SESSIONS_MAX * sizeof(*s->slots), 64);
     s->attachments =
         arena_carve(a, ATTACHMENTS_MAX * sizeof(*s->attachments), 64);
@@ -46,10 +50,13 @@ struct session_record {
     uint32_t magic;
     uint32_t spare;
     int64_t created_ms;
-    uint64_t typed; /* bytes of input that were taken */
+    uint64_t typed; /* bytes of input that were taken from nobody known */
     char name[NAME_CAP];
     char user[NAME_CAP];
+    struct writers writers;
 };
+_Static_assert(sizeof(struct session_record) <= HOLD_RECORD,
+               "a session's record fits its block");
 
 static struct session_record *record_of(const struct session *t)
 {
@@ -204,12 +211,45 @@ static uint64_t fed(const struct session *t)
     return t->typed - t->child.hold.queued;
 }
 
+/* Count the attachment among those that wait for an echo to take their
+ * acknowledgement along, or no longer. */
+static void note_owing(struct attachment *a)
+{
+    struct sessions *s = a->session->owner;
+    bool owes = chan_owes(&a->chan, 0);
+    if (owes && !a->owes && s->owing++ == 0)
+        loop_arm(s->loop, s->ack, loop_now(s->loop) + ACK_MS);
+    if (!owes && a->owes && --s->owing == 0)
+        loop_disarm(s->loop, s->ack);
+    a->owes = owes;
+}
+
+static void ack_all(struct session *t)
+{
+    for (struct attachment *a = t->attached; a != NULL; a = a->next) {
+        chan_ack(&a->chan, 0);
+        note_owing(a);
+    }
+}
+
+/* There was no echo: a password, or a program that is silent. */
+static void on_ack(void *ctx, uint64_t now_ms)
+{
+    struct sessions *s = ctx;
+    (void)now_ms;
+    for (uint32_t i = 0; i < SESSIONS_MAX && s->owing > 0; i++)
+        if (s->slots[i].id[0] != '\0')
+            ack_all(&s->slots[i]);
+}
+
 static void settle_input(struct session *t)
 {
     for (struct attachment *a = t->attached; a != NULL; a = a->next) {
         uint64_t got = a->chan.rx[0].next;
-        if (fed(t) >= a->typed_at)
+        /* What came for a channel that ends was not taken. */
+        if (a->chan.state == CHAN_OPEN && fed(t) >= a->typed_at)
             chan_used(&a->chan, 0, got, got);
+        note_owing(a);
     }
 }
 
@@ -259,6 +299,13 @@ static struct attachment *take_attachment(struct sessions *s)
     return NULL;
 }
 
+static void touch(struct session *t)
+{
+    t->touched_ms = loop_now(t->owner->loop);
+    if (t->owner->used != NULL)
+        t->owner->used(t->owner->used_ctx);
+}
+
 static void attach(struct session *t, struct attachment *a)
 {
     a->session = t;
@@ -266,8 +313,10 @@ static void attach(struct session *t, struct attachment *a)
     a->typed_at = 0;
     a->lag_ms = 0;
     a->stalled = false;
+    a->fenced = false;
+    a->owes = false;
     t->attached = a;
-    t->touched_ms = loop_now(t->owner->loop);
+    touch(t);
 }
 
 static void detach(struct attachment *a)
@@ -277,6 +326,7 @@ static void detach(struct attachment *a)
     while (*at != a)
         at = &(*at)->next;
     *at = a->next;
+    note_owing(a); /* it is closed: nothing is owed */
     a->session = NULL;
     t->touched_ms = loop_now(t->owner->loop);
     watch(t);
@@ -287,7 +337,7 @@ static uint32_t count(const struct session *t, bool typists)
 {
     uint32_t n = 0;
     for (const struct attachment *a = t->attached; a != NULL; a = a->next)
-        n += !typists || !a->observer;
+        n += !a->fenced && (!typists || !a->observer);
     return n;
 }
 
@@ -299,12 +349,20 @@ static void turn_away(struct attachment *a, msg_code code, const char *what,
     chan_close(&a->chan, &end, CHAN_NOW);
 }
 
+/* Where what he types is counted, in the same step in which it is taken: the
+ * byte at `off` comes next. His row may have been given away meanwhile. */
+static uint64_t *counter_of(const struct attachment *a, uint64_t off)
+{
+    struct session_record *r = record_of(a->session);
+    return a->has_key ? writers_enter(&r->writers, VIEW_ARRAY(a->key), off)
+                      : &r->typed;
+}
+
 static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
                    bool fin)
 {
     struct attachment *a = ctx;
     struct session *t = a->session;
-    (void)off;
     (void)fin; /* the end of one operator's input is not the shell's */
     if (stream != 0)
         return ERR_PROTO;
@@ -314,7 +372,7 @@ static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
         return OK;
     }
     while (bytes.len > 0) {
-        int n = hold_put(&t->child.hold, &record_of(t)->typed, bytes);
+        int n = hold_put(&t->child.hold, counter_of(a, off), bytes);
         if (n <= 0 && t->drained)
             return OK; /* its end is on the way */
         if (n <= 0) {
@@ -324,10 +382,11 @@ static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
             return OK;
         }
         t->typed += (uint64_t)n;
+        off += (uint64_t)n;
         bytes = view_from(bytes, (size_t)n);
     }
     a->typed_at = t->typed;
-    t->touched_ms = loop_now(t->owner->loop);
+    touch(t);
     turn_tty(t, false);
     return OK;
 }
@@ -380,6 +439,7 @@ static void on_sent(void *ctx, uint32_t stream, uint64_t upto)
     struct attachment *a = ctx;
     (void)stream;
     (void)upto;
+    note_owing(a); /* the acknowledgement goes out behind it */
     watch(a->session);
 }
 
@@ -539,9 +599,36 @@ static void reject(struct mux *m, uint32_t number, msg_code code,
     (void)mux_reject(m, number, code, message, remedy);
 }
 
+/* The key came again, on a link that is newer: what its old channel still
+ * brings is not taken, and it stands in nobody's way. */
+static void fence(struct session *t, struct view key)
+{
+    for (struct attachment *a = t->attached; a != NULL; a = a->next) {
+        if (!a->has_key || a->fenced || !view_eq(VIEW_ARRAY(a->key), key))
+            continue;
+        a->fenced = true;
+        turn_away(a, cmdop_agent_v1_Code_CODE_CONFLICT,
+                  "this attachment continues on another connection", "");
+    }
+}
+
+/* Which byte of an attachment's input comes next, and whether that continues
+ * what it typed before. */
+static uint64_t first_input(struct session *t, const struct wish *w,
+                            bool *known)
+{
+    struct writers *writers = &record_of(t)->writers;
+    if (!w->has_key || w->observe)
+        return 0;
+    *known = writers_find(writers, VIEW_ARRAY(w->key)) != NULL;
+    return *writers_enter(writers, VIEW_ARRAY(w->key), 0);
+}
+
 static void join(struct session *t, const struct wish *w, bool created)
 {
     struct attachment *a = take_attachment(t->owner);
+    if (w->has_key)
+        fence(t, VIEW_ARRAY(w->key));
     if (a == NULL || (!w->observe && count(t, true) >= OPERATORS_MAX)) {
         reject(w->mux, w->open.channel, cmdop_agent_v1_Code_CODE_LIMIT,
                "as many operators are attached as may be",
@@ -553,12 +640,16 @@ static void join(struct session *t, const struct wish *w, bool created)
                            .operators = count(t, false) + 1,
                            .created = created};
     memcpy(info.session_id, t->id, sizeof(t->id));
+    accept.in_offset = first_input(t, w, &info.known);
     accept.out_offset = first_offset(ring_of(t), w, &info.gap);
     accept.params.size =
         (pb_size_t)msg_encode_plain(SPAN_ARRAY(accept.params.bytes),
                                     cmdop_agent_v1_PtyAccept_fields, &info);
     chan_init(&a->chan, &ops, a, 1, INPUT_WINDOW, false);
+    a->chan.acks = ACKS_RIDE;
     a->observer = w->observe;
+    a->has_key = w->has_key;
+    memcpy(a->key, w->key, sizeof(a->key));
     STR_COPY(a->operator_name, w->open.origin.user);
     attach(t, a);
     if (chan_accept(w->mux, &a->chan, &w->open, &accept) != OK) {
@@ -650,7 +741,11 @@ static void enter(struct sessions *s, struct mux *m, const msg_open *open,
                      .resume = p->resume,
                      .observe = p->observe,
                      .out_offset = p->out_offset};
+    struct view key = view_of(p->attachment.bytes, p->attachment.size);
     STR_COPY(w.name, p->name);
+    w.has_key = writers_is_key(key);
+    if (w.has_key)
+        memcpy(w.key, key.ptr, sizeof(w.key));
     if (t != NULL) {
         join(t, &w, false);
         return;

@@ -12,6 +12,10 @@
  * Reading pauses while an operator lags by nearly the whole ring, so that a
  * fast producer loses no bytes; an operator that takes next to nothing for
  * STALL_MS no longer holds the others up and finds a counted gap instead.
+ *
+ * What an attachment typed is counted by its key (core/writers.h), so after a
+ * lost link its bytes are applied once, whatever was under way: the Open that
+ * names a key again fences the channel that had it before.
  */
 #ifndef CORE_SESSION_H
 #define CORE_SESSION_H
@@ -19,6 +23,7 @@
 #include "base/arena.h"
 #include "core/held.h"
 #include "core/mux.h"
+#include "core/writers.h"
 #include "limits.h"
 #include "transport/loop.h"
 
@@ -36,6 +41,10 @@ struct attachment {
     uint64_t lag_at;   /* how far it was then */
     bool stalled;      /* took too little for too long */
     bool observer;
+    bool fenced; /* its key came again: it is nobody's now */
+    bool owes;   /* input is applied and not acknowledged */
+    bool has_key;
+    uint8_t key[WRITERS_KEY];
     char operator_name[NAME_CAP];
 };
 
@@ -48,6 +57,8 @@ struct wish {
     uint64_t out_offset;
     bool resume;
     bool observe;
+    bool has_key;
+    uint8_t key[WRITERS_KEY]; /* of the attachment */
 };
 
 struct session {
@@ -71,6 +82,10 @@ struct sessions {
     struct loop *loop;
     int stall; /* timer: look again at who lags */
     bool stall_armed;
+    int ack; /* timer: for input that caused no output */
+    uint32_t owing;
+    void (*used)(void *ctx); /* somebody types or attaches; NULL: never mind */
+    void *used_ctx;
     const char *machine; /* CMDOP_MACHINE for the children */
     char folder[PATH_CAP];
 };

@@ -84,6 +84,7 @@ struct ask {
     const char *name;
     const char *term;
     const char *env;
+    const char *key; /* of the attachment: 16 characters */
     bool last, observe, resume;
     uint64_t offset;
     uint32_t rows, cols;
@@ -104,6 +105,10 @@ static void ask(struct operator* o, const struct ask *w)
         strcpy(p.session_id, w->session);
     if (w->name != NULL)
         strcpy(p.name, w->name);
+    if (w->key != NULL) {
+        p.attachment.size = (pb_size_t)strlen(w->key);
+        memcpy(p.attachment.bytes, w->key, p.attachment.size);
+    }
     strcpy(p.term, w->term != NULL ? w->term : "xterm");
     p.last = w->last;
     p.observe = w->observe;
@@ -271,6 +276,143 @@ static void typing_into_a_deaf_shell_is_bounded(void **state)
     assert_true(o->chan.tx[0].next < 64 * 1024); /* the rest waits here */
     assert_true(o->applied < 32 * 1024);
     assert_int_equal(o->far.err, OK);
+}
+
+/* ---- typed once ------------------------------------------------------------------------ */
+
+#define KEY       "0123456789abcdef"
+#define OTHER_KEY "0123456789abcdeF"
+
+static struct operator*
+    return_as(int i, const struct operator* first, const char *key)
+{
+    msg_pty_accept p = info_of(first);
+    return arrive(i, &(struct ask){.session = p.session_id, .key = key});
+}
+
+static void an_echo_takes_the_acknowledgement_along(void **state)
+{
+    (void)state;
+    struct operator* o =
+        arrive(0, &(struct ask){.script = "stty raw; printf READY; sleep 9"});
+    UNTIL(op_saw(o, "READY"));
+    op_types(o, "abc");
+    assert_int_equal(o->applied, 0); /* no packet of its own */
+    UNTIL(op_saw(o, "READYabc"));
+    assert_int_equal(o->applied, 3);
+}
+
+static void what_has_no_echo_is_acknowledged_soon(void **state)
+{
+    (void)state;
+    struct operator* o = run(0, RAW "sleep 9");
+    UNTIL(op_saw(o, "READY"));
+    op_types(o, "abc");
+    stage_later(100);
+    assert_int_equal(o->applied, 0);
+    stage_later(100);
+    assert_int_equal(o->applied, 3);
+}
+
+static void an_attachment_that_returns_is_told_where_it_was(void **state)
+{
+    (void)state;
+    struct operator* o =
+        arrive(0, &(struct ask){.script = RAW "cat", .key = KEY});
+    assert_false(info_of(o).known);
+    assert_int_equal(o->accept.in_offset, 0);
+    UNTIL(op_saw(o, "READY"));
+    op_types(o, "hello");
+    op_vanishes(o); /* before it was acknowledged */
+    struct operator* p = return_as(1, o, KEY);
+    assert_true(info_of(p).known);
+    assert_int_equal(p->accept.in_offset, 5);
+    op_types(p, "hello world");
+    UNTIL(op_saw(p, "hello world"));
+    op_vanishes(p);
+    struct operator* q = return_as(2, o, OTHER_KEY);
+    assert_false(info_of(q).known);
+    assert_int_equal(q->accept.in_offset, 0);
+}
+
+/* Sixteen others came and went while it was silent. */
+static void whoever_stayed_goes_on_where_he_was(void **state)
+{
+    char key[17] = OTHER_KEY;
+    (void)state;
+    struct operator* o =
+        arrive(0, &(struct ask){.script = RAW "cat", .key = KEY});
+    UNTIL(op_saw(o, "READY"));
+    op_types(o, "one");
+    for (int i = 1; i <= 16; i++) {
+        key[0] = (char)('a' + i);
+        op_vanishes(return_as(i, o, key));
+    }
+    op_types(o, "one, two");
+    UNTIL(op_saw(o, "one, two"));
+    op_vanishes(o);
+    struct operator* p = return_as(17, o, KEY);
+    assert_true(info_of(p).known);
+    assert_int_equal(p->accept.in_offset, 8);
+}
+
+static void an_attachment_that_returns_ends_its_old_channel(void **state)
+{
+    (void)state;
+    struct operator* o =
+        arrive(0, &(struct ask){.script = RAW "cat", .key = KEY});
+    UNTIL(op_saw(o, "READY"));
+    op_types(o, "one");
+    struct operator* p = return_as(1, o, KEY);
+    assert_int_equal(info_of(p).operators, 1);
+    assert_int_equal(p->accept.in_offset, 3);
+    o->typed = view_str("one and more"); /* was under way all the time */
+    chan_wake(&o->chan);
+    half_settle(&o->near, &o->far);
+    UNTIL(o->closed);
+    assert_int_equal(o->close.result.failure.code,
+                     cmdop_agent_v1_Code_CODE_CONFLICT);
+    op_types(p, "one, two");
+    UNTIL(op_saw(p, "one, two"));
+    stage_rest();
+    assert_false(op_saw(p, "more"));
+}
+
+/* The old channel takes nothing, so it acknowledges nothing. */
+static void what_a_fenced_channel_brings_is_not_acknowledged(void **state)
+{
+    (void)state;
+    struct operator* o =
+        arrive(0, &(struct ask){.script = RAW "cat", .key = KEY});
+    UNTIL(op_saw(o, "READY"));
+    op_types(o, "one");
+    stage_later(200);
+    assert_int_equal(o->applied, 3);
+    msg_pty_accept p = info_of(o);
+    struct operator* q = op_arrives(1, WINDOW, on_open);
+    o->typed = view_str("one and more");
+    chan_wake(&o->chan);
+    ask(q, &(struct ask){.session = p.session_id, .key = KEY});
+    op_types(q, "one!"); /* settles all input */
+    half_settle(&o->near, &o->far);
+    stage_later(200);
+    assert_int_equal(o->applied, 3);
+    UNTIL(op_saw(q, "one!"));
+}
+
+/* A link that nobody has noticed to be dead takes nobody's place. */
+static void a_full_session_has_room_for_who_returns(void **state)
+{
+    char key[17] = KEY;
+    (void)state;
+    struct operator* o =
+        arrive(0, &(struct ask){.script = RAW "cat", .key = KEY});
+    for (int i = 1; i < 16; i++) {
+        key[0] = (char)('a' + i);
+        assert_int_equal(return_as(i, o, key)->accepted, 1);
+    }
+    assert_int_equal(return_as(16, o, OTHER_KEY)->rejected, 1);
+    assert_int_equal(return_as(17, o, KEY)->accepted, 1);
 }
 
 /* ---- the end of a shell ---------------------------------------------------------------- */
@@ -740,6 +882,13 @@ int main(int argc, char **argv)
         FACT(output_and_exit_status_arrive),
         FACT(a_signal_that_ended_it_is_told),
         FACT(what_is_typed_reaches_the_shell),
+        FACT(an_echo_takes_the_acknowledgement_along),
+        FACT(what_has_no_echo_is_acknowledged_soon),
+        FACT(an_attachment_that_returns_is_told_where_it_was),
+        FACT(whoever_stayed_goes_on_where_he_was),
+        FACT(an_attachment_that_returns_ends_its_old_channel),
+        FACT(what_a_fenced_channel_brings_is_not_acknowledged),
+        FACT(a_full_session_has_room_for_who_returns),
         FACT(the_child_knows_who_started_it),
         FACT(the_window_size_is_set_and_follows),
         FACT(a_signal_reaches_the_program),
