@@ -1,12 +1,7 @@
-/*
- * The agent's wiring; see app.h.
- *
- *   retry timer -> dial -> handshake -> online --lost--> retry timer
- *                   |          |
- *                   +--failed--+---> retry timer (full jitter, for ever)
- */
+/* The agent's wiring; see app.h. */
 #include "agent/app.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "agent/local.h"
@@ -17,13 +12,10 @@
 
 #define ROWS_MAX           512
 #define TIMERS_MAX         256
-#define DIAL_MS            15000
 #define FIND_MS            2000                  /* for keepers that hang */
 #define RETRY_AFTER_MAX_MS (10 * BACKOFF_MAX_MS) /* whatever a relay asks */
 /* More than this between our clock and the relay's is worth a word. */
 #define CLOCK_TOLERANCE_MS 120000
-
-static void dial_again(void *ctx, uint64_t now_ms);
 
 /* ---- what we remember about the link ---------------------------------------- */
 
@@ -33,24 +25,12 @@ static void set_trouble(struct app *app, const char *event, const char *why)
     log_warn(event, app->trouble);
 }
 
-static void schedule(struct app *app)
-{
-    uint32_t random, wait, asked = app->retry_after_ms;
-    port_entropy((struct span){(uint8_t *)&random, sizeof(random)});
-    wait = backoff_next(&app->backoff, random);
-    if (asked > RETRY_AFTER_MAX_MS)
-        asked = RETRY_AFTER_MAX_MS;
-    if (wait < asked)
-        wait = asked;
-    app->retry_after_ms = 0;
-    loop_arm(&app->loop, app->retry, loop_now(&app->loop) + wait);
-}
-
 static void note_clock(struct app *app)
 {
     char line[160];
     struct text t;
-    app->clock_ahead_ms = port_wall_ms() - app->relay.link.peer_time_ms;
+    app->clock_ahead_ms =
+        port_wall_ms() - uplink_link(&app->relay)->peer_time_ms;
     int64_t off = app->clock_ahead_ms;
     if (off > -CLOCK_TOLERANCE_MS && off < CLOCK_TOLERANCE_MS)
         return;
@@ -72,19 +52,21 @@ static void beat(void *ctx, uint64_t now_ms)
     msg_heartbeat b;
     if (!app->connected)
         return;
+    if (app->jobs.count == 0) /* a command would end with its link */
+        uplink_check(&app->relay);
     facts_heartbeat(&b, sessions_live(&app->sessions));
-    (void)link_send(&app->relay.link, MSG_HEARTBEAT,
+    (void)link_send(uplink_link(&app->relay), MSG_HEARTBEAT,
                     cmdop_agent_v1_Heartbeat_fields, &b);
     loop_arm(&app->loop, app->beat, now_ms + HEARTBEAT_MS);
 }
 
-static void on_welcomed(void *ctx, const msg_welcome *w)
+static void on_up(void *ctx, const msg_welcome *w)
 {
     struct app *app = ctx;
     app->connected = true;
     app->connected_ms = port_wall_ms();
     app->trouble[0] = '\0';
-    backoff_reset(&app->backoff);
+    app->retry_after_ms = 0;
     if (w->name[0] != '\0')
         STR_COPY(app->file.name, w->name);
     log_info("relay.online", app->file.host);
@@ -109,70 +91,52 @@ static void on_drain(void *ctx, const msg_drain *d)
 static void on_relay_open(void *ctx, const msg_open *open, struct view params)
 {
     struct app *app = ctx;
-    offer_channel(app, &app->relay.link.mux, open, params);
+    offer_channel(app, uplink_mux(&app->relay), open, params);
 }
 
 static void on_relay_gone(void *ctx, uint32_t number, const msg_close *end)
 {
     struct app *app = ctx;
     (void)end;
-    offer_gone(app, &app->relay.link.mux, number);
+    offer_gone(app, uplink_mux(&app->relay), number);
 }
 
-static void on_relay_wake(void *ctx)
+static void on_relay_lost(void *ctx, struct mux *m)
+{
+    offer_lost(ctx, m);
+}
+
+/* What is fatal today an owner may mend tomorrow: it goes on for ever. */
+static void on_down(void *ctx, const char *why, bool fatal)
 {
     struct app *app = ctx;
-    peer_wake(&app->relay);
+    uint32_t wait = app->retry_after_ms;
+    (void)fatal;
+    if (app->leaving)
+        return;
+    loop_disarm(&app->loop, app->beat);
+    set_trouble(app, app->connected ? "relay.lost" : "relay.dial", why);
+    app->connected = false;
+    app->retry_after_ms = 0;
+    uplink_again(&app->relay,
+                 wait < RETRY_AFTER_MAX_MS ? wait : RETRY_AFTER_MAX_MS);
 }
 
-static const struct link_ops relay_ops = {
-    .welcomed = on_welcomed,
+static const struct uplink_ops relay_ops = {
+    .up = on_up,
+    .down = on_down,
     .refused = on_refused,
     .drain = on_drain,
     .open = on_relay_open,
     .gone = on_relay_gone,
-    .wake = on_relay_wake,
+    .lost = on_relay_lost,
 };
 
-static void on_relay_over(void *ctx, const char *why)
+/* A person works here: the link is watched closely for a while. */
+static void on_used(void *ctx)
 {
     struct app *app = ctx;
-    app->connected = false;
-    offer_lost(app, &app->relay.link.mux);
-    loop_disarm(&app->loop, app->beat);
-    if (app->leaving)
-        return;
-    set_trouble(app, "relay.lost",
-                why[0] != '\0' ? why : "the relay closed the connection");
-    schedule(app);
-}
-
-static void on_dialed(void *ctx, int handle, const char *why)
-{
-    struct app *app = ctx;
-    uint8_t entropy[32];
-    if (handle < 0) {
-        set_trouble(app, "relay.dial", why);
-        schedule(app);
-        return;
-    }
-    port_entropy(SPAN_ARRAY(entropy));
-    struct tls_client_cfg tls = {.server_name = app->file.host,
-                                 .entropy = VIEW_ARRAY(entropy)};
-    int err = peer_dialed(&app->relay, handle, &tls, app->file.host,
-                          &app->credential, &relay_ops, on_relay_over, app);
-    if (err == OK)
-        return;
-    set_trouble(app, "relay.dial", err_str(err));
-    schedule(app);
-}
-
-static void dial_again(void *ctx, uint64_t now_ms)
-{
-    struct app *app = ctx;
-    (void)now_ms;
-    (void)dial_start(&app->dial, app->file.host, app->file.port, DIAL_MS,
-                     on_dialed, app);
+    uplink_attend(&app->relay);
 }
 
 /* ---- signals --------------------------------------------------------------------------- */
@@ -189,8 +153,7 @@ static void leave(struct app *app)
 {
     app->leaving = true;
     log_info("agent.stop", NULL);
-    dial_cancel(&app->dial);
-    peer_end(&app->relay);
+    uplink_end(&app->relay);
 }
 
 static void on_signal(void *ctx, uint8_t ready)
@@ -217,26 +180,31 @@ size_t app_bytes(void)
     return (size_t)SESSIONS_MAX *
                (sizeof(struct session) + 5 * sizeof(struct attachment)) +
            (size_t)JOBS_MAX * (WINDOW_BULK + sizeof(struct job)) +
-           (LOCAL_MAX + 1) * PEER_CARVE_BYTES + RPC_MAX * (RPC_RING + 4096) +
-           1024 * 1024;
+           LOCAL_MAX * PEER_CARVE_BYTES + UPLINK_BYTES +
+           RPC_MAX * (RPC_RING + 4096) + 1024 * 1024;
 }
 
 static int carve(struct app *app)
 {
     struct arena *a = &app->arena;
-    struct link_mem mem;
+    struct uplink_cfg cfg = {.host = app->file.host,
+                             .port = app->file.port,
+                             .credential = &app->credential,
+                             .min_ms = BACKOFF_MIN_MS,
+                             .max_ms = BACKOFF_MAX_MS};
     loop_init(&app->loop, a, ROWS_MAX, TIMERS_MAX);
     app->scratch = (struct span){arena_carve(a, PEER_SCRATCH_BYTES, 4096),
                                  PEER_SCRATCH_BYTES};
-    mem = peer_carve(a, true);
-    peer_init(&app->relay, &app->loop, &mem, app->scratch);
+    int err = uplink_init(&app->relay, &app->loop, a, app->scratch, &cfg,
+                          &relay_ops, app);
+    assert(err == OK); /* TIMERS_MAX has them */
     app->locals_mem = arena_carve(a, LOCAL_MAX * PEER_CARVE_BYTES, 4096);
-    app->retry = loop_timer_add(&app->loop, dial_again, app);
     app->beat = loop_timer_add(&app->loop, beat, app);
-    (void)dial_init(&app->dial, &app->loop);
     rpcs_init(&app->rpcs, a, RPC_MAX);
-    int err = sessions_init(&app->sessions, a, &app->loop, app->file.name,
-                            app->paths.state);
+    err = sessions_init(&app->sessions, a, &app->loop, app->file.name,
+                        app->paths.state);
+    app->sessions.used = on_used;
+    app->sessions.used_ctx = app;
     if (err == OK)
         err = jobs_init(&app->jobs, a, &app->loop, app->file.machine_id,
                         app->file.name, app->paths.state);
@@ -268,7 +236,6 @@ int app_init(struct app *app, struct span memory, const char *version,
     app->host = (struct link_host){.key = &app->identity.key,
                                    .wall_ms = port_wall_ms,
                                    .entropy = port_entropy};
-    backoff_init(&app->backoff, BACKOFF_MIN_MS, BACKOFF_MAX_MS);
     int row =
         loop_add(&app->loop, port_signal_open(), PORT_READ, on_signal, app);
     return row < 0 ? row : local_listen(app, why);
@@ -291,8 +258,8 @@ void app_run(struct app *app)
 {
     log_info("agent.start", app->file.name);
     find_keepers(app);
-    dial_again(app, 0);
-    while (!app->leaving || peer_busy(&app->relay)) {
+    uplink_connect(&app->relay);
+    while (!app->leaving || uplink_busy(&app->relay)) {
         if (loop_turn(&app->loop) != OK)
             port_fatal(port_why());
         app->wakeups++;

@@ -6,15 +6,13 @@
 #ifndef AGENT_APP_H
 #define AGENT_APP_H
 
-#include "base/backoff.h"
 #include "core/agentfile.h"
 #include "core/exec.h"
 #include "core/identity.h"
 #include "core/paths.h"
-#include "core/peer.h"
 #include "core/rpc.h"
 #include "core/session.h"
-#include "transport/dial.h"
+#include "core/uplink.h"
 #include "transport/listen.h"
 
 #define LOCAL_MAX 16 /* connections on the local socket */
@@ -39,15 +37,11 @@ struct app {
     struct span scratch;
     const char *version;
     /* outbound */
-    struct dial dial;
-    struct backoff backoff;
-    int retry; /* timers */
-    int beat;
-    struct peer relay;
+    struct uplink relay;
+    int beat; /* timer */
     struct link_credential credential;
     msg_hello hello;
     bool connected;
-    bool refused; /* until an owner does something */
     uint32_t retry_after_ms;
     int64_t connected_ms;
     int64_t started_ms;

@@ -3,9 +3,15 @@
  *
  *   keyboard -> escape -> ring ----> channel        screen <- sink <- channel
  *
- * A lost connection is not the end: a line tells the state, keys are kept in
- * the ring, and the link is made anew at the offset this side has. Whatever
- * happens, the terminal gets its old modes back.
+ * A lost connection is not the end: a line tells the state, and the link is
+ * made anew at the offset this side has. Keys stay in the ring until the
+ * machine says that they were applied, and are sent again from the one it
+ * wants, so they are applied once. Whatever happens, the terminal gets its old
+ * modes back.
+ *
+ *         head               sent                tail
+ *          | may be applied    | typed, not sent   |
+ *     -----+===================+===================+----> offsets of `keys`
  */
 #include <string.h>
 
@@ -18,20 +24,32 @@
 #include "core/session.h"
 #include "core/sink.h"
 
-#define KEYS_AT_ONCE 4096
-#define STATE_MS     1000 /* how often the state line counts */
-#define LEAVE_MS     2000 /* for a screen that takes nothing, at the end */
+#define KEYS_AT_ONCE  4096
+#define STATE_MS      1000 /* how often the state line counts */
+#define LEAVE_MS      2000 /* for a screen that takes nothing, at the end */
+#define NOTICE_MS     500 /* a loss that is mended sooner is not worth a word */
+#define DOUBT_MS      250 /* without an acknowledgement: ask the relay */
+#define STUCK_MS      2000 /* and the person is told */
+#define STEADY_MS     1000 /* a channel that lasted so long is reopened at once */
+/* Between two Opens of the same session that lead nowhere. */
+#define REOPEN_MIN_MS 20
+#define REOPEN_MAX_MS 2000
+/* How long the relay may keep our Open for a machine that is away. */
+#define WAIT_MS       30000
 
 struct attach {
     struct client client;
     struct chan chan;
-    struct ring keys; /* offsets of the attachment's input */
+    struct ring keys;         /* offsets of the attachment's input */
+    uint64_t sent;            /* those below it went out */
+    uint8_t key[WRITERS_KEY]; /* of the attachment */
     struct escape escape;
     struct sink screen;
     int keys_row;
     int screen_row;
     int retry; /* timers */
     int state;
+    int doubt;
     struct backoff backoff;
     const char *target;
     char session[SESSION_ID_CAP + NAME_CAP];
@@ -40,12 +58,16 @@ struct attach {
     bool raw;      /* the terminal is in raw mode */
     bool attached; /* ever */
     bool open;     /* the channel is accepted */
+    bool shown;    /* the state line stands on the screen */
     bool leaving;  /* detach was asked for */
     bool over;     /* result known; screen may still be busy */
     int status;
     uint64_t out_next; /* offset of the next output byte */
-    uint64_t in_start; /* ring offset of this attachment's input 0 */
+    uint64_t in_start; /* ring offset of the machine's input 0 */
     uint64_t lost_ms;  /* since when; 0: connected */
+    uint64_t opened_ms;
+    uint64_t unacked_ms; /* typed bytes wait since then; 0: none do */
+    uint64_t doubt_ms;   /* the relay gives no answer since then; 0: it does */
     const char *last_words;
 };
 
@@ -60,6 +82,8 @@ struct attach {
 static void to_terminal(struct attach *x, const char *text)
 {
     (void)sink_put(&x->screen, view_str(text)); /* a full screen skips it */
+    if (sink_waits(&x->screen))
+        loop_want(&x->client.loop, x->screen_row, PORT_WRITE);
 }
 
 static void leave(struct attach *x, int status, const char *words)
@@ -78,19 +102,52 @@ static void leave(struct attach *x, int status, const char *words)
         client_leave(&x->client, status);
 }
 
+/* Since when there was no answer, 0: there was. */
+static uint64_t silent_since(const struct attach *x)
+{
+    return x->unacked_ms != 0 ? x->unacked_ms : x->doubt_ms;
+}
+
+/* When there is something to tell, 0: there is nothing. */
+static uint64_t state_due(const struct attach *x)
+{
+    if (x->lost_ms != 0)
+        return x->lost_ms + NOTICE_MS;
+    return silent_since(x) != 0 ? silent_since(x) + STUCK_MS : 0;
+}
+
 static void state_line(struct attach *x)
 {
     char buf[160];
     struct text t;
     uint64_t now = loop_now(&x->client.loop);
-    if (x->lost_ms == 0 || !x->attached)
-        return;
+    bool lost = x->lost_ms != 0;
+    uint64_t since = lost ? x->lost_ms : silent_since(x);
     TEXT_OF(&t, buf);
-    text_str(&t, "\r\033[K[cmdop: connection lost ");
-    text_u64(&t, (now - x->lost_ms) / 1000);
-    text_str(&t, " s, trying again; ~. to leave]");
+    text_str(&t, lost ? "\r\033[K[cmdop: connection lost "
+                      : "\r\033[K[cmdop: no answer for ");
+    text_u64(&t, (now - since) / 1000);
+    text_str(&t, lost ? " s, trying again; ~. to leave]" : " s; ~. to leave]");
     to_terminal(x, buf);
-    loop_arm(&x->client.loop, x->state, now + STATE_MS);
+    x->shown = true;
+}
+
+/* The line is shown, counted and taken away as the state demands. */
+static void tell_state(struct attach *x)
+{
+    uint64_t now = loop_now(&x->client.loop), due = state_due(x);
+    if (x->over)
+        return;
+    if (due == 0 || !x->attached) {
+        if (x->shown)
+            to_terminal(x, "\r\033[K");
+        x->shown = false;
+        loop_disarm(&x->client.loop, x->state);
+        return;
+    }
+    if (now >= due)
+        state_line(x);
+    loop_arm(&x->client.loop, x->state, now >= due ? now + STATE_MS : due);
 }
 
 static void on_state(void *ctx, uint64_t now_ms)
@@ -100,7 +157,7 @@ static void on_state(void *ctx, uint64_t now_ms)
     if (x->over)
         client_leave(&x->client, x->status);
     else
-        state_line(x);
+        tell_state(x);
 }
 
 static void detach(struct attach *x);
@@ -141,7 +198,6 @@ static void help(struct attach *x)
 {
     to_terminal(x, "\r\n~.  detach (Ctrl-D as well)\r\n~~  send a tilde\r\n"
                    "~?  this help\r\n");
-    settle_screen(x);
 }
 
 static void watch_keys(struct attach *x)
@@ -158,6 +214,7 @@ static void take_keys(struct attach *x, struct view in)
     while (in.len > 0 && !x->over) {
         writer_init(&out, SPAN_ARRAY(buf));
         enum escape_event event = escape_feed(&x->escape, &in, &out);
+        uplink_attend(&x->client.uplink);
         if (!x->observe && ring_write(&x->keys, writer_view(&out)) != OK)
             to_terminal(x, "\a"); /* no room to keep more */
         chan_wake(&x->chan);
@@ -255,6 +312,35 @@ static void tell_gap(struct attach *x, uint64_t bytes)
     to_terminal(x, buf);
 }
 
+static void tell_lost_keys(struct attach *x, uint64_t bytes)
+{
+    char buf[96];
+    struct text t;
+    TEXT_OF(&t, buf);
+    text_str(&t, "\r\n[cmdop: ");
+    text_u64(&t, bytes);
+    text_str(&t, " typed bytes may be lost]\r\n");
+    to_terminal(x, buf);
+}
+
+/* Where the machine wants us to go on. If it has forgotten us, what went out
+ * and was not acknowledged may be applied or not: it is told, not repeated. */
+static int continue_input(struct attach *x, uint64_t in_offset, bool known)
+{
+    uint64_t at = in_offset + x->in_start;
+    if (!known) {
+        if (x->sent > x->keys.head)
+            tell_lost_keys(x, x->sent - x->keys.head);
+        x->in_start = x->sent - in_offset;
+        at = x->sent;
+    }
+    if (at < x->keys.head || at > x->sent)
+        return ERR_PROTO;
+    ring_consume(&x->keys, at);
+    x->sent = at;
+    return OK;
+}
+
 static void on_accepted(void *ctx, const msg_accept *accept)
 {
     struct attach *x = ctx;
@@ -264,12 +350,18 @@ static void on_accepted(void *ctx, const msg_accept *accept)
     STR_COPY(x->session, p.session_id);
     x->open = true;
     x->out_next = accept->out_offset;
-    x->in_start = x->keys.head - accept->in_offset;
-    if (x->lost_ms != 0 && x->attached)
-        to_terminal(x, "\r\033[K");
     x->lost_ms = 0;
-    loop_disarm(&x->client.loop, x->state);
-    backoff_reset(&x->backoff);
+    tell_state(x);
+    if (continue_input(x, accept->in_offset, p.known) != OK) {
+        msg_close end = chan_failure(cmdop_agent_v1_Code_CODE_PROTOCOL,
+                                     "no such input was typed", "");
+        chan_close(&x->chan, &end, CHAN_NOW);
+        leave(x, CMD_TRANSPORT,
+              "cmdop: the machine wants input that was never typed\n");
+        return;
+    }
+    x->opened_ms = loop_now(&x->client.loop);
+    uplink_attend(&x->client.uplink);
     if (!x->attached) {
         go_raw(x);
         greet(x, &p);
@@ -281,16 +373,41 @@ static void on_accepted(void *ctx, const msg_accept *accept)
     settle_screen(x);
 }
 
-static void try_again(struct attach *x)
+/* Nothing is sent or acknowledged until there is a channel again. */
+static void lost(struct attach *x)
+{
+    uint64_t since = silent_since(x);
+    x->open = false;
+    if (x->lost_ms == 0)
+        x->lost_ms = since != 0 ? since : loop_now(&x->client.loop);
+    x->unacked_ms = x->doubt_ms = 0;
+    loop_disarm(&x->client.loop, x->doubt);
+    tell_state(x);
+}
+
+/* The relay is there, the machine was not: ask for the session again. */
+static void reopen(struct attach *x)
 {
     uint64_t now = loop_now(&x->client.loop);
-    uint32_t random;
-    if (x->lost_ms == 0)
-        x->lost_ms = now;
-    state_line(x);
+    uint32_t random, wait = 0;
+    lost(x);
     port_entropy((struct span){(uint8_t *)&random, sizeof(random)});
-    loop_arm(&x->client.loop, x->retry,
-             now + backoff_next(&x->backoff, random));
+    if (x->opened_ms != 0 && now >= x->opened_ms + STEADY_MS)
+        backoff_reset(&x->backoff);
+    else
+        wait = backoff_next(&x->backoff, random);
+    x->opened_ms = 0;
+    loop_arm(&x->client.loop, x->retry, now + wait);
+}
+
+/* What passes when the machine, or another link of ours, has settled. */
+static bool may_reopen(const struct attach *x, msg_code code)
+{
+    return x->attached && !x->leaving &&
+           (code == cmdop_agent_v1_Code_CODE_OFFLINE ||
+            code == cmdop_agent_v1_Code_CODE_LOST ||
+            code == cmdop_agent_v1_Code_CODE_TIMEOUT ||
+            code == cmdop_agent_v1_Code_CODE_CONFLICT);
 }
 
 static void on_rejected(void *ctx, const msg_reject *r)
@@ -298,9 +415,8 @@ static void on_rejected(void *ctx, const msg_reject *r)
     struct attach *x = ctx;
     static char words[800];
     struct text t;
-    if (x->attached && (r->code == cmdop_agent_v1_Code_CODE_OFFLINE ||
-                        r->code == cmdop_agent_v1_Code_CODE_LOST)) {
-        try_again(x); /* the machine is on its way back */
+    if (may_reopen(x, r->code)) {
+        reopen(x);
         return;
     }
     TEXT_OF(&t, words);
@@ -354,9 +470,8 @@ static void on_closed(void *ctx, const msg_close *end)
     default: break;
     }
     if (end->which_result == cmdop_agent_v1_Close_failure_tag &&
-        end->result.failure.code == cmdop_agent_v1_Code_CODE_LOST &&
-        x->attached && !x->leaving) {
-        try_again(x);
+        may_reopen(x, end->result.failure.code)) {
+        reopen(x);
         return;
     }
     if (end->which_result != cmdop_agent_v1_Close_failure_tag) {
@@ -379,14 +494,40 @@ static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
     return ring_at(&x->keys, at);
 }
 
-/* What went out is gone from here: a key is sent at most once, so a lost
- * link may lose what was under way but never types it twice. */
 static void on_sent(void *ctx, uint32_t stream, uint64_t upto)
 {
     struct attach *x = ctx;
     (void)stream;
-    ring_consume(&x->keys, upto + x->in_start);
+    x->sent = upto + x->in_start;
+    if (x->unacked_ms != 0)
+        return;
+    x->unacked_ms = loop_now(&x->client.loop);
+    loop_arm(&x->client.loop, x->doubt, x->unacked_ms + DOUBT_MS);
+    tell_state(x);
+}
+
+/* What was typed is not acknowledged: is it our link, or the machine's? */
+static void on_unacked(void *ctx, uint64_t now_ms)
+{
+    struct attach *x = ctx;
+    if (!x->open || x->over)
+        return;
+    uplink_doubt(&x->client.uplink, x->unacked_ms);
+    loop_arm(&x->client.loop, x->doubt, now_ms + 2 * DOUBT_MS);
+}
+
+static void on_acked(void *ctx, uint32_t stream, uint64_t ack)
+{
+    struct attach *x = ctx;
+    uint64_t upto = ack + x->in_start;
+    if (stream != 0 || upto <= x->keys.head || upto > x->sent)
+        return;
+    ring_consume(&x->keys, upto);
     watch_keys(x);
+    x->unacked_ms = upto < x->sent ? loop_now(&x->client.loop) : 0;
+    if (x->unacked_ms == 0)
+        loop_disarm(&x->client.loop, x->doubt);
+    tell_state(x);
 }
 
 static const struct chan_ops ops = {
@@ -394,6 +535,7 @@ static const struct chan_ops ops = {
     .rejected = on_rejected,
     .data = on_data,
     .event = on_event,
+    .acked = on_acked,
     .closed = on_closed,
     .peek = on_peek,
     .sent = on_sent,
@@ -435,11 +577,14 @@ static void open_session(struct attach *x)
     p.observe = x->observe;
     p.resume = x->attached;
     p.out_offset = x->out_next;
+    p.attachment.size = sizeof(x->key);
+    memcpy(p.attachment.bytes, x->key, sizeof(x->key));
     p.env = msg_strings_out(&env);
     int len =
         msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_PtyOpen_fields, &p);
     struct msg_blob blob = {.data = view_of(raw, (size_t)len)};
     STR_COPY(open.target, x->target);
+    open.wait_ms = x->attached ? WAIT_MS : 0;
     open.params = msg_blob_out(&blob);
     /* What waits from before the link was lost must fit as well. */
     uint32_t room = ring_room(&x->screen.ring) / 2;
@@ -451,7 +596,20 @@ static void open_session(struct attach *x)
 
 static void on_up(void *ctx)
 {
-    open_session(ctx);
+    struct attach *x = ctx;
+    loop_disarm(&x->client.loop, x->retry);
+    if (x->over)
+        return;
+    if (x->attached) /* another link took the place of the one it was on */
+        lost(x);
+    open_session(x);
+}
+
+static void on_doubt(void *ctx, bool yes)
+{
+    struct attach *x = ctx;
+    x->doubt_ms = yes ? loop_now(&x->client.loop) : 0;
+    tell_state(x);
 }
 
 static void on_down(void *ctx, const char *why, bool fatal)
@@ -461,28 +619,27 @@ static void on_down(void *ctx, const char *why, bool fatal)
     struct text t;
     if (x->over)
         return;
-    if (fatal || !x->attached) {
+    /* An agent on this machine may be restarted. */
+    if (!x->attached || (fatal && !x->client.local)) {
         TEXT_OF(&t, words);
         text_join(&t, "cmdop: ", why, "\n", NULL);
         leave(x, CMD_TRANSPORT, words);
         return;
     }
-    try_again(x);
+    lost(x);
+    uplink_attend(&x->client.uplink);
+    client_again(&x->client);
 }
 
 static void on_retry(void *ctx, uint64_t now_ms)
 {
     struct attach *x = ctx;
     (void)now_ms;
-    if (x->over)
-        return;
-    if (x->client.up)
-        open_session(x); /* the relay is there, the machine was not */
-    else
-        client_connect(&x->client);
+    if (!x->over && uplink_is_up(&x->client.uplink))
+        open_session(x);
 }
 
-static const struct client_ops client_ops = {on_up, on_down};
+static const struct client_ops client_ops = {on_up, on_down, on_doubt};
 
 static int run(struct attach *x, const struct cmd_env *env,
                const struct where *where)
@@ -508,8 +665,10 @@ static int run(struct attach *x, const struct cmd_env *env,
     (void)loop_add(loop, port_signal_open(), PORT_READ, on_signal, x);
     x->retry = loop_timer_add(loop, on_retry, x);
     x->state = loop_timer_add(loop, on_state, x);
-    backoff_init(&x->backoff, 50, 2000);
+    x->doubt = loop_timer_add(loop, on_unacked, x);
+    backoff_init(&x->backoff, REOPEN_MIN_MS, REOPEN_MAX_MS);
     escape_init(&x->escape);
+    port_entropy(SPAN_ARRAY(x->key));
     client_connect(&x->client);
     int status = client_run(&x->client);
     if (x->raw)

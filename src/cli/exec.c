@@ -383,7 +383,7 @@ static void on_down(void *ctx, const char *why, bool fatal)
     fail(x, cmdop_agent_v1_Code_CODE_LOST, why, "");
 }
 
-static const struct client_ops client_ops = {on_up, on_down};
+static const struct client_ops client_ops = {.up = on_up, .down = on_down};
 
 /* There is no connection to try: say it in the form that was asked for. */
 static void fail_early(struct exec *x, const char *why)

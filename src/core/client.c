@@ -8,98 +8,83 @@
 #include "core/facts.h"
 #include "core/joinstr.h"
 
-#define DIAL_MS    15000
-#define ROWS_MAX   64
-#define TIMERS_MAX 64
+#define AGAIN_MIN_MS   50
+#define AGAIN_MAX_MS   2000
+#define LOCAL_AGAIN_MS 100
+#define ROWS_MAX       64
+#define TIMERS_MAX     64
 
-static void on_wake(void *ctx)
-{
-    struct client *c = ctx;
-    peer_wake(&c->peer);
-}
-
+/* The relay must hear us; and whoever can move to another link wants to know
+ * of an answer as well. */
 static void on_ping(void *ctx, uint64_t now_ms)
 {
     struct client *c = ctx;
     msg_ping ping = {.token = now_ms};
-    if (!c->up)
+    if (!uplink_is_up(&c->uplink))
         return;
-    (void)link_send(&c->peer.link, MSG_PING, cmdop_agent_v1_Ping_fields, &ping);
+    if (c->ops->doubt != NULL)
+        uplink_doubt(&c->uplink, now_ms);
+    else
+        (void)link_send(uplink_link(&c->uplink), MSG_PING,
+                        cmdop_agent_v1_Ping_fields, &ping);
     loop_arm(&c->loop, c->ping, now_ms + HEARTBEAT_MS);
 }
 
-static void on_welcomed(void *ctx, const msg_welcome *w)
+static void on_up(void *ctx, const msg_welcome *w)
 {
     struct client *c = ctx;
     (void)w;
-    c->up = true;
-    loop_arm(&c->loop, c->ping, loop_now(&c->loop) + HEARTBEAT_MS);
-    if (!c->local && !tls_resumed(&c->peer.link.wire.tls)) {
-        tls_ticket_save(&c->peer.link.wire.tls, &c->ticket);
-        c->has_ticket = true;
-        ticket_save(c->paths.runtime, c->server.pin, &c->ticket);
-    }
+    c->retry_after_ms = 0;
+    if (!c->local) /* nothing lies between that might forget us */
+        loop_arm(&c->loop, c->ping, loop_now(&c->loop) + HEARTBEAT_MS);
+    if (!c->local && !tls_resumed(&uplink_link(&c->uplink)->wire.tls))
+        ticket_save(c->paths.runtime, c->server.pin, &c->uplink.ticket);
     c->ops->up(c->ctx);
 }
 
 static void on_refused(void *ctx, const msg_refuse *r)
 {
     struct client *c = ctx;
-    c->refused = r->retry_after_ms == 0;
+    c->retry_after_ms = r->retry_after_ms;
+}
+
+static void on_drain(void *ctx, const msg_drain *d)
+{
+    struct client *c = ctx;
+    c->retry_after_ms = d->reconnect_after_ms;
+}
+
+static void on_doubt(void *ctx, bool yes)
+{
+    struct client *c = ctx;
+    if (c->ops->doubt != NULL)
+        c->ops->doubt(c->ctx, yes);
 }
 
 static void on_open(void *ctx, const msg_open *open, struct view params)
 {
     struct client *c = ctx;
     (void)params;
-    (void)mux_reject(&c->peer.link.mux, open->channel,
+    (void)mux_reject(uplink_mux(&c->uplink), open->channel,
                      cmdop_agent_v1_Code_CODE_UNSUPPORTED,
                      "an operator offers no channels", "");
 }
 
-static const struct link_ops link_ops = {
-    .welcomed = on_welcomed,
-    .refused = on_refused,
-    .open = on_open,
-    .wake = on_wake,
-};
-
-static void tell_down(struct client *c, const char *why, bool fatal)
+static void on_down(void *ctx, const char *why, bool fatal)
 {
-    c->up = false;
+    struct client *c = ctx;
     STR_COPY(c->why, why);
     c->ops->down(c->ctx, c->why, fatal);
 }
 
-static void on_over(void *ctx, const char *why)
-{
-    struct client *c = ctx;
-    bool pin = c->peer.link.wire.err == ERR_PIN;
-    tell_down(c, why[0] != '\0' ? why : "the connection was closed",
-              c->refused || pin);
-}
-
-static void start(struct client *c, int handle)
-{
-    uint8_t entropy[32];
-    port_entropy(SPAN_ARRAY(entropy));
-    struct tls_client_cfg tls = {.server_name = c->host,
-                                 .resume = c->has_ticket ? &c->ticket : NULL,
-                                 .entropy = VIEW_ARRAY(entropy)};
-    int err = peer_dialed(&c->peer, handle, c->local ? NULL : &tls, c->host,
-                          &c->credential, &link_ops, on_over, c);
-    if (err != OK)
-        tell_down(c, err_str(err), false);
-}
-
-static void on_dialed(void *ctx, int handle, const char *why)
-{
-    struct client *c = ctx;
-    if (handle < 0)
-        tell_down(c, why, false);
-    else
-        start(c, handle);
-}
+static const struct uplink_ops uplink_ops = {
+    .up = on_up,
+    .down = on_down,
+    .refused = on_refused,
+    .drain = on_drain,
+    .open = on_open,
+    .doubt = on_doubt,
+};
 
 static void connect_local(struct client *c)
 {
@@ -107,25 +92,38 @@ static void connect_local(struct client *c)
     int handle = paths_join(path, c->paths.runtime, "agent.sock");
     if (handle == OK)
         handle = port_local_dial(path);
-    if (handle == ERR_NOT_FOUND || handle == ERR_REFUSED)
-        tell_down(c,
-                  "no agent runs on this machine; start it with `cmdop agent "
-                  "start`",
-                  true);
-    else if (handle < 0)
-        tell_down(c, port_why(), true);
-    else
-        start(c, handle);
+    if (handle == ERR_NOT_FOUND || handle == ERR_REFUSED) {
+        on_down(c,
+                "no agent runs on this machine; start it with `cmdop agent "
+                "start`",
+                true);
+        return;
+    }
+    int err = handle < 0 ? handle : uplink_local(&c->uplink, handle);
+    if (err != OK)
+        on_down(c, handle < 0 ? port_why() : err_str(err), true);
 }
 
 void client_connect(struct client *c)
 {
-    c->refused = false;
     if (c->local)
         connect_local(c);
-    else if (dial_start(&c->dial, c->host, c->port, DIAL_MS, on_dialed, c) !=
-             OK)
-        tell_down(c, "the relay's address is not one", true);
+    else
+        uplink_connect(&c->uplink);
+}
+
+void client_again(struct client *c)
+{
+    if (!c->local)
+        uplink_again(&c->uplink, c->retry_after_ms);
+    else
+        loop_arm(&c->loop, c->local_again, loop_now(&c->loop) + LOCAL_AGAIN_MS);
+}
+
+static void on_local_again(void *ctx, uint64_t now_ms)
+{
+    (void)now_ms;
+    connect_local(ctx);
 }
 
 static int choose_server(struct client *c, const char *name, struct text *why)
@@ -144,8 +142,8 @@ static int choose_server(struct client *c, const char *name, struct text *why)
     }
     c->server = *s;
     credential_wipe(&all);
-    c->has_ticket =
-        ticket_load(c->paths.runtime, c->server.pin, &c->ticket) == OK;
+    c->uplink.has_ticket =
+        ticket_load(c->paths.runtime, c->server.pin, &c->uplink.ticket) == OK;
     return joinstr_address(view_str(c->server.address), c->host, &c->port, why);
 }
 
@@ -174,20 +172,26 @@ int client_init(struct client *c, struct arena *a, const char *version,
     }
     loop_init(&c->loop, a, ROWS_MAX, TIMERS_MAX);
     c->scratch = arena_span(a, PEER_SCRATCH_BYTES);
-    struct link_mem mem = peer_carve(a, !local);
-    peer_init(&c->peer, &c->loop, &mem, c->scratch);
     c->ping = loop_timer_add(&c->loop, on_ping, c);
-    return dial_init(&c->dial, &c->loop);
+    c->local_again = loop_timer_add(&c->loop, on_local_again, c);
+    struct uplink_cfg cfg = {.host = c->host,
+                             .port = c->port,
+                             .local = local,
+                             .credential = &c->credential,
+                             .min_ms = AGAIN_MIN_MS,
+                             .max_ms = AGAIN_MAX_MS};
+    return uplink_init(&c->uplink, &c->loop, a, c->scratch, &cfg, &uplink_ops,
+                       c);
 }
 
 struct mux *client_mux(struct client *c)
 {
-    return &c->peer.link.mux;
+    return uplink_mux(&c->uplink);
 }
 
 int client_run(struct client *c)
 {
-    while (!c->done || peer_busy(&c->peer))
+    while (!c->done || uplink_busy(&c->uplink))
         if (loop_turn(&c->loop) != OK)
             port_fatal(port_why());
     return c->status;
@@ -198,8 +202,8 @@ void client_leave(struct client *c, int status)
     if (!c->done)
         c->status = status;
     c->done = true;
-    dial_cancel(&c->dial);
-    peer_end(&c->peer);
+    loop_disarm(&c->loop, c->local_again);
+    uplink_end(&c->uplink);
 }
 
 /* ---- one question ------------------------------------------------------------------------ */
@@ -330,7 +334,8 @@ static void ask_down(void *ctx, const char *why, bool fatal)
     fail(ctx, why, "");
 }
 
-static const struct client_ops ask_client_ops = {ask_up, ask_down};
+static const struct client_ops ask_client_ops = {.up = ask_up,
+                                                 .down = ask_down};
 
 int client_ask(const char *version, const char *server, bool local,
                const char *method, client_record *fn, void *ctx, bool quiet)

@@ -8,45 +8,44 @@
 #include "base/ring.h"
 #include "core/credential.h"
 #include "core/paths.h"
-#include "core/peer.h"
 #include "core/ticket.h"
-#include "transport/dial.h"
+#include "core/uplink.h"
 
 struct client_ops {
     /* We are in: open channels. */
     void (*up)(void *ctx);
-    /* No connection, or no longer. `fatal`: trying again cannot help. The
-     * channels were told before. */
+    /* No connection, or no longer. `fatal`: trying again cannot help; else
+     * client_again does it. The channels were told before. */
     void (*down)(void *ctx, const char *why, bool fatal);
+    /* As in uplink_ops. NULL: the channels cannot be opened again, so a link
+     * is not given up for another while it may recover. */
+    void (*doubt)(void *ctx, bool yes);
 };
 
 struct client {
     struct paths paths;
     struct arena arena;
     struct loop loop;
-    struct dial dial;
-    struct peer peer;
+    struct uplink uplink;
     struct span scratch;
     struct credential server; /* unused when local */
     char host[256];
     uint16_t port;
     bool local;
-    bool up;
-    bool refused;
-    int ping;   /* timer: an idle link must be heard */
-    bool done;  /* leave client_run */
-    int status; /* of the verb */
+    uint32_t retry_after_ms; /* as the relay asks */
+    int ping;                /* timers: an idle link must be heard; */
+    int local_again;         /* the agent here may come back */
+    bool done;               /* leave client_run */
+    int status;              /* of the verb */
     msg_hello hello;
     struct link_credential credential;
-    struct tls_ticket ticket;
-    bool has_ticket;
     char why[320];
     const struct client_ops *ops;
     void *ctx;
 };
 
 /* Bytes of arena a client takes, beside what the verb carves itself. */
-#define CLIENT_BYTES (PEER_CARVE_BYTES + PEER_SCRATCH_BYTES + 128 * 1024)
+#define CLIENT_BYTES (UPLINK_BYTES + PEER_SCRATCH_BYTES + 128 * 1024)
 
 /*
  * Choose where to go. `server` names a stored sign-in, NULL the current one;
@@ -59,6 +58,8 @@ int client_init(struct client *c, struct arena *a, const char *version,
 
 /* Begin to connect; `up` or `down` follows. Only when not connected. */
 void client_connect(struct client *c);
+/* From `down`: connect again in good time. */
+void client_again(struct client *c);
 
 /* Turn until c->done. Returns c->status. */
 int client_run(struct client *c);

@@ -333,6 +333,16 @@ static int on_ping(struct link *l, struct view body)
     return OK;
 }
 
+static int on_pong(struct link *l, struct view body)
+{
+    msg_ping pong = cmdop_agent_v1_Ping_init_zero;
+    if (msg_decode(body, cmdop_agent_v1_Ping_fields, &pong) != OK)
+        return broken(l, "a Pong does not parse");
+    if (l->ops->pong != NULL)
+        l->ops->pong(l->ctx, &pong);
+    return OK;
+}
+
 static int on_heartbeat(struct link *l, struct view body)
 {
     msg_heartbeat beat = cmdop_agent_v1_Heartbeat_init_zero;
@@ -370,7 +380,7 @@ static int dispatch(struct link *l, int kind, struct view frame,
     case MSG_WELCOME: return on_welcome(l, body);
     case MSG_REFUSE: return on_refuse(l, body);
     case MSG_PING: return on_ping(l, body);
-    case MSG_PONG: return OK;
+    case MSG_PONG: return on_pong(l, body);
     case MSG_DRAIN: return on_drain(l, body);
     case MSG_HEARTBEAT: return on_heartbeat(l, body);
     default: /* channels, and kinds of a newer peer */

@@ -60,6 +60,8 @@ struct link_ops {
     void (*welcomed)(void *ctx, const msg_welcome *welcome);
     /* Initiator: the far end refused us; `closed` follows. */
     void (*refused)(void *ctx, const msg_refuse *refuse);
+    /* Our Ping was answered. May be NULL. */
+    void (*pong)(void *ctx, const msg_ping *pong);
     /* A machine's heartbeat; the far end is leaving. May be NULL. */
     void (*heartbeat)(void *ctx, const msg_heartbeat *beat);
     void (*drain)(void *ctx, const msg_drain *drain);

@@ -63,12 +63,8 @@ static void explain(const struct peer *p, struct text *t)
         text_str(t, "; is it a cmdop relay that answers at this address?");
 }
 
-static void close_now(struct peer *p)
+static void let_go(struct peer *p)
 {
-    char why[320];
-    struct text t;
-    TEXT_OF(&t, why);
-    explain(p, &t);
     loop_disarm(p->loop, p->timer);
     loop_cancel(p->loop, &p->push);
     if (p->row >= 0)
@@ -78,6 +74,15 @@ static void close_now(struct peer *p)
     link_free(&p->link);
     loop_cancel(p->loop, &p->push); /* what the channels' owners woke */
     p->handle = -1;
+}
+
+static void close_now(struct peer *p)
+{
+    char why[320];
+    struct text t;
+    TEXT_OF(&t, why);
+    explain(p, &t);
+    let_go(p);
     p->over(p->ctx, why);
 }
 
@@ -142,6 +147,7 @@ static int start(struct peer *p, int handle, uint64_t idle_ms,
     assert(p->handle < 0);
     p->handle = handle;
     p->idle_ms = idle_ms;
+    p->heard_ms = loop_now(p->loop);
     p->over = over;
     p->ctx = ctx;
     p->row = loop_add(p->loop, handle, PORT_READ, on_ready, p);
@@ -206,4 +212,26 @@ void peer_fail(struct peer *p, int err, const char *why)
         return;
     link_fail(&p->link, err, why);
     peer_wake(p);
+}
+
+void peer_drop(struct peer *p)
+{
+    if (p->handle >= 0)
+        let_go(p);
+}
+
+void peer_limit(struct peer *p, uint64_t ms)
+{
+    if (p->handle >= 0 && p->link.state != LINK_OPEN)
+        loop_arm(p->loop, p->timer, loop_now(p->loop) + ms);
+}
+
+void peer_release(struct peer *p)
+{
+    assert(p->handle < 0);
+    const struct span parts[] = {p->mem.wire.tls, p->mem.wire.out,
+                                 p->mem.wire.h2, p->mem.wire.frame,
+                                 p->mem.control};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        port_memory_release(parts[i]);
 }

@@ -61,4 +61,14 @@ void peer_wake(struct peer *p);
 void peer_end(struct peer *p);
 void peer_fail(struct peer *p, int err, const char *why);
 
+/* The handshake must be over within so many ms from now. */
+void peer_limit(struct peer *p, uint64_t ms);
+
+/* A free peer gives its memory back to the system until it is used again. */
+void peer_release(struct peer *p);
+
+/* Close it now, without `over`; the channels are told. Not from inside one
+ * of this peer's own callbacks. Harmless when it is free. */
+void peer_drop(struct peer *p);
+
 #endif

@@ -139,6 +139,7 @@ static void on_connected(void *ctx, uint8_t ready)
         return;
     if (err == OK) {
         t->handle = -1; /* the row goes, the handle stays */
+        d->won = (int)(t - d->tries);
         end(d, handle);
         return;
     }
@@ -197,7 +198,7 @@ static void resolve(struct dial *d)
 static void reset(struct dial *d)
 {
     d->state = DIAL_IDLE;
-    d->addrs_count = d->next = 0;
+    d->addrs_count = d->next = d->won = 0;
     d->result = OK;
     d->why[0] = '\0';
 }
@@ -245,6 +246,27 @@ int dial_start(struct dial *d, const char *host, uint16_t port,
         resolve(d);
     }
     return OK;
+}
+
+void dial_address(struct dial *d, const char *host, const struct port_addr *to,
+                  uint64_t timeout_ms, dial_fn *fn, void *ctx)
+{
+    assert(d->state == DIAL_IDLE);
+    reset(d);
+    STR_COPY(d->host, host);
+    d->port = to->port;
+    d->deadline_ms = loop_now(d->loop) + timeout_ms;
+    d->fn = fn;
+    d->ctx = ctx;
+    d->addrs[0] = *to;
+    d->addrs_count = 1;
+    d->state = DIAL_TRYING;
+    try_next(d);
+}
+
+const struct port_addr *dial_won(const struct dial *d)
+{
+    return &d->addrs[d->won];
 }
 
 void dial_cancel(struct dial *d)

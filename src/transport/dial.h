@@ -59,6 +59,7 @@ struct dial {
     struct port_addr addrs[DIAL_ADDRS_MAX];
     int addrs_count;
     int next; /* index of the next address to try */
+    int won;  /* index of the one that connected */
 
     int result; /* handle or code, for the callback */
     struct loop_job done;
@@ -77,6 +78,15 @@ void dial_free(struct dial *d);
  */
 int dial_start(struct dial *d, const char *host, uint16_t port,
                uint64_t timeout_ms, dial_fn *fn, void *ctx);
+
+/* The same for one address that is known: no look-up. `host` is what `why`
+ * calls it, and shorter than DIAL_HOST_CAP. */
+void dial_address(struct dial *d, const char *host, const struct port_addr *to,
+                  uint64_t timeout_ms, dial_fn *fn, void *ctx);
+
+/* The address that the last connection was made to; good until the next
+ * start. */
+const struct port_addr *dial_won(const struct dial *d);
 
 /* Give up without a callback; harmless when idle. */
 void dial_cancel(struct dial *d);

@@ -119,6 +119,22 @@ static void a_command_that_ignores_the_end_is_killed(void **state)
     assert_nothing_left();
 }
 
+/* It cannot be had again on another connection, so this one is not given up. */
+static void twenty_seconds_of_silence_end_no_command(void **state)
+{
+    int hosts[] = {town.desk_host, town.machine_host};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        int tool = town_tool("connect exec web-1 -- sleep 100", NULL);
+        sim_run(15000);
+        sim_partition(hosts[i], town.relay_host, true);
+        sim_run(20000);
+        sim_partition(hosts[i], town.relay_host, false);
+        assert_int_equal(sim_wait(tool, 120000), 0);
+        assert_nothing_left();
+    }
+}
+
 static void a_command_ends_with_its_operator(void **state)
 {
     (void)state;
@@ -268,6 +284,7 @@ int main(void)
         FACT(input_is_carried_to_its_end),
         FACT(a_command_that_takes_too_long_ends),
         FACT(a_command_that_ignores_the_end_is_killed),
+        FACT(twenty_seconds_of_silence_end_no_command),
         FACT(a_command_ends_with_its_operator),
         FACT(many_commands_run_at_once),
         FACT(what_is_not_there_is_said),

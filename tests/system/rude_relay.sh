@@ -51,7 +51,7 @@ from rude import *
 log = Log("box.log")
 rude = Rude("noise in TLS", int(os.environ["PORT"]))
 fact("the agent tries again and again", wait_for(lambda: rude.count >= 3, 15), rude.count)
-fact("and tells why it is not connected", log.has("relay.lost.*HTTP/2"), *log.lines())
+fact("and tells why it is not connected", log.has("relay.dial.*HTTP/2"), *log.lines())
 fact("it lives", alive(os.environ["AGENT"]))
 EOS
 is "locally it is at work" "$(at box "$CMDOP" connect exec --local box -- echo yes)" yes

@@ -148,6 +148,29 @@ static void a_listener_is_reached_by_number_and_by_name(void **state)
     port_close(l);
 }
 
+static void an_address_that_won_is_reached_again_without_its_name(void **state)
+{
+    uint16_t port = 0;
+    int l = listen_at("127.0.0.1", &port);
+    (void)state;
+    port_close(go("localhost", port, LONG_MS));
+    struct port_addr won = *dial_won(&dial);
+    assert_int_equal(won.port, port);
+    calls = 0;
+    dial_address(&dial, "the relay", &won, LONG_MS, on_done, &calls);
+    while (calls == 0)
+        assert_int_equal(loop_turn(&loop), OK);
+    assert_true(result > 0);
+    port_close(result);
+    port_close(l);
+    calls = 0;
+    dial_address(&dial, "the relay", &won, LONG_MS, on_done, &calls);
+    while (calls == 0)
+        assert_int_equal(loop_turn(&loop), OK);
+    assert_int_equal(result, ERR_REFUSED);
+    assert_non_null(strstr(why, "the relay:"));
+}
+
 static void ipv6_is_tried_first(void **state)
 {
     uint16_t port = 0;
@@ -401,6 +424,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_listener_is_reached_by_number_and_by_name),
+        T(an_address_that_won_is_reached_again_without_its_name),
         T(ipv6_is_tried_first),
         T(a_closed_port_is_refused_in_words),
         T(an_ipv6_number_stands_in_brackets),
