@@ -73,6 +73,26 @@ static int recv_waiting(struct hold *h, uint32_t stream, struct span room)
     return n;
 }
 
+/* All that waits and has room, over the ring's end if need be: what stayed
+ * behind would make no handle readable. */
+static int take_waiting(struct hold *h, uint32_t stream, bool drop)
+{
+    struct ring *ring = &h->ring[stream];
+    int taken = 0;
+    while (h->waiting[stream] > 0) {
+        uint32_t some =
+            h->waiting[stream] < ring->cap ? h->waiting[stream] : ring->cap;
+        struct span room =
+            drop ? ring_push_space(ring, some) : ring_space(ring);
+        room.len = room.len < some ? room.len : some;
+        int n = room.len > 0 ? recv_waiting(h, stream, room) : 0;
+        if (n <= 0)
+            return taken > 0 ? taken : n;
+        taken += n;
+    }
+    return taken;
+}
+
 int hold_take(struct hold *h, uint32_t stream, bool drop, uint32_t max)
 {
     struct ring *ring = &h->ring[stream];
@@ -87,11 +107,7 @@ int hold_take(struct hold *h, uint32_t stream, bool drop, uint32_t max)
             return n;
         h->waiting[stream] = (uint32_t)n;
     }
-    uint32_t some =
-        h->waiting[stream] < ring->cap ? h->waiting[stream] : ring->cap;
-    struct span room = drop ? ring_push_space(ring, some) : ring_space(ring);
-    room.len = room.len < some ? room.len : some;
-    return recv_waiting(h, stream, room);
+    return take_waiting(h, stream, drop);
 }
 
 void hold_consume(struct hold *h, uint32_t stream, uint64_t upto)

@@ -400,6 +400,29 @@ static void more_may_wait_than_the_ring_holds(void **state)
     hold_drop(&hold);
 }
 
+/* Nothing else would be readable then: it would wait for more output. */
+static void one_take_goes_over_the_end_of_the_ring(void **state)
+{
+    uint8_t many[4090];
+    int theirs, ours;
+    (void)state;
+    fill(many, sizeof(many), 0);
+    for (int drop = 0; drop < 2; drop++) {
+        open_pipe(&ours, &theirs, true);
+        assert_int_equal(hold_new(&hold, 1, 4096), OK);
+        hold.child_out[0] = ours;
+        assert_int_equal(write(theirs, many, sizeof(many)), sizeof(many));
+        assert_int_equal(hold_take(&hold, 0, drop != 0, 4096), sizeof(many));
+        hold_consume(&hold, 0, sizeof(many));
+        assert_int_equal(write(theirs, many, 100), 100);
+        assert_int_equal(hold_take(&hold, 0, drop != 0, 4096), 100);
+        assert_int_equal(hold.waiting[0], 0);
+        assert_int_equal(hold.ring[0].tail, sizeof(many) + 100);
+        close(theirs);
+        hold_drop(&hold);
+    }
+}
+
 /* ---- messages -------------------------------------------------------------------------- */
 
 /* Both sides in one process: the keeper's, and what the agent makes of it. */
@@ -464,6 +487,7 @@ int main(void)
         cmocka_unit_test(the_end_of_input_comes_behind_the_last_byte),
         cmocka_unit_test(who_hung_moves_nothing_when_another_has_the_turn),
         cmocka_unit_test(more_may_wait_than_the_ring_holds),
+        cmocka_unit_test(one_take_goes_over_the_end_of_the_ring),
         cmocka_unit_test(an_agent_gets_what_the_keeper_has),
         cmocka_unit_test(a_block_that_makes_no_sense_is_refused),
     };
