@@ -15,6 +15,9 @@ _Static_assert(sizeof(struct hold_block) <= HOLD_HEAD, "the record grew");
 /* A keeper whose ring was filled further gives the memory back by ending. */
 #define REST_BYTES 16384
 
+/* No child says more: the block is damaged. */
+#define OUTPUT_MAX (UINT64_MAX / 2)
+
 /* The kill may come anywhere, but what was stored before a call of the system
  * is stored: all it takes is that the compiler keeps the order. */
 #define IN_ORDER() atomic_signal_fence(memory_order_seq_cst)
@@ -42,10 +45,14 @@ static void settle_out(struct hold *h, uint32_t stream)
     int held = port_buffer_held(h->out[stream][0]);
     h->waiting[stream] = held > 0 ? (uint32_t)held : 0;
     if (o->taking != 0) {
-        o->tail = o->mark + (o->taking - h->waiting[stream]);
+        o->tail = o->mark + (o->taking > h->waiting[stream]
+                                 ? o->taking - h->waiting[stream]
+                                 : 0);
         IN_ORDER();
         o->taking = 0;
     }
+    if (o->tail > OUTPUT_MAX)
+        o->tail = 0;
     if (o->head > o->tail || o->tail - o->head > ring->cap)
         o->head = o->tail > ring->cap ? o->tail - ring->cap : 0;
     ring->head = o->head;
