@@ -301,26 +301,26 @@ static void greet(struct attach *x, const msg_pty_accept *p)
         to_terminal(x, buf);
 }
 
-static void tell_gap(struct attach *x, uint64_t bytes)
+static void tell_bytes(struct attach *x, uint64_t bytes, const char *what)
 {
     char buf[96];
     struct text t;
     TEXT_OF(&t, buf);
     text_str(&t, "\r\n[cmdop: ");
     text_u64(&t, bytes);
-    text_str(&t, " bytes of output are no longer held]\r\n");
+    text_str(&t, what);
+    text_str(&t, "]\r\n");
     to_terminal(x, buf);
+}
+
+static void tell_gap(struct attach *x, uint64_t bytes)
+{
+    tell_bytes(x, bytes, " bytes of output are no longer held");
 }
 
 static void tell_lost_keys(struct attach *x, uint64_t bytes)
 {
-    char buf[96];
-    struct text t;
-    TEXT_OF(&t, buf);
-    text_str(&t, "\r\n[cmdop: ");
-    text_u64(&t, bytes);
-    text_str(&t, " typed bytes may be lost]\r\n");
-    to_terminal(x, buf);
+    tell_bytes(x, bytes, " typed bytes may be lost");
 }
 
 /* Where the machine wants us to go on. If it has forgotten us, what went out

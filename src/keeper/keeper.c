@@ -159,6 +159,8 @@ static void on_timer(void *ctx, uint64_t now_ms)
 {
     struct keeper *k = ctx;
     (void)now_ms;
+    if (is_idle(k))
+        return;
     if (!k->hold.block->exited)
         (void)port_child_signal((int)k->hold.block->pid, "KILL");
     else if (is_alone(k))

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "fake/port_fatal.h"
 #include "port/port.h"
 
 enum { FAKE_FILES = 8, FAKE_FILE_BYTES = 16384, FAKE_VARS = 8 };
@@ -88,14 +89,6 @@ static inline bool fake_fails(void)
     fake.calls++;
     return fake.fail_at != 0 && (fake.calls == fake.fail_at ||
                                  (fake.fail_on && fake.calls > fake.fail_at));
-}
-
-/* The port's hook for our own mistakes would bring half of the port along. */
-void __assert_fail(const char *fact, const char *file, unsigned int line,
-                   const char *function)
-{
-    fprintf(stderr, "%s:%u: %s: %s\n", file, line, function, fact);
-    abort();
 }
 
 const char *port_why(void)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "fake/port_fatal.h"
 #include "port/port.h"
 
 #define WORDS_MAX 64
@@ -36,20 +37,6 @@ void port_exit(int status)
 {
     (void)status;
     abort();
-}
-
-void port_fatal(const char *what)
-{
-    fputs(what, stderr);
-    abort();
-}
-
-/* The port's hook would bring the real port along. */
-void __assert_fail(const char *fact, const char *file, unsigned int line,
-                   const char *function)
-{
-    fprintf(stderr, "%s:%u: %s: ", file, line, function);
-    port_fatal(fact);
 }
 
 static const struct cmd cmd = {.name = "try", .help = "usage\n"};

@@ -12,36 +12,11 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "port/port.h"
+#include "fake/port_user.h"
 
 #define OWN_MAX 256 /* more than our own names take here */
 
 static struct environ e;
-static const char *own_path; /* NULL: not set */
-
-bool port_env(const char *name, char *out, size_t cap)
-{
-    const char *v = strcmp(name, "PATH") == 0 ? own_path : NULL;
-    if (v == NULL || strlen(v) >= cap)
-        return false;
-    memcpy(out, v, strlen(v) + 1);
-    return true;
-}
-
-const char *port_home(void)
-{
-    return "/home/ada";
-}
-
-const char *port_username(void)
-{
-    return "ada";
-}
-
-const char *port_shell(void)
-{
-    return "/bin/fish";
-}
 
 /* The list of docs/PROTOCOL.md, section 8. */
 static bool may(const char *pair)

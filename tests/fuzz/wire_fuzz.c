@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "fake/port_fatal.h"
 #include "port/port.h"
 
 #define INPUT_MAX 20000
@@ -58,20 +59,6 @@ int port_send(int handle, struct view v)
     memcpy(left + left_len, v.ptr, n);
     left_len += n;
     return (int)n;
-}
-
-void port_fatal(const char *what)
-{
-    fputs(what, stderr);
-    abort();
-}
-
-/* The port's hook would bring the real port along. */
-void __assert_fail(const char *fact, const char *file, unsigned int line,
-                   const char *function)
-{
-    fprintf(stderr, "%s:%u: %s: ", file, line, function);
-    port_fatal(fact);
 }
 
 /* ---- the owner ------------------------------------------------------------------ */

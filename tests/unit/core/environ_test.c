@@ -12,38 +12,10 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "port/port.h"
+#include "fake/port_user.h"
 
-static const char *own_path; /* NULL: not set */
-static const char *own_lang;
 static struct environ e;
 static const struct msg_strings nothing;
-
-bool port_env(const char *name, char *out, size_t cap)
-{
-    const char *v = strcmp(name, "PATH") == 0   ? own_path
-                    : strcmp(name, "LANG") == 0 ? own_lang
-                                                : NULL;
-    if (v == NULL || strlen(v) >= cap)
-        return false;
-    strcpy(out, v);
-    return true;
-}
-
-const char *port_home(void)
-{
-    return "/home/ada";
-}
-
-const char *port_username(void)
-{
-    return "ada";
-}
-
-const char *port_shell(void)
-{
-    return "/bin/fish";
-}
 
 static int setup(void **state)
 {

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
+#include "fake/port_fatal.h"
 #include "crypto/hash.h"
 #include "limits.h"
 #include "port/port.h"
@@ -56,14 +57,6 @@ int port_send(int handle, struct view buf)
     memcpy(p->buf + p->len, buf.ptr, n);
     p->len += n;
     return (int)n;
-}
-
-/* The port's own hook for assert would bring its whole room along. */
-void __assert_fail(const char *what, const char *file, unsigned line,
-                   const char *function)
-{
-    print_error("%s:%u: %s: %s\n", file, line, function, what);
-    abort();
 }
 
 /* ---- keys, clock, entropy -------------------------------------------------------- */

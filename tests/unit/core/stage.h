@@ -288,6 +288,30 @@ static inline void stage_later(uint64_t ms)
     stage_turn();
 }
 
+static inline void stage_reap(void *ctx, uint8_t ready)
+{
+    int status, signal;
+    (void)ctx;
+    (void)ready;
+    while (port_signal_take() != PORT_SIG_NONE)
+        continue;
+    while (port_child_reap(&status, &signal) > 0)
+        continue;
+}
+
+/* This one will start processes. */
+static inline void stage_has_children(void)
+{
+    loop_add(&loop, port_signal_open(), PORT_READ, stage_reap, NULL);
+}
+
+static inline void stage_all_vanish(void)
+{
+    for (int i = 0; i < OPERATORS; i++)
+        if (op[i].near.peer != NULL)
+            op_vanishes(&op[i]);
+}
+
 /* No process that this one started is left. */
 static inline bool stage_is_childless(void)
 {

@@ -21,17 +21,6 @@ static void on_open(void *ctx, const msg_open *open, struct view params)
     exec_open(&jobs, &o->far.mux, open, params);
 }
 
-static void on_signal(void *ctx, uint8_t ready)
-{
-    int status, signal;
-    (void)ctx;
-    (void)ready;
-    while (port_signal_take() != PORT_SIG_NONE)
-        continue;
-    while (port_child_reap(&status, &signal) > 0)
-        continue;
-}
-
 static void on_lost(const struct mux *m)
 {
     jobs_gone(&jobs, m, 0);
@@ -46,16 +35,14 @@ static int setup(void **state)
     assert_int_equal(jobs_init(&jobs, &arena, &loop, "the-id", "web-1",
                                scratch_path("keepers")),
                      OK);
-    loop_add(&loop, port_signal_open(), PORT_READ, on_signal, NULL);
+    stage_has_children();
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    for (int i = 0; i < OPERATORS; i++)
-        if (op[i].near.peer != NULL)
-            op_vanishes(&op[i]);
+    stage_all_vanish();
     stage_later(6000); /* whoever ignored TERM is killed now */
     UNTIL(jobs.count == 0);
     stage_later(61000); /* and who rested has rested enough */

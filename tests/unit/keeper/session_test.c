@@ -22,17 +22,6 @@ static void on_open(void *ctx, const msg_open *open, struct view params)
     session_open(&sessions, &o->far.mux, open, params);
 }
 
-static void on_signal(void *ctx, uint8_t ready)
-{
-    int status, signal;
-    (void)ctx;
-    (void)ready;
-    while (port_signal_take() != PORT_SIG_NONE)
-        continue;
-    while (port_child_reap(&status, &signal) > 0)
-        continue;
-}
-
 static void on_lost(const struct mux *m)
 {
     sessions_gone(&sessions, m, 0);
@@ -47,7 +36,7 @@ static int setup(void **state)
     assert_int_equal(sessions_init(&sessions, &arena, &loop, "web-1",
                                    scratch_path("keepers")),
                      OK);
-    loop_add(&loop, port_signal_open(), PORT_READ, on_signal, NULL);
+    stage_has_children();
     return 0;
 }
 
@@ -60,9 +49,7 @@ static struct ring *ring_of(const struct session *t)
 static int teardown(void **state)
 {
     (void)state;
-    for (int i = 0; i < OPERATORS; i++)
-        if (op[i].near.peer != NULL)
-            op_vanishes(&op[i]);
+    stage_all_vanish();
     for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
         struct session *t = &sessions.slots[i];
         if (t->id[0] == '\0')
@@ -461,9 +448,7 @@ static void a_shell_ends_with_nobody_there(void **state)
 /* All that an agent has is gone, and the next one looks around. */
 static void another_agent(void)
 {
-    for (int i = 0; i < OPERATORS; i++)
-        if (op[i].near.peer != NULL)
-            op_vanishes(&op[i]);
+    stage_all_vanish();
     for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
         struct session *t = &sessions.slots[i];
         if (t->id[0] == '\0')
