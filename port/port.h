@@ -312,6 +312,9 @@ const char *port_shell(void);    /* login shell, $SHELL, /bin/sh: one that is
 uint32_t port_uid(void);
 int port_pid(void);
 void port_hostname(char *out, size_t cap);
+/* A text that is another one after each restart of the system; "" where that
+ * cannot be told. */
+void port_boot_id(char *out, size_t cap);
 
 /* Texts are safe to show; "" and 0 when not known. */
 struct port_facts {

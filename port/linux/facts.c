@@ -169,3 +169,9 @@ void port_facts(struct port_facts *out)
         out->uptime_seconds = (uint64_t)si.uptime;
     }
 }
+
+void port_boot_id(char *out, size_t cap)
+{
+    out[0] = '\0';
+    (void)slurp_first("/proc/sys/kernel/random/boot_id", out, cap);
+}

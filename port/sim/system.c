@@ -153,6 +153,11 @@ void port_hostname(char *out, size_t cap)
     snprintf(out, cap, "%s", world->host_name[me->host]);
 }
 
+void port_boot_id(char *out, size_t cap)
+{
+    snprintf(out, cap, "boot-of-%d", me->host);
+}
+
 void port_facts(struct port_facts *out)
 {
     *out = (struct port_facts){.os = "sim",

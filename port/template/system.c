@@ -40,6 +40,11 @@ void port_hostname(char *out, size_t cap)
     bytes_to_str(out, cap, view_str("template"));
 }
 
+void port_boot_id(char *out, size_t cap)
+{
+    bytes_to_str(out, cap, VIEW_NONE);
+}
+
 void port_facts(struct port_facts *out)
 {
     *out = (struct port_facts){.os = "none", .device_type = "embedded"};

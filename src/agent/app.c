@@ -52,8 +52,7 @@ static void beat(void *ctx, uint64_t now_ms)
     msg_heartbeat b;
     if (!app->connected)
         return;
-    if (app->jobs.count == 0) /* a command would end with its link */
-        uplink_check(&app->relay);
+    uplink_check(&app->relay);
     facts_heartbeat(&b, sessions_live(&app->sessions));
     (void)link_send(uplink_link(&app->relay), MSG_HEARTBEAT,
                     cmdop_agent_v1_Heartbeat_fields, &b);
@@ -179,7 +178,8 @@ size_t app_bytes(void)
 {
     return (size_t)SESSIONS_MAX *
                (sizeof(struct session) + 5 * sizeof(struct attachment)) +
-           (size_t)JOBS_MAX * (WINDOW_BULK + sizeof(struct job)) +
+           (size_t)JOBS_MAX * (JOB_RING + sizeof(struct job)) +
+           (size_t)VIEWERS_MAX * sizeof(struct viewer) +
            LOCAL_MAX * PEER_CARVE_BYTES + UPLINK_BYTES +
            RPC_MAX * (RPC_RING + 4096) + 1024 * 1024;
 }
@@ -241,17 +241,24 @@ int app_init(struct app *app, struct span memory, const char *version,
     return row < 0 ? row : local_listen(app, why);
 }
 
-/* Nobody may ask for a session before we know which there are. */
+static bool is_finding(const struct app *app)
+{
+    return sessions_adopting(&app->sessions) || jobs_adopting(&app->jobs);
+}
+
+/* Nobody may ask for anything before we know what there is. */
 static void find_keepers(struct app *app)
 {
     uint64_t until = port_now_ms() + FIND_MS;
     sessions_adopt(&app->sessions);
-    while (sessions_adopting(&app->sessions) && port_now_ms() < until) {
+    jobs_adopt(&app->jobs);
+    while (is_finding(app) && port_now_ms() < until) {
         loop_arm(&app->loop, app->beat, until); /* wakes us, no more */
         if (loop_turn(&app->loop) != OK)
             port_fatal(port_why());
     }
     loop_disarm(&app->loop, app->beat);
+    jobs_adopt_files(&app->jobs);
 }
 
 void app_run(struct app *app)

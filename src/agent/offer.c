@@ -25,7 +25,7 @@ static int status_record(void *ctx, const char *of, uint32_t at,
     s.connected_ms = app->connected_ms;
     s.started_ms = app->started_ms;
     s.sessions = sessions_live(&app->sessions);
-    s.jobs = app->jobs.count;
+    s.jobs = jobs_live(&app->jobs);
     s.clock_ahead_ms = app->clock_ahead_ms;
     s.wakeups = app->wakeups;
     return rpc_encode(out, cmdop_agent_v1_AgentStatus_fields, &s);

@@ -54,6 +54,9 @@ PB_BIND(cmdop_agent_v1_ExecOpen, cmdop_agent_v1_ExecOpen, 2)
 PB_BIND(cmdop_agent_v1_RpcOpen, cmdop_agent_v1_RpcOpen, 2)
 
 
+PB_BIND(cmdop_agent_v1_Call, cmdop_agent_v1_Call, AUTO)
+
+
 PB_BIND(cmdop_agent_v1_Accept, cmdop_agent_v1_Accept, 2)
 
 
@@ -90,7 +93,14 @@ PB_BIND(cmdop_agent_v1_Failure, cmdop_agent_v1_Failure, 2)
 PB_BIND(cmdop_agent_v1_MachineInfo, cmdop_agent_v1_MachineInfo, 2)
 
 
+PB_BIND(cmdop_agent_v1_SessionInfo, cmdop_agent_v1_SessionInfo, 2)
+
+
+PB_BIND(cmdop_agent_v1_JobInfo, cmdop_agent_v1_JobInfo, 2)
+
+
 PB_BIND(cmdop_agent_v1_AgentStatus, cmdop_agent_v1_AgentStatus, 2)
+
 
 
 

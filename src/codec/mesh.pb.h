@@ -45,6 +45,15 @@ typedef enum _cmdop_agent_v1_Code {
     cmdop_agent_v1_Code_CODE_TIMEOUT = 15
 } cmdop_agent_v1_Code;
 
+typedef enum _cmdop_agent_v1_JobState {
+    cmdop_agent_v1_JobState_JOB_STATE_UNSPECIFIED = 0,
+    cmdop_agent_v1_JobState_JOB_STATE_RUNNING = 1,
+    cmdop_agent_v1_JobState_JOB_STATE_EXITED = 2, /* with `status` */
+    cmdop_agent_v1_JobState_JOB_STATE_SIGNALLED = 3, /* by `status` */
+    cmdop_agent_v1_JobState_JOB_STATE_TIMED_OUT = 4, /* and was ended */
+    cmdop_agent_v1_JobState_JOB_STATE_LOST = 5 /* nobody can know how it ended */
+} cmdop_agent_v1_JobState;
+
 /* Struct definitions */
 /* What a machine says about itself. Shown to people, never trusted. */
 typedef struct _cmdop_agent_v1_Facts {
@@ -193,14 +202,29 @@ typedef struct _cmdop_agent_v1_ExecOpen {
     pb_callback_t argv;
     pb_callback_t env;
     char cwd[512];
-    uint32_t timeout_ms; /* 0: none */
+    uint32_t timeout_ms; /* then the command is ended; 0: none */
+    char id[65]; /* one command for each, however often it is asked */
+    bool attach; /* to the one that is there: start none */
+    bool watch; /* output only, and nothing waits for it */
+    bool keep; /* it goes on without anybody, and its end is kept */
+    bool resume; /* begin at these offsets, not at the first held */
+    uint64_t out_offset;
+    uint64_t err_offset;
+    bool quiet; /* tell how it ends and nothing else */
 } cmdop_agent_v1_ExecOpen;
 
 typedef PB_BYTES_ARRAY_T(512) cmdop_agent_v1_RpcOpen_request_t;
 typedef struct _cmdop_agent_v1_RpcOpen {
     char method[40];
-    cmdop_agent_v1_RpcOpen_request_t request;
+    cmdop_agent_v1_RpcOpen_request_t request; /* a Call, for methods that need one */
 } cmdop_agent_v1_RpcOpen;
+
+/* Which session or job a method is about. */
+typedef struct _cmdop_agent_v1_Call {
+    char id[65];
+    char signal[16]; /* "TERM", ...: jobs.signal */
+    bool force; /* jobs.remove: end it if it runs */
+} cmdop_agent_v1_Call;
 
 typedef PB_BYTES_ARRAY_T(256) cmdop_agent_v1_Accept_params_t;
 typedef struct _cmdop_agent_v1_Accept {
@@ -209,6 +233,7 @@ typedef struct _cmdop_agent_v1_Accept {
     uint64_t out_offset; /* first output byte that will come */
     uint32_t window; /* bytes the accepter takes per stream before Credit */
     cmdop_agent_v1_Accept_params_t params; /* PtyAccept or ExecAccept; opaque to the relay */
+    uint64_t err_offset; /* the same of output stream 1 */
 } cmdop_agent_v1_Accept;
 
 typedef struct _cmdop_agent_v1_PtyAccept {
@@ -218,12 +243,19 @@ typedef struct _cmdop_agent_v1_PtyAccept {
     uint32_t operators; /* attached now, this one included */
     bool created; /* made by this Open */
     bool known; /* in_offset continues what the attachment typed */
+    uint64_t out_end; /* next byte of output that is still to come */
 } cmdop_agent_v1_PtyAccept;
 
 typedef struct _cmdop_agent_v1_ExecAccept {
     uint32_t pid;
     char machine_id[40];
     char hostname[64];
+    char id[65]; /* as asked for, or one made for it */
+    bool created; /* started by this Open */
+    uint64_t out_gap; /* bytes asked for that are no longer held */
+    uint64_t err_gap;
+    uint64_t out_end; /* next bytes of output that are still to come */
+    uint64_t err_end;
 } cmdop_agent_v1_ExecAccept;
 
 typedef struct _cmdop_agent_v1_Reject {
@@ -299,6 +331,45 @@ typedef struct _cmdop_agent_v1_MachineInfo {
     int64_t created_ms;
 } cmdop_agent_v1_MachineInfo;
 
+/* Method "sessions.list" of a machine; "sessions.detach" and
+ "sessions.destroy" answer with the one they were about. */
+typedef struct _cmdop_agent_v1_SessionInfo {
+    char id[40];
+    char name[64];
+    char user[64]; /* who created it */
+    int64_t created_ms;
+    uint64_t idle_ms; /* since somebody typed, attached or detached */
+    uint32_t operators; /* who may type */
+    uint32_t observers;
+    uint32_t pid;
+    uint64_t output; /* bytes so far */
+    bool ended; /* its end was not told to anybody yet */
+    char command[128]; /* for people; empty: the login shell */
+    uint32_t rows;
+    uint32_t cols;
+    char attached[256]; /* their names, for people */
+} cmdop_agent_v1_SessionInfo;
+
+typedef PB_BYTES_ARRAY_T(32) cmdop_agent_v1_JobInfo_digest_t;
+/* Method "jobs.list" of a machine; "jobs.signal" and "jobs.remove" answer with
+ the one they were about. The file of a job that is kept holds the same. */
+typedef struct _cmdop_agent_v1_JobInfo {
+    char id[65];
+    cmdop_agent_v1_JobState state;
+    uint32_t status;
+    char command[128]; /* for people */
+    char user[64];
+    int64_t started_ms;
+    int64_t ended_ms;
+    uint64_t out_end; /* bytes so far */
+    uint64_t err_end;
+    uint32_t operators;
+    bool keep;
+    uint32_t pid;
+    cmdop_agent_v1_JobInfo_digest_t digest; /* SHA-256 of what was asked for */
+    char boot[40]; /* since when the machine runs */
+} cmdop_agent_v1_JobInfo;
+
 /* Method "agent.status" of an agent's local socket: one AgentStatus, framed
  alike. */
 typedef struct _cmdop_agent_v1_AgentStatus {
@@ -338,6 +409,10 @@ extern "C" {
 #define _cmdop_agent_v1_Code_MAX cmdop_agent_v1_Code_CODE_TIMEOUT
 #define _cmdop_agent_v1_Code_ARRAYSIZE ((cmdop_agent_v1_Code)(cmdop_agent_v1_Code_CODE_TIMEOUT+1))
 
+#define _cmdop_agent_v1_JobState_MIN cmdop_agent_v1_JobState_JOB_STATE_UNSPECIFIED
+#define _cmdop_agent_v1_JobState_MAX cmdop_agent_v1_JobState_JOB_STATE_LOST
+#define _cmdop_agent_v1_JobState_ARRAYSIZE ((cmdop_agent_v1_JobState)(cmdop_agent_v1_JobState_JOB_STATE_LOST+1))
+
 #define cmdop_agent_v1_Hello_role_ENUMTYPE cmdop_agent_v1_Role
 
 
@@ -360,6 +435,7 @@ extern "C" {
 
 
 
+
 #define cmdop_agent_v1_Reject_code_ENUMTYPE cmdop_agent_v1_Code
 
 
@@ -370,6 +446,9 @@ extern "C" {
 
 #define cmdop_agent_v1_Failure_code_ENUMTYPE cmdop_agent_v1_Code
 
+
+
+#define cmdop_agent_v1_JobInfo_state_ENUMTYPE cmdop_agent_v1_JobState
 
 
 
@@ -388,11 +467,12 @@ extern "C" {
 #define cmdop_agent_v1_Open_init_default         {0, _cmdop_agent_v1_Kind_MIN, "", false, cmdop_agent_v1_Origin_init_default, 0, {{NULL}, NULL}, 0}
 #define cmdop_agent_v1_Origin_init_default       {"", "", "", "", ""}
 #define cmdop_agent_v1_PtyOpen_init_default      {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0, {0, {0}}}
-#define cmdop_agent_v1_ExecOpen_init_default     {{{NULL}, NULL}, {{NULL}, NULL}, "", 0}
+#define cmdop_agent_v1_ExecOpen_init_default     {{{NULL}, NULL}, {{NULL}, NULL}, "", 0, "", 0, 0, 0, 0, 0, 0, 0}
 #define cmdop_agent_v1_RpcOpen_init_default      {"", {0, {0}}}
-#define cmdop_agent_v1_Accept_init_default       {0, 0, 0, 0, {0, {0}}}
-#define cmdop_agent_v1_PtyAccept_init_default    {"", 0, 0, 0, 0, 0}
-#define cmdop_agent_v1_ExecAccept_init_default   {0, "", ""}
+#define cmdop_agent_v1_Call_init_default         {"", "", 0}
+#define cmdop_agent_v1_Accept_init_default       {0, 0, 0, 0, {0, {0}}, 0}
+#define cmdop_agent_v1_PtyAccept_init_default    {"", 0, 0, 0, 0, 0, 0}
+#define cmdop_agent_v1_ExecAccept_init_default   {0, "", "", "", 0, 0, 0, 0, 0}
 #define cmdop_agent_v1_Reject_init_default       {0, _cmdop_agent_v1_Code_MIN, "", ""}
 #define cmdop_agent_v1_Credit_init_default       {0, 0, 0, 0}
 #define cmdop_agent_v1_Event_init_default        {0, 0, {cmdop_agent_v1_Resize_init_default}}
@@ -402,6 +482,8 @@ extern "C" {
 #define cmdop_agent_v1_Close_init_default        {0, 0, {0}, 0}
 #define cmdop_agent_v1_Failure_init_default      {_cmdop_agent_v1_Code_MIN, "", ""}
 #define cmdop_agent_v1_MachineInfo_init_default  {"", "", "", 0, 0, "", "", "", "", "", "", 0}
+#define cmdop_agent_v1_SessionInfo_init_default  {"", "", "", 0, 0, 0, 0, 0, 0, 0, "", 0, 0, ""}
+#define cmdop_agent_v1_JobInfo_init_default      {"", _cmdop_agent_v1_JobState_MIN, 0, "", "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}, ""}
 #define cmdop_agent_v1_AgentStatus_init_default  {0, "", "", "", "", "", "", 0, 0, 0, "", 0, 0, 0, 0, ""}
 #define cmdop_agent_v1_Hello_init_zero           {_cmdop_agent_v1_Role_MIN, 0, 0, 0, {"", "", "", "", "", "", "", ""}, "", false, cmdop_agent_v1_Facts_init_zero, {0, {0}}}
 #define cmdop_agent_v1_Facts_init_zero           {"", "", "", "", "", "", "", 0, 0, "", "", 0, 0, 0, "", "", "", "", 0}
@@ -417,11 +499,12 @@ extern "C" {
 #define cmdop_agent_v1_Open_init_zero            {0, _cmdop_agent_v1_Kind_MIN, "", false, cmdop_agent_v1_Origin_init_zero, 0, {{NULL}, NULL}, 0}
 #define cmdop_agent_v1_Origin_init_zero          {"", "", "", "", ""}
 #define cmdop_agent_v1_PtyOpen_init_zero         {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0, {0, {0}}}
-#define cmdop_agent_v1_ExecOpen_init_zero        {{{NULL}, NULL}, {{NULL}, NULL}, "", 0}
+#define cmdop_agent_v1_ExecOpen_init_zero        {{{NULL}, NULL}, {{NULL}, NULL}, "", 0, "", 0, 0, 0, 0, 0, 0, 0}
 #define cmdop_agent_v1_RpcOpen_init_zero         {"", {0, {0}}}
-#define cmdop_agent_v1_Accept_init_zero          {0, 0, 0, 0, {0, {0}}}
-#define cmdop_agent_v1_PtyAccept_init_zero       {"", 0, 0, 0, 0, 0}
-#define cmdop_agent_v1_ExecAccept_init_zero      {0, "", ""}
+#define cmdop_agent_v1_Call_init_zero            {"", "", 0}
+#define cmdop_agent_v1_Accept_init_zero          {0, 0, 0, 0, {0, {0}}, 0}
+#define cmdop_agent_v1_PtyAccept_init_zero       {"", 0, 0, 0, 0, 0, 0}
+#define cmdop_agent_v1_ExecAccept_init_zero      {0, "", "", "", 0, 0, 0, 0, 0}
 #define cmdop_agent_v1_Reject_init_zero          {0, _cmdop_agent_v1_Code_MIN, "", ""}
 #define cmdop_agent_v1_Credit_init_zero          {0, 0, 0, 0}
 #define cmdop_agent_v1_Event_init_zero           {0, 0, {cmdop_agent_v1_Resize_init_zero}}
@@ -431,6 +514,8 @@ extern "C" {
 #define cmdop_agent_v1_Close_init_zero           {0, 0, {0}, 0}
 #define cmdop_agent_v1_Failure_init_zero         {_cmdop_agent_v1_Code_MIN, "", ""}
 #define cmdop_agent_v1_MachineInfo_init_zero     {"", "", "", 0, 0, "", "", "", "", "", "", 0}
+#define cmdop_agent_v1_SessionInfo_init_zero     {"", "", "", 0, 0, 0, 0, 0, 0, 0, "", 0, 0, ""}
+#define cmdop_agent_v1_JobInfo_init_zero         {"", _cmdop_agent_v1_JobState_MIN, 0, "", "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}, ""}
 #define cmdop_agent_v1_AgentStatus_init_zero     {0, "", "", "", "", "", "", 0, 0, 0, "", 0, 0, 0, 0, ""}
 
 /* Field tags (for use in manual encoding/decoding) */
@@ -529,22 +614,41 @@ extern "C" {
 #define cmdop_agent_v1_ExecOpen_env_tag          2
 #define cmdop_agent_v1_ExecOpen_cwd_tag          3
 #define cmdop_agent_v1_ExecOpen_timeout_ms_tag   4
+#define cmdop_agent_v1_ExecOpen_id_tag           5
+#define cmdop_agent_v1_ExecOpen_attach_tag       6
+#define cmdop_agent_v1_ExecOpen_watch_tag        7
+#define cmdop_agent_v1_ExecOpen_keep_tag         8
+#define cmdop_agent_v1_ExecOpen_resume_tag       9
+#define cmdop_agent_v1_ExecOpen_out_offset_tag   10
+#define cmdop_agent_v1_ExecOpen_err_offset_tag   11
+#define cmdop_agent_v1_ExecOpen_quiet_tag        12
 #define cmdop_agent_v1_RpcOpen_method_tag        1
 #define cmdop_agent_v1_RpcOpen_request_tag       2
+#define cmdop_agent_v1_Call_id_tag               1
+#define cmdop_agent_v1_Call_signal_tag           2
+#define cmdop_agent_v1_Call_force_tag            3
 #define cmdop_agent_v1_Accept_channel_tag        1
 #define cmdop_agent_v1_Accept_in_offset_tag      2
 #define cmdop_agent_v1_Accept_out_offset_tag     3
 #define cmdop_agent_v1_Accept_window_tag         4
 #define cmdop_agent_v1_Accept_params_tag         5
+#define cmdop_agent_v1_Accept_err_offset_tag     6
 #define cmdop_agent_v1_PtyAccept_session_id_tag  1
 #define cmdop_agent_v1_PtyAccept_gap_tag         2
 #define cmdop_agent_v1_PtyAccept_created_ms_tag  3
 #define cmdop_agent_v1_PtyAccept_operators_tag   4
 #define cmdop_agent_v1_PtyAccept_created_tag     5
 #define cmdop_agent_v1_PtyAccept_known_tag       6
+#define cmdop_agent_v1_PtyAccept_out_end_tag     7
 #define cmdop_agent_v1_ExecAccept_pid_tag        1
 #define cmdop_agent_v1_ExecAccept_machine_id_tag 2
 #define cmdop_agent_v1_ExecAccept_hostname_tag   3
+#define cmdop_agent_v1_ExecAccept_id_tag         4
+#define cmdop_agent_v1_ExecAccept_created_tag    5
+#define cmdop_agent_v1_ExecAccept_out_gap_tag    6
+#define cmdop_agent_v1_ExecAccept_err_gap_tag    7
+#define cmdop_agent_v1_ExecAccept_out_end_tag    8
+#define cmdop_agent_v1_ExecAccept_err_end_tag    9
 #define cmdop_agent_v1_Reject_channel_tag        1
 #define cmdop_agent_v1_Reject_code_tag           2
 #define cmdop_agent_v1_Reject_message_tag        3
@@ -583,6 +687,34 @@ extern "C" {
 #define cmdop_agent_v1_MachineInfo_fleet_id_tag  10
 #define cmdop_agent_v1_MachineInfo_fingerprint_tag 11
 #define cmdop_agent_v1_MachineInfo_created_ms_tag 12
+#define cmdop_agent_v1_SessionInfo_id_tag        1
+#define cmdop_agent_v1_SessionInfo_name_tag      2
+#define cmdop_agent_v1_SessionInfo_user_tag      3
+#define cmdop_agent_v1_SessionInfo_created_ms_tag 4
+#define cmdop_agent_v1_SessionInfo_idle_ms_tag   5
+#define cmdop_agent_v1_SessionInfo_operators_tag 6
+#define cmdop_agent_v1_SessionInfo_observers_tag 7
+#define cmdop_agent_v1_SessionInfo_pid_tag       8
+#define cmdop_agent_v1_SessionInfo_output_tag    9
+#define cmdop_agent_v1_SessionInfo_ended_tag     10
+#define cmdop_agent_v1_SessionInfo_command_tag   11
+#define cmdop_agent_v1_SessionInfo_rows_tag      12
+#define cmdop_agent_v1_SessionInfo_cols_tag      13
+#define cmdop_agent_v1_SessionInfo_attached_tag  14
+#define cmdop_agent_v1_JobInfo_id_tag            1
+#define cmdop_agent_v1_JobInfo_state_tag         2
+#define cmdop_agent_v1_JobInfo_status_tag        3
+#define cmdop_agent_v1_JobInfo_command_tag       4
+#define cmdop_agent_v1_JobInfo_user_tag          5
+#define cmdop_agent_v1_JobInfo_started_ms_tag    6
+#define cmdop_agent_v1_JobInfo_ended_ms_tag      7
+#define cmdop_agent_v1_JobInfo_out_end_tag       8
+#define cmdop_agent_v1_JobInfo_err_end_tag       9
+#define cmdop_agent_v1_JobInfo_operators_tag     10
+#define cmdop_agent_v1_JobInfo_keep_tag          11
+#define cmdop_agent_v1_JobInfo_pid_tag           12
+#define cmdop_agent_v1_JobInfo_digest_tag        13
+#define cmdop_agent_v1_JobInfo_boot_tag          14
 #define cmdop_agent_v1_AgentStatus_pid_tag       1
 #define cmdop_agent_v1_AgentStatus_version_tag   2
 #define cmdop_agent_v1_AgentStatus_machine_id_tag 3
@@ -755,7 +887,15 @@ X(a, STATIC,   SINGULAR, BYTES,    attachment,       12)
 X(a, CALLBACK, REPEATED, BYTES,    argv,              1) \
 X(a, CALLBACK, REPEATED, BYTES,    env,               2) \
 X(a, STATIC,   SINGULAR, STRING,   cwd,               3) \
-X(a, STATIC,   SINGULAR, UINT32,   timeout_ms,        4)
+X(a, STATIC,   SINGULAR, UINT32,   timeout_ms,        4) \
+X(a, STATIC,   SINGULAR, STRING,   id,                5) \
+X(a, STATIC,   SINGULAR, BOOL,     attach,            6) \
+X(a, STATIC,   SINGULAR, BOOL,     watch,             7) \
+X(a, STATIC,   SINGULAR, BOOL,     keep,              8) \
+X(a, STATIC,   SINGULAR, BOOL,     resume,            9) \
+X(a, STATIC,   SINGULAR, UINT64,   out_offset,       10) \
+X(a, STATIC,   SINGULAR, UINT64,   err_offset,       11) \
+X(a, STATIC,   SINGULAR, BOOL,     quiet,            12)
 #define cmdop_agent_v1_ExecOpen_CALLBACK pb_default_field_callback
 #define cmdop_agent_v1_ExecOpen_DEFAULT NULL
 
@@ -765,12 +905,20 @@ X(a, STATIC,   SINGULAR, BYTES,    request,           2)
 #define cmdop_agent_v1_RpcOpen_CALLBACK NULL
 #define cmdop_agent_v1_RpcOpen_DEFAULT NULL
 
+#define cmdop_agent_v1_Call_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, STRING,   id,                1) \
+X(a, STATIC,   SINGULAR, STRING,   signal,            2) \
+X(a, STATIC,   SINGULAR, BOOL,     force,             3)
+#define cmdop_agent_v1_Call_CALLBACK NULL
+#define cmdop_agent_v1_Call_DEFAULT NULL
+
 #define cmdop_agent_v1_Accept_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, UINT32,   channel,           1) \
 X(a, STATIC,   SINGULAR, UINT64,   in_offset,         2) \
 X(a, STATIC,   SINGULAR, UINT64,   out_offset,        3) \
 X(a, STATIC,   SINGULAR, UINT32,   window,            4) \
-X(a, STATIC,   SINGULAR, BYTES,    params,            5)
+X(a, STATIC,   SINGULAR, BYTES,    params,            5) \
+X(a, STATIC,   SINGULAR, UINT64,   err_offset,        6)
 #define cmdop_agent_v1_Accept_CALLBACK NULL
 #define cmdop_agent_v1_Accept_DEFAULT NULL
 
@@ -780,14 +928,21 @@ X(a, STATIC,   SINGULAR, UINT64,   gap,               2) \
 X(a, STATIC,   SINGULAR, INT64,    created_ms,        3) \
 X(a, STATIC,   SINGULAR, UINT32,   operators,         4) \
 X(a, STATIC,   SINGULAR, BOOL,     created,           5) \
-X(a, STATIC,   SINGULAR, BOOL,     known,             6)
+X(a, STATIC,   SINGULAR, BOOL,     known,             6) \
+X(a, STATIC,   SINGULAR, UINT64,   out_end,           7)
 #define cmdop_agent_v1_PtyAccept_CALLBACK NULL
 #define cmdop_agent_v1_PtyAccept_DEFAULT NULL
 
 #define cmdop_agent_v1_ExecAccept_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, UINT32,   pid,               1) \
 X(a, STATIC,   SINGULAR, STRING,   machine_id,        2) \
-X(a, STATIC,   SINGULAR, STRING,   hostname,          3)
+X(a, STATIC,   SINGULAR, STRING,   hostname,          3) \
+X(a, STATIC,   SINGULAR, STRING,   id,                4) \
+X(a, STATIC,   SINGULAR, BOOL,     created,           5) \
+X(a, STATIC,   SINGULAR, UINT64,   out_gap,           6) \
+X(a, STATIC,   SINGULAR, UINT64,   err_gap,           7) \
+X(a, STATIC,   SINGULAR, UINT64,   out_end,           8) \
+X(a, STATIC,   SINGULAR, UINT64,   err_end,           9)
 #define cmdop_agent_v1_ExecAccept_CALLBACK NULL
 #define cmdop_agent_v1_ExecAccept_DEFAULT NULL
 
@@ -869,6 +1024,42 @@ X(a, STATIC,   SINGULAR, INT64,    created_ms,       12)
 #define cmdop_agent_v1_MachineInfo_CALLBACK NULL
 #define cmdop_agent_v1_MachineInfo_DEFAULT NULL
 
+#define cmdop_agent_v1_SessionInfo_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, STRING,   id,                1) \
+X(a, STATIC,   SINGULAR, STRING,   name,              2) \
+X(a, STATIC,   SINGULAR, STRING,   user,              3) \
+X(a, STATIC,   SINGULAR, INT64,    created_ms,        4) \
+X(a, STATIC,   SINGULAR, UINT64,   idle_ms,           5) \
+X(a, STATIC,   SINGULAR, UINT32,   operators,         6) \
+X(a, STATIC,   SINGULAR, UINT32,   observers,         7) \
+X(a, STATIC,   SINGULAR, UINT32,   pid,               8) \
+X(a, STATIC,   SINGULAR, UINT64,   output,            9) \
+X(a, STATIC,   SINGULAR, BOOL,     ended,            10) \
+X(a, STATIC,   SINGULAR, STRING,   command,          11) \
+X(a, STATIC,   SINGULAR, UINT32,   rows,             12) \
+X(a, STATIC,   SINGULAR, UINT32,   cols,             13) \
+X(a, STATIC,   SINGULAR, STRING,   attached,         14)
+#define cmdop_agent_v1_SessionInfo_CALLBACK NULL
+#define cmdop_agent_v1_SessionInfo_DEFAULT NULL
+
+#define cmdop_agent_v1_JobInfo_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, STRING,   id,                1) \
+X(a, STATIC,   SINGULAR, UENUM,    state,             2) \
+X(a, STATIC,   SINGULAR, UINT32,   status,            3) \
+X(a, STATIC,   SINGULAR, STRING,   command,           4) \
+X(a, STATIC,   SINGULAR, STRING,   user,              5) \
+X(a, STATIC,   SINGULAR, INT64,    started_ms,        6) \
+X(a, STATIC,   SINGULAR, INT64,    ended_ms,          7) \
+X(a, STATIC,   SINGULAR, UINT64,   out_end,           8) \
+X(a, STATIC,   SINGULAR, UINT64,   err_end,           9) \
+X(a, STATIC,   SINGULAR, UINT32,   operators,        10) \
+X(a, STATIC,   SINGULAR, BOOL,     keep,             11) \
+X(a, STATIC,   SINGULAR, UINT32,   pid,              12) \
+X(a, STATIC,   SINGULAR, BYTES,    digest,           13) \
+X(a, STATIC,   SINGULAR, STRING,   boot,             14)
+#define cmdop_agent_v1_JobInfo_CALLBACK NULL
+#define cmdop_agent_v1_JobInfo_DEFAULT NULL
+
 #define cmdop_agent_v1_AgentStatus_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, UINT32,   pid,               1) \
 X(a, STATIC,   SINGULAR, STRING,   version,           2) \
@@ -905,6 +1096,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_Origin_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_PtyOpen_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_ExecOpen_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_RpcOpen_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_Call_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_Accept_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_PtyAccept_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_ExecAccept_msg;
@@ -917,6 +1109,8 @@ extern const pb_msgdesc_t cmdop_agent_v1_Notice_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_Close_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_Failure_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_MachineInfo_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_SessionInfo_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_JobInfo_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_AgentStatus_msg;
 
 /* Defines for backwards compatibility with code written before nanopb-0.4.0 */
@@ -936,6 +1130,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_AgentStatus_msg;
 #define cmdop_agent_v1_PtyOpen_fields &cmdop_agent_v1_PtyOpen_msg
 #define cmdop_agent_v1_ExecOpen_fields &cmdop_agent_v1_ExecOpen_msg
 #define cmdop_agent_v1_RpcOpen_fields &cmdop_agent_v1_RpcOpen_msg
+#define cmdop_agent_v1_Call_fields &cmdop_agent_v1_Call_msg
 #define cmdop_agent_v1_Accept_fields &cmdop_agent_v1_Accept_msg
 #define cmdop_agent_v1_PtyAccept_fields &cmdop_agent_v1_PtyAccept_msg
 #define cmdop_agent_v1_ExecAccept_fields &cmdop_agent_v1_ExecAccept_msg
@@ -948,24 +1143,28 @@ extern const pb_msgdesc_t cmdop_agent_v1_AgentStatus_msg;
 #define cmdop_agent_v1_Close_fields &cmdop_agent_v1_Close_msg
 #define cmdop_agent_v1_Failure_fields &cmdop_agent_v1_Failure_msg
 #define cmdop_agent_v1_MachineInfo_fields &cmdop_agent_v1_MachineInfo_msg
+#define cmdop_agent_v1_SessionInfo_fields &cmdop_agent_v1_SessionInfo_msg
+#define cmdop_agent_v1_JobInfo_fields &cmdop_agent_v1_JobInfo_msg
 #define cmdop_agent_v1_AgentStatus_fields &cmdop_agent_v1_AgentStatus_msg
 
 /* Maximum encoded size of messages (where known) */
 /* cmdop_agent_v1_Open_size depends on runtime parameters */
 /* cmdop_agent_v1_PtyOpen_size depends on runtime parameters */
 /* cmdop_agent_v1_ExecOpen_size depends on runtime parameters */
-#define cmdop_agent_v1_Accept_size               293
+#define cmdop_agent_v1_Accept_size               304
 #define cmdop_agent_v1_AgentStatus_size          923
+#define cmdop_agent_v1_Call_size                 85
 #define cmdop_agent_v1_Challenge_size            151
 #define cmdop_agent_v1_Close_size                506
 #define cmdop_agent_v1_Credit_size               34
 #define cmdop_agent_v1_Drain_size                71
 #define cmdop_agent_v1_Event_size                262
-#define cmdop_agent_v1_ExecAccept_size           112
+#define cmdop_agent_v1_ExecAccept_size           224
 #define cmdop_agent_v1_Facts_size                752
 #define cmdop_agent_v1_Failure_size              486
 #define cmdop_agent_v1_Heartbeat_size            94
 #define cmdop_agent_v1_Hello_size                1052
+#define cmdop_agent_v1_JobInfo_size              402
 #define cmdop_agent_v1_MachineInfo_size          457
 #define cmdop_agent_v1_Metrics_size              92
 #define cmdop_agent_v1_Notice_size               253
@@ -973,11 +1172,12 @@ extern const pb_msgdesc_t cmdop_agent_v1_AgentStatus_msg;
 #define cmdop_agent_v1_Ping_size                 11
 #define cmdop_agent_v1_Pong_size                 11
 #define cmdop_agent_v1_Proof_size                392
-#define cmdop_agent_v1_PtyAccept_size            73
+#define cmdop_agent_v1_PtyAccept_size            84
 #define cmdop_agent_v1_Refuse_size               492
 #define cmdop_agent_v1_Reject_size               732
 #define cmdop_agent_v1_Resize_size               12
 #define cmdop_agent_v1_RpcOpen_size              556
+#define cmdop_agent_v1_SessionInfo_size          624
 #define cmdop_agent_v1_Signal_size               17
 #define cmdop_agent_v1_Welcome_size              282
 

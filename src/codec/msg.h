@@ -54,6 +54,9 @@ typedef cmdop_agent_v1_Resize msg_resize;
 typedef cmdop_agent_v1_Close msg_close;
 typedef cmdop_agent_v1_MachineInfo msg_machine_info;
 typedef cmdop_agent_v1_AgentStatus msg_agent_status;
+typedef cmdop_agent_v1_Call msg_call;
+typedef cmdop_agent_v1_SessionInfo msg_session_info;
+typedef cmdop_agent_v1_JobInfo msg_job_info;
 typedef cmdop_agent_v1_Code msg_code;
 
 /*

@@ -1,445 +1,365 @@
-/* Commands on pipes; see exec.h. */
+/* Channels of kind EXEC; see exec.h. */
 #include "core/exec.h"
 
 #include <string.h>
 
 #include "base/err.h"
-#include "core/paths.h"
 #include "core/request.h"
 
-#define RING_BYTES   WINDOW_BULK
-#define READ_ROUNDS  4          /* reads per stream and turn */
-#define GRACE_MS     5000       /* between TERM and KILL */
-#define RECORD_MAGIC 0x6a6f6273 /* "jobs" */
+/* ---- viewers ----------------------------------------------------------------- */
 
-static void on_ready(void *ctx, int err, const char *why);
-static void close_in(struct job *t);
-
-/* What the block keeps for the next agent. */
-struct job_record {
-    uint32_t magic;
-    uint32_t spare;
-    uint64_t taken; /* bytes of input that were put into the queue */
-};
-
-int jobs_init(struct jobs *j, struct arena *a, struct loop *loop,
-              const char *machine_id, const char *machine_name,
-              const char *folder)
+static struct viewer *take_viewer(struct jobs *j)
 {
-    *j = (struct jobs){
-        .loop = loop, .machine_id = machine_id, .machine_name = machine_name};
-    held_pool_init(&j->pool, loop);
-    j->slots = arena_carve(a, JOBS_MAX * sizeof(*j->slots), 64);
-    j->inputs = arena_carve(a, (size_t)JOBS_MAX * RING_BYTES, 4096);
-    return paths_join(j->folder, folder, "jobs");
+    for (uint32_t i = 0; i < VIEWERS_MAX; i++)
+        if (j->viewers[i].job == NULL)
+            return &j->viewers[i];
+    return NULL;
 }
 
-static struct span input_of(const struct job *t)
+static void enter(struct job *t, struct viewer *v)
 {
-    return (struct span){t->owner->inputs +
-                             (size_t)(t - t->owner->slots) * RING_BYTES,
-                         RING_BYTES};
-}
-
-static struct ring *ring_of(struct job *t, uint32_t stream)
-{
-    return &t->child.hold.ring[stream];
-}
-
-static struct hold_block *block_of(const struct job *t)
-{
-    return t->child.hold.block;
-}
-
-static struct job_record *record_of(const struct job *t)
-{
-    return (struct job_record *)(void *)block_of(t)->record;
-}
-
-/* ---- how it ended -------------------------------------------------------------- */
-
-static msg_close result(const struct job *t)
-{
-    const struct hold_block *b = block_of(t);
-    msg_close end = {.which_result = cmdop_agent_v1_Close_exit_status_tag,
-                     .result.exit_status = b->status};
-    if (t->timed_out)
-        end = chan_failure(cmdop_agent_v1_Code_CODE_TIMEOUT,
-                           "the command took longer than allowed and was "
-                           "ended",
-                           "give it more time with --timeout");
-    else if (!b->exited)
-        end = chan_failure(cmdop_agent_v1_Code_CODE_INTERNAL,
-                           "the process that held the command was killed, and "
-                           "its end is not known",
-                           "look on the machine what it has done");
-    else if (t->broken)
-        end = chan_failure(cmdop_agent_v1_Code_CODE_INTERNAL,
-                           "the output of the command could not be read to "
-                           "its end",
-                           "run it again, with its output in a file");
-    else if (b->signal != 0) {
-        end.which_result = cmdop_agent_v1_Close_signal_tag;
-        end.result.signal = b->signal;
-    }
-    end.duration_ms = (port_now_us() - t->started_us) / 1000;
-    return end;
-}
-
-static void tell_end(struct job *t)
-{
-    msg_close end = result(t);
-    chan_close(&t->chan, &end, CHAN_DRAIN);
-}
-
-/* ---- the pipes ------------------------------------------------------------------ */
-
-static void watch_out(struct job *t, uint32_t stream)
-{
-    if (t->out_row[stream] < 0)
+    v->job = t;
+    v->next = t->viewers;
+    t->viewers = v;
+    if (v->watches)
         return;
-    bool room = ring_room(ring_of(t, stream)) > 0;
-    loop_want(t->owner->loop, t->out_row[stream], room ? PORT_READ : 0);
+    t->holder = v;
+    job_held(t);
 }
 
-static void drop_row(struct job *t, int *row)
+/* His channel is over. Returns whether he was the holder. */
+static bool leave(struct viewer *v)
 {
-    if (*row >= 0)
-        loop_remove(t->owner->loop, *row);
-    *row = -1;
+    struct job *t = v->job;
+    struct viewer **at = &t->viewers;
+    while (*at != v)
+        at = &(*at)->next;
+    *at = v->next;
+    v->job = NULL;
+    bool held = t->holder == v;
+    if (held)
+        t->holder = NULL;
+    return held;
 }
 
-static void close_out(struct job *t, uint32_t stream)
+static void turn_away(struct viewer *v, msg_code code, const char *what,
+                      const char *remedy)
 {
-    drop_row(t, &t->out_row[stream]);
-    hold_close_out(&t->child.hold, stream);
+    msg_close end = chan_failure(code, what, remedy);
+    chan_close(&v->chan, &end, CHAN_NOW);
 }
 
-static bool is_open(const struct job *t, uint32_t stream)
-{
-    return t->child.hold.child_out[stream] >= 0;
-}
-
-static void fail_out(struct job *t, int err)
-{
-    if (err == ERR_CLOSED)
-        return;
-    t->broken = true;
-    close_in(t);
-    for (uint32_t i = 0; i < CHAN_STREAMS; i++)
-        close_out(t, i);
-    held_hang_up(&t->child); /* or it would write for ever */
-    if (t->exited)
-        tell_end(t);
-}
-
-/* Read while there is room. A command that has exited wrote all it had to
- * say: an empty pipe is then its end, whoever else may still hold it. */
-static void read_out(struct job *t, uint32_t stream)
-{
-    struct ring *ring = ring_of(t, stream);
-    for (int i = 0; is_open(t, stream) && ring_room(ring) > 0; i++) {
-        if (i >= READ_ROUNDS && !t->exited)
-            return;
-        int n = hold_take(&t->child.hold, stream, false, RING_BYTES);
-        if (n < 0)
-            fail_out(t, n);
-        if (n < 0 || (n == 0 && t->exited))
-            close_out(t, stream);
-        if (n <= 0)
-            return;
-    }
-}
-
-static void turn_out(struct job *t, uint32_t stream)
-{
-    read_out(t, stream);
-    watch_out(t, stream);
-    if (t->exited || ring_len(ring_of(t, stream)) > 0)
-        chan_wake(&t->chan);
-}
-
-static void on_stdout(void *ctx, uint8_t ready)
-{
-    (void)ready;
-    turn_out(ctx, 0);
-}
-
-static void on_stderr(void *ctx, uint8_t ready)
-{
-    (void)ready;
-    turn_out(ctx, 1);
-}
-
-static bool in_waits(const struct job *t)
-{
-    return ring_len(&t->in) > 0 || hold_feeds(&t->child.hold);
-}
-
-static void watch_in(struct job *t)
-{
-    if (t->in_row >= 0)
-        loop_want(t->owner->loop, t->in_row, in_waits(t) ? PORT_WRITE : 0);
-}
-
-static void close_in(struct job *t)
-{
-    drop_row(t, &t->in_row);
-    ring_consume(&t->in, t->in.tail);
-    if (!t->in_over)
-        held_end_input(&t->child);
-    t->in_over = true;
-}
-
-/* From the ring into the queue, from the queue into the command, and then its
- * end. */
-static int pump_in(struct job *t)
-{
-    struct hold *h = &t->child.hold;
-    for (;;) {
-        uint64_t at = t->in.head;
-        while (ring_len(&t->in) > 0) {
-            int n = hold_put(h, &record_of(t)->taken, ring_at(&t->in, at));
-            if (n < 0)
-                return n;
-            if (n == 0)
-                break;
-            ring_consume(&t->in, at += (uint64_t)n);
-        }
-        if (t->in_fin && ring_len(&t->in) == 0)
-            hold_end_in(h);
-        int err = hold_feed(h);
-        if (err != OK || ring_len(&t->in) == 0 || h->queued > 0)
-            return err;
-    }
-}
-
-static void settle_in(struct job *t)
-{
-    int err = t->in_over ? OK : pump_in(t);
-    if (err != OK || (t->in_fin && !in_waits(t)))
-        close_in(t);
-    watch_in(t);
-    chan_used(&t->chan, 0, t->in.head, t->in.head);
-}
-
-static void on_stdin(void *ctx, uint8_t ready)
-{
-    struct job *t = ctx;
-    if ((ready & PORT_HANGUP) != 0)
-        close_in(t);
-    settle_in(t);
-}
-
-/* ---- the end ---------------------------------------------------------------------- */
-
-static void release(struct job *t)
-{
-    loop_timer_remove(t->owner->loop, t->deadline);
-    drop_row(t, &t->in_row);
-    for (uint32_t i = 0; i < CHAN_STREAMS; i++)
-        close_out(t, i);
-    held_release(&t->child, &t->owner->pool);
-    port_memory_release(input_of(t));
-    t->used = false;
-    t->owner->count--;
-}
-
-static void release_if_over(struct job *t)
-{
-    if (t->used && t->exited && t->chan.state == CHAN_FREE)
-        release(t);
-}
-
-static void on_exited(void *ctx)
-{
-    struct job *t = ctx;
-    if (t->exited)
-        return;
-    t->exited = true;
-    loop_disarm(t->owner->loop, t->deadline);
-    close_in(t);
-    tell_end(t);
-    for (uint32_t s = 0; s < CHAN_STREAMS; s++)
-        turn_out(t, s);
-    release_if_over(t);
-}
-
-static const struct held_ops held_ops = {on_ready, on_exited, on_exited};
-
-static void end_child(struct job *t)
-{
-    if (t->exited)
-        return;
-    t->ending = true;
-    held_signal(&t->child, "TERM");
-    loop_arm(t->owner->loop, t->deadline, loop_now(t->owner->loop) + GRACE_MS);
-}
-
-static void on_deadline(void *ctx, uint64_t now_ms)
-{
-    struct job *t = ctx;
-    (void)now_ms;
-    if (t->ending) {
-        held_signal(&t->child, "KILL");
-        return;
-    }
-    t->timed_out = true;
-    end_child(t);
-}
-
-/* ---- the channel --------------------------------------------------------------------- */
+/* ---- the channel ------------------------------------------------------------- */
 
 static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
                    bool fin)
 {
-    struct job *t = ctx;
+    struct viewer *v = ctx;
+    struct job *t = v->job;
     (void)off;
-    if (stream != 0 || (!t->in_over && ring_write(&t->in, bytes) != OK))
+    if (stream != 0)
         return ERR_PROTO;
-    if (t->in_over) /* the command reads no more */
-        t->in.head = t->in.tail += bytes.len;
-    t->in_fin = t->in_fin || fin;
-    settle_in(t);
-    return OK;
+    if (t->holder != v)
+        return bytes.len == 0 ? OK : ERR_PROTO; /* it had no credit */
+    return job_put(t, bytes, fin);
 }
 
 static void on_event(void *ctx, const msg_event *event)
 {
-    struct job *t = ctx;
-    if (event->which_what == cmdop_agent_v1_Event_signal_tag && !t->exited)
-        held_signal(&t->child, event->what.signal.name);
+    struct viewer *v = ctx;
+    if (event->which_what == cmdop_agent_v1_Event_signal_tag &&
+        v->job->holder == v)
+        job_signal(v->job, event->what.signal.name);
+}
+
+static bool is_lost(const msg_close *end)
+{
+    return end == NULL ||
+           (end->which_result == cmdop_agent_v1_Close_failure_tag &&
+            end->result.failure.code == cmdop_agent_v1_Code_CODE_LOST);
 }
 
 static void on_closed(void *ctx, const msg_close *end)
 {
-    struct job *t = ctx;
-    (void)end;
-    close_in(t);
-    for (uint32_t i = 0; i < CHAN_STREAMS; i++)
-        close_out(t, i);
-    held_hang_up(&t->child);
-    end_child(t);
-    release_if_over(t);
+    struct viewer *v = ctx;
+    struct job *t = v->job;
+    if (!leave(v))
+        job_settle(t);
+    else if (is_lost(end))
+        job_lost(t);
+    else if (end->which_result == cmdop_agent_v1_Close_detached_tag)
+        job_left(t);
+    else
+        job_ended(t);
 }
 
+/* Our Close went out: he was told how it ended, or turned away. */
 static void on_ended(void *ctx)
 {
-    release_if_over(ctx);
+    struct viewer *v = ctx;
+    struct job *t = v->job;
+    if (leave(v))
+        t->told = job_is_over(t);
+    job_settle(t);
 }
 
 static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
 {
-    struct job *t = ctx;
-    struct ring *ring = ring_of(t, stream);
-    struct view v = ring_at(ring, *off);
-    /* The end goes out with the exit status: one message less to wake for. */
-    *fin = t->exited && !is_open(t, stream) && *off + v.len == ring->tail;
-    return v;
+    struct viewer *v = ctx;
+    if (!v->quiet)
+        return job_peek(v->job, stream, off, fin);
+    *fin = job_is_over(v->job);
+    return VIEW_NONE;
 }
 
+/* Who cannot come back needs no byte twice. */
 static void on_sent(void *ctx, uint32_t stream, uint64_t upto)
 {
-    struct job *t = ctx;
-    hold_consume(&t->child.hold, stream, upto);
-    if (t->exited)
-        read_out(t, stream); /* nobody will wake us for an empty pipe */
-    watch_out(t, stream);
+    struct viewer *v = ctx;
+    if (v->job->holder == v && !v->job->returns)
+        job_want(v->job, stream, upto);
+}
+
+static void on_acked(void *ctx, uint32_t stream, uint64_t ack)
+{
+    struct viewer *v = ctx;
+    if (v->job->holder == v && v->job->returns)
+        job_want(v->job, stream, ack);
 }
 
 static const struct chan_ops ops = {
     .data = on_data,
     .event = on_event,
+    .acked = on_acked,
     .closed = on_closed,
     .peek = on_peek,
     .sent = on_sent,
     .ended = on_ended,
 };
 
-/* ---- opening ------------------------------------------------------------------------- */
+/* ---- what the job tells ------------------------------------------------------ */
 
-static int spawn(struct job *t, struct request *r, const msg_exec_open *p,
-                 const char *who)
+static void on_output(struct job *t)
 {
-    uint8_t raw[16];
-    char id[HOLD_ID_CAP];
-    struct text text;
-    struct environ_facts facts = {.machine = t->owner->machine_name,
-                                  .who = who};
-    struct job_record record = {.magic = RECORD_MAGIC};
-    if (r->argv.count == 0)
-        return ERR_NOT_FOUND;
-    if (environ_build(&r->environ, &facts, &r->env) != OK)
-        return ERR_TOO_BIG;
-    port_entropy(SPAN_ARRAY(raw));
-    TEXT_OF(&text, id);
-    text_hex(&text, VIEW_ARRAY(raw));
-    struct hold_start how = {
-        .folder = t->owner->folder,
-        .id = id,
-        .record = view_of(&record, sizeof(record)),
-        .what = {.argv = r->argv.list,
-                 .env = r->environ.list,
-                 .cwd = p->cwd[0] != '\0' ? p->cwd : NULL},
-        .ring_bytes = RING_BYTES,
-    };
-    return held_start(&t->child, t->owner->loop, &t->owner->pool, &held_ops, t,
-                      &how);
+    for (struct viewer *v = t->viewers; v != NULL; v = v->next)
+        chan_wake(&v->chan);
 }
 
-static int watch_child(struct job *t)
+static void on_input(struct job *t)
 {
-    struct loop *loop = t->owner->loop;
-    const struct hold *h = &t->child.hold;
-    t->in_row = loop_add(loop, h->child_in, 0, on_stdin, t);
-    t->out_row[0] = loop_add(loop, h->child_out[0], PORT_READ, on_stdout, t);
-    t->out_row[1] = loop_add(loop, h->child_out[1], PORT_READ, on_stderr, t);
-    return t->in_row >= 0 && t->out_row[0] >= 0 && t->out_row[1] >= 0
-               ? OK
-               : ERR_LIMIT;
+    if (t->holder != NULL)
+        chan_used(&t->holder->chan, 0, t->in.head, t->in.head);
 }
 
-static int accept_job(struct job *t)
+static void tell_end(struct viewer *v)
 {
+    msg_close end = job_result(v->job);
+    chan_close(&v->chan, &end, CHAN_DRAIN);
+}
+
+static void on_over(struct job *t)
+{
+    for (struct viewer *v = t->viewers; v != NULL; v = v->next)
+        tell_end(v);
+}
+
+/* ---- accepting --------------------------------------------------------------- */
+
+/* Where the operator's copy of a stream begins, and what it has missed. */
+static uint64_t first_offset(const struct job *t, uint32_t stream,
+                             const struct asker *a, uint64_t *gap)
+{
+    uint64_t from = a->from[stream], first = job_first(t, stream);
+    if (from > job_end(t, stream))
+        from = job_end(t, stream);
+    *gap = from < first ? first - from : 0;
+    return from + *gap;
+}
+
+/* Somebody asked for it again: the other one is turned away. */
+static void take_place(struct job *t)
+{
+    struct viewer *v = t->holder;
+    if (v == NULL)
+        return;
+    t->holder = NULL;
+    turn_away(v, cmdop_agent_v1_Code_CODE_CONFLICT,
+              "somebody else asked for this command and has it now", "");
+}
+
+static void describe(const struct job *t, msg_exec_accept *info)
+{
+    info->pid = t->child.hold.block != NULL ? t->child.hold.block->pid : 0;
+    STR_COPY(info->machine_id, t->owner->machine_id);
+    port_hostname(info->hostname, sizeof(info->hostname));
+    STR_COPY(info->id, t->info.id);
+    info->out_end = job_end(t, 0);
+    info->err_end = job_end(t, 1);
+}
+
+static int accept_viewer(struct job *t, struct viewer *v, const struct asker *a,
+                         bool created)
+{
+    msg_open asked = {.channel = a->channel, .window = a->window};
     msg_accept accept = cmdop_agent_v1_Accept_init_zero;
-    msg_exec_accept info = {.pid = block_of(t)->pid};
-    STR_COPY(info.machine_id, t->owner->machine_id);
-    port_hostname(info.hostname, sizeof(info.hostname));
+    msg_exec_accept info = {.created = created};
+    describe(t, &info);
+    accept.in_offset = v->watches ? 0 : t->in.tail;
+    accept.out_offset = first_offset(t, 0, a, &info.out_gap);
+    accept.err_offset = first_offset(t, 1, a, &info.err_gap);
     accept.params.size =
         (pb_size_t)msg_encode_plain(SPAN_ARRAY(accept.params.bytes),
                                     cmdop_agent_v1_ExecAccept_fields, &info);
-    chan_init(&t->chan, &ops, t, CHAN_STREAMS, RING_BYTES, true);
-    return chan_accept(t->asker, &t->chan, &t->open, &accept);
+    chan_init(&v->chan, &ops, v, CHAN_STREAMS, v->watches ? 0 : JOB_RING, true);
+    int err = chan_accept(a->mux, &v->chan, &asked, &accept);
+    if (err != OK || v->watches)
+        return err;
+    job_want(t, 0, accept.out_offset);
+    job_want(t, 1, accept.err_offset);
+    return OK;
 }
 
-static void on_ready(void *ctx, int err, const char *why)
+static void refuse_full(const struct asker *a)
 {
-    struct job *t = ctx;
-    struct mux *asker = t->asker;
-    if (err == OK)
-        err = watch_child(t);
-    if (err == OK)
-        err = accept_job(t);
-    t->asker = NULL;
-    if (err == OK)
+    (void)mux_reject(a->mux, a->channel, cmdop_agent_v1_Code_CODE_LIMIT,
+                     "the connection or the command takes no more channels",
+                     "close one of them first");
+}
+
+static void join(struct job *t, const struct asker *a, bool created)
+{
+    struct viewer *v = take_viewer(t->owner);
+    if (v == NULL) {
+        refuse_full(a);
+        job_settle(t);
         return;
-    request_refuse(asker, t->open.channel, err, why);
-    release(t);
+    }
+    if (!a->watch)
+        take_place(t);
+    v->watches = a->watch;
+    v->quiet = a->quiet;
+    enter(t, v);
+    if (accept_viewer(t, v, a, created) != OK) {
+        bool held = leave(v);
+        refuse_full(a);
+        if (held)
+            job_lost(t);
+        else
+            job_settle(t);
+        return;
+    }
+    if (job_is_over(t))
+        tell_end(v);
 }
 
-static struct job *take_slot(struct jobs *j)
+static void on_ready(struct job *t, int err, const char *why)
 {
-    for (uint32_t i = 0; i < JOBS_MAX; i++) {
-        struct job *t = &j->slots[i];
-        if (t->used)
-            continue;
-        memset(t, 0, sizeof(*t));
-        t->owner = j;
-        t->in_row = t->out_row[0] = t->out_row[1] = -1;
-        ring_init(&t->in, input_of(t), 0);
-        return t;
+    struct asker a = t->asker;
+    t->asker.mux = NULL;
+    if (err == OK && a.mux != NULL)
+        join(t, &a, !t->adopting);
+    else if (err == OK)
+        job_lost(t); /* perhaps he comes back */
+    else if (a.mux != NULL)
+        request_refuse(a.mux, a.channel, err, why);
+}
+
+static const struct job_ops job_ops = {
+    .ready = on_ready,
+    .output = on_output,
+    .input = on_input,
+    .over = on_over,
+};
+
+int jobs_init(struct jobs *j, struct arena *a, struct loop *loop,
+              const char *machine_id, const char *machine_name,
+              const char *folder)
+{
+    int err = job_pool_init(j, a, loop, &job_ops, folder);
+    j->machine_id = machine_id;
+    j->machine_name = machine_name;
+    j->viewers = arena_carve(a, VIEWERS_MAX * sizeof(*j->viewers), 64);
+    return err;
+}
+
+/* ---- an operator asks --------------------------------------------------------- */
+
+static void reject(struct mux *m, const msg_open *open, msg_code code,
+                   const char *message, const char *remedy)
+{
+    (void)mux_reject(m, open->channel, code, message, remedy);
+}
+
+/* Into one that is there. Its keeper may not have answered yet: then the one
+ * who asked last is answered. */
+static void ask_again(struct job *t, const struct asker *a)
+{
+    struct asker *before = &t->asker;
+    if (t->child.ready || job_is_over(t)) {
+        join(t, a, false);
+        return;
     }
-    return NULL;
+    if (before->mux != NULL)
+        (void)mux_reject(
+            before->mux, before->channel, cmdop_agent_v1_Code_CODE_CONFLICT,
+            "somebody else asked for this command and has it now", "");
+    *before = *a;
+}
+
+static void start(struct jobs *j, struct request *r, const msg_open *open,
+                  struct job_order *o, const struct asker *a)
+{
+    struct environ_facts facts = {.machine = j->machine_name, .who = o->user};
+    struct job *t;
+    int err = environ_build(&r->environ, &facts, &r->env);
+    o->env = r->environ.list;
+    err = err != OK ? ERR_TOO_BIG : job_start(j, o, &t);
+    if (err == ERR_EXISTS || err == ERR_DAMAGED)
+        reject(a->mux, open, cmdop_agent_v1_Code_CODE_CONFLICT,
+               "a command had this id, and its file on the machine cannot be "
+               "read",
+               "choose another id");
+    else if (err != OK)
+        request_refuse(a->mux, open->channel, err, port_why());
+    else
+        t->asker = *a;
+}
+
+static void answer(struct jobs *j, struct request *r, struct mux *m,
+                   const msg_open *open, const msg_exec_open *p)
+{
+    struct asker a = {.mux = m,
+                      .channel = open->channel,
+                      .window = open->window,
+                      .watch = p->watch,
+                      .quiet = p->quiet};
+    struct job_order o = {.id = p->id,
+                          .argv = r->argv.list,
+                          .cwd = p->cwd,
+                          .user = open->origin.user,
+                          .timeout_ms = p->timeout_ms,
+                          .keep = p->keep};
+    if (p->resume) {
+        a.from[0] = p->out_offset;
+        a.from[1] = p->err_offset;
+    }
+    struct job *t = p->id[0] != '\0' ? job_find(j, p->id) : NULL;
+    if (p->id[0] != '\0' && !job_id_ok(p->id))
+        reject(m, open, cmdop_agent_v1_Code_CODE_PROTOCOL,
+               "an id is 1 to 64 letters, digits, dots, dashes and "
+               "underscores",
+               "");
+    else if (t == NULL && (p->attach || p->watch))
+        reject(m, open, cmdop_agent_v1_Code_CODE_NOT_FOUND,
+               "there is no such command on the machine",
+               "`cmdop job list` shows those that are there");
+    else if (t == NULL)
+        start(j, r, open, &o, &a);
+    else if (!p->attach && !p->watch && !job_is(t, &o))
+        reject(m, open, cmdop_agent_v1_Code_CODE_CONFLICT,
+               "another command has this id", "choose another id");
+    else
+        ask_again(t, &a);
 }
 
 void exec_open(struct jobs *j, struct mux *m, const msg_open *open,
@@ -449,33 +369,22 @@ void exec_open(struct jobs *j, struct mux *m, const msg_open *open,
     msg_exec_open p = cmdop_agent_v1_ExecOpen_init_zero;
     p.argv = msg_strings_in(&r->argv);
     p.env = msg_strings_in(&r->env);
-    if (msg_decode(params, cmdop_agent_v1_ExecOpen_fields, &p) != OK) {
-        (void)mux_reject(m, open->channel, cmdop_agent_v1_Code_CODE_PROTOCOL,
-                         "the request to run a command does not parse", "");
-        return;
-    }
-    struct job *t = take_slot(j);
-    int err = t == NULL ? ERR_LIMIT : spawn(t, r, &p, open->origin.user);
-    if (err != OK) {
-        request_refuse(m, open->channel, err, port_why());
-        return;
-    }
-    t->used = true;
-    j->count++;
-    t->asker = m;
-    t->open = (msg_open){.channel = open->channel, .window = open->window};
-    t->started_us = port_now_us();
-    t->deadline = loop_timer_add(j->loop, on_deadline, t);
-    if (p.timeout_ms > 0)
-        loop_arm(j->loop, t->deadline, loop_now(j->loop) + p.timeout_ms);
+    if (msg_decode(params, cmdop_agent_v1_ExecOpen_fields, &p) != OK)
+        reject(m, open, cmdop_agent_v1_Code_CODE_PROTOCOL,
+               "the request to run a command does not parse", "");
+    else
+        answer(j, r, m, open, &p);
 }
 
 void jobs_gone(struct jobs *j, const struct mux *m, uint32_t number)
 {
     for (uint32_t i = 0; i < JOBS_MAX; i++) {
         struct job *t = &j->slots[i];
-        if (t->used && t->asker == m &&
-            (number == 0 || t->open.channel == number))
-            release(t);
+        if (t->asker.mux != m || (number != 0 && t->asker.channel != number))
+            continue;
+        if (number == 0 && t->returns)
+            t->asker.mux = NULL;
+        else
+            job_take_back(t);
     }
 }

@@ -1,57 +1,36 @@
 /*
- * Commands on pipes: stdin, stdout and stderr apart, an exit status at the
- * end. Output waits in the pipe when the operator is slow: nothing is
- * skipped. A command whose operator is gone is told to end (TERM, then KILL
- * after GRACE_MS).
+ * Channels of kind EXEC: who asks for a command, feeds it, hears it, and is
+ * told how it ended. The command itself is core/job.h.
+ *
+ *     holder   one at a time: its input, and output waits for it; who asks
+ *              for the same id later takes its place
+ *     watcher  any number: output as it is held, gaps where it was not
+ *
+ * What becomes of a command whose holder is gone depends on how he went: he
+ * left it (Close with `detached`), ended it (any other Close), or was lost.
  */
 #ifndef CORE_EXEC_H
 #define CORE_EXEC_H
 
-#include "base/arena.h"
-#include "core/held.h"
-#include "core/mux.h"
-#include "limits.h"
-#include "transport/loop.h"
+#include "core/job.h"
 
-struct job {
+#define VIEWERS_MAX (JOBS_MAX * 2)
+
+struct viewer {
     struct chan chan;
-    struct held child;
-    struct mux *asker; /* waits for the keeper's answer; NULL: nobody */
-    msg_open open;     /* channel and window of that Open */
-    struct ring in;    /* what the queue does not take yet */
-    int in_row;        /* -1: not watched */
-    int out_row[CHAN_STREAMS];
-    uint64_t started_us;
-    int deadline; /* timer: the time-out, then the grace */
-    struct jobs *owner;
-    bool used;
-    bool in_fin;  /* nothing follows what is in the ring */
-    bool in_over; /* the command's input is closed */
-    bool exited;
-    bool ending; /* TERM was sent, KILL follows */
-    bool timed_out;
-    bool broken; /* its output could not be read to the end */
+    struct job *job; /* NULL: free */
+    struct viewer *next;
+    bool watches;
+    bool quiet; /* only the end is told */
 };
 
-struct jobs {
-    struct job *slots;
-    uint8_t *inputs; /* a ring for each */
-    struct held_pool pool;
-    uint32_t count;
-    struct loop *loop;
-    const char *machine_id;
-    const char *machine_name;
-    char folder[PATH_CAP];
-};
-
-/* The memory of `a` is zero, and what no job needs stays untouched. Keepers
- * have their sockets below `folder`, in "jobs". OK, or ERR_RANGE: its name is
- * too long. */
+/* As job_pool_init; a command is on the machine with this id and name. */
 int jobs_init(struct jobs *j, struct arena *a, struct loop *loop,
               const char *machine_id, const char *machine_name,
               const char *folder);
 
-/* Answer an Open of kind EXEC: start the command, then accept or reject. */
+/* Answer an Open of kind EXEC: start the command or find it, then accept or
+ * reject. */
 void exec_open(struct jobs *j, struct mux *m, const msg_open *open,
                struct view params);
 

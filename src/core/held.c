@@ -89,6 +89,14 @@ void held_pool_init(struct held_pool *p, struct loop *loop)
         p->spare[i].row = -1;
 }
 
+bool held_pool_has(const struct held_pool *p)
+{
+    for (int i = 0; i < SPARES_MAX; i++)
+        if (p->spare[i].row >= 0)
+            return true;
+    return false;
+}
+
 static struct held *find_spare(struct held_pool *p, bool is_there)
 {
     for (int i = 0; i < SPARES_MAX; i++)

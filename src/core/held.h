@@ -43,6 +43,8 @@ struct held_pool {
 };
 
 void held_pool_init(struct held_pool *p, struct loop *loop);
+/* Does one rest there? */
+bool held_pool_has(const struct held_pool *p);
 
 /* With a pool (or NULL), one of its keepers is taken if there is one. OK, or
  * why it cannot even be asked for; then nothing is left. */

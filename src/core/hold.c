@@ -82,28 +82,35 @@ static int recv_waiting(struct hold *h, uint32_t stream, struct span room)
 
 /* All that waits and has room, over the ring's end if need be: what stayed
  * behind would make no handle readable. */
-static int take_waiting(struct hold *h, uint32_t stream, bool drop)
+static int take_waiting(struct hold *h, uint32_t stream, uint32_t max)
 {
-    struct ring *ring = &h->ring[stream];
     int taken = 0;
-    while (h->waiting[stream] > 0) {
-        uint32_t some =
-            h->waiting[stream] < ring->cap ? h->waiting[stream] : ring->cap;
-        struct span room =
-            drop ? ring_push_space(ring, some) : ring_space(ring);
-        room.len = room.len < some ? room.len : some;
-        int n = room.len > 0 ? recv_waiting(h, stream, room) : 0;
+    while (h->waiting[stream] > 0 && max > 0) {
+        uint32_t some = h->waiting[stream] < max ? h->waiting[stream] : max;
+        int n =
+            recv_waiting(h, stream, ring_push_space(&h->ring[stream], some));
         if (n <= 0)
             return taken > 0 ? taken : n;
         taken += n;
+        max -= (uint32_t)n;
     }
     return taken;
 }
 
-int hold_take(struct hold *h, uint32_t stream, bool drop, uint32_t max)
+uint32_t hold_room(const struct hold *h, uint32_t stream)
 {
-    struct ring *ring = &h->ring[stream];
-    uint32_t want = drop || ring_room(ring) > max ? max : ring_room(ring);
+    const struct ring *ring = &h->ring[stream];
+    uint64_t wanted = h->block->out[stream].wanted;
+    if (wanted >= ring->tail)
+        return ring->cap;
+    return wanted > ring->head ? ring->cap - (uint32_t)(ring->tail - wanted)
+                               : ring_room(ring);
+}
+
+int hold_take(struct hold *h, uint32_t stream, uint32_t max)
+{
+    uint32_t room = hold_room(h, stream);
+    uint32_t want = room < max ? room : max;
     if (want == 0 || !is_ours(h))
         return 0;
     if (h->waiting[stream] == 0) {
@@ -114,14 +121,13 @@ int hold_take(struct hold *h, uint32_t stream, bool drop, uint32_t max)
             return n;
         h->waiting[stream] = (uint32_t)n;
     }
-    return take_waiting(h, stream, drop);
+    return take_waiting(h, stream, want);
 }
 
-void hold_consume(struct hold *h, uint32_t stream, uint64_t upto)
+void hold_want(struct hold *h, uint32_t stream, uint64_t off)
 {
-    ring_consume(&h->ring[stream], upto);
     if (is_ours(h))
-        h->block->out[stream].head = h->ring[stream].head;
+        h->block->out[stream].wanted = off;
 }
 
 void hold_close_out(struct hold *h, uint32_t stream)
@@ -267,6 +273,8 @@ int hold_new(struct hold *h, uint32_t streams, uint32_t ring_bytes)
                                     .ring_bytes = ring_bytes,
                                     .streams = streams,
                                     .started_ms = (uint64_t)port_wall_ms()};
+    if (streams == 1)
+        h->block->out[0].wanted = HOLD_ALL_MAY_GO;
     place_rings(h);
     return OK;
 }

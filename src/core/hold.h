@@ -35,10 +35,13 @@
 #define HOLD_ARGS_MAX (ARGS_COUNT_MAX + 16)
 #define HOLD_ENV_MAX  (ENV_COUNT_MAX + 16)
 
+#define HOLD_ALL_MAY_GO UINT64_MAX
+
 /* One stream from the child. While `taking` is not 0, that many bytes were
  * in the buffer, and those that are gone from it lie at `mark`. */
 struct hold_out {
     uint64_t head, tail; /* of the ring */
+    uint64_t wanted;     /* bytes from here on make no room for new ones */
     uint64_t mark;
     uint32_t taking;
     uint32_t spare;
@@ -94,13 +97,17 @@ struct hold {
 void hold_settle(struct hold *h);
 
 /*
- * Take output into the ring: the count, 0 for "nothing now" (or a full ring),
- * ERR_CLOSED at the end of the stream, another code. With `drop`, the oldest
- * bytes make room; at most `max` then.
+ * Take output into the ring, at most `max` bytes: the count, 0 for "nothing
+ * now" (or no room), ERR_CLOSED at the end of the stream, another code. The
+ * oldest bytes make room, but for those that are wanted.
  */
-int hold_take(struct hold *h, uint32_t stream, bool drop, uint32_t max);
-/* Bytes below `upto` need not be held any longer. */
-void hold_consume(struct hold *h, uint32_t stream, uint64_t upto);
+int hold_take(struct hold *h, uint32_t stream, uint32_t max);
+/* Bytes from `off` on are wanted: they stay, and the child waits if need be.
+ * HOLD_ALL_MAY_GO: it never waits, as a new terminal's does not; of new pipes
+ * all is wanted. */
+void hold_want(struct hold *h, uint32_t stream, uint64_t off);
+/* For how many bytes there is room. */
+uint32_t hold_room(const struct hold *h, uint32_t stream);
 /* Close our handle of a stream, after its end. */
 void hold_close_out(struct hold *h, uint32_t stream);
 

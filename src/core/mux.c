@@ -164,6 +164,7 @@ int chan_accept(struct mux *m, struct chan *c, const msg_open *open,
     c->state = CHAN_OPEN;
     c->answered = true;
     chan_tx_start(c, 0, accept->out_offset);
+    chan_tx_start(c, 1, accept->err_offset);
     chan_rx_start(c, 0, accept->in_offset);
     grant_first(c);
     peer_window(c, open->window);
@@ -319,11 +320,13 @@ static int on_accept(struct mux *m, struct view body, const char **why)
     if (c->answered)
         return bad(why, "a channel was accepted twice");
     uint64_t start_max = c->any_start ? OFFSET_MAX : 0;
-    if (accept.in_offset > start_max || accept.out_offset > start_max)
+    if (accept.in_offset > start_max || accept.out_offset > start_max ||
+        accept.err_offset > start_max)
         return bad(why, "a channel starts at an offset that it cannot have");
     c->answered = true;
     chan_tx_start(c, 0, accept.in_offset);
     chan_rx_start(c, 0, accept.out_offset);
+    chan_rx_start(c, 1, accept.err_offset);
     peer_window(c, accept.window);
     if (c->state == CHAN_OPENING) { /* else we are closing it already */
         c->state = CHAN_OPEN;

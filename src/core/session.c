@@ -197,7 +197,7 @@ static bool read_tty(struct session *t)
 {
     int rounds = t->exited ? LAST_ROUNDS : READ_ROUNDS;
     while (rounds-- > 0 && (t->exited || !held_up(t))) {
-        int n = hold_take(&t->child.hold, 0, true, READ_MAX);
+        int n = hold_take(&t->child.hold, 0, READ_MAX);
         if (n <= 0)
             return n == 0 && !t->exited;
         if (n < READ_FULL && !t->exited)

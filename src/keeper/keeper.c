@@ -66,11 +66,10 @@ static void end_stream(struct keeper *k, uint32_t stream)
         hold_close_in(&k->hold);
 }
 
-/* A terminal's oldest output makes room; a command waits. */
 static void take(struct keeper *k, uint32_t stream)
 {
     for (int i = 0; i < TAKE_ROUNDS; i++) {
-        int n = hold_take(&k->hold, stream, is_tty(k), TAKE_MAX);
+        int n = hold_take(&k->hold, stream, TAKE_MAX);
         if (n < 0)
             end_stream(k, stream);
         if (n <= 0)
@@ -111,8 +110,7 @@ static void on_in(void *ctx, uint8_t ready)
 
 static uint8_t wants_out(const struct keeper *k, uint32_t stream)
 {
-    bool room = is_tty(k) || ring_room(&k->hold.ring[stream]) > 0;
-    return is_alone(k) && room ? PORT_READ : 0;
+    return is_alone(k) && hold_room(&k->hold, stream) > 0 ? PORT_READ : 0;
 }
 
 static void watch(struct keeper *k)

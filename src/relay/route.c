@@ -212,11 +212,16 @@ static const struct chan_ops op_ops = {
 
 static void start_rings(struct route *t, const msg_accept *accept)
 {
-    struct ring *in = &t->in, *out = &t->out[0];
+    const uint64_t from[CHAN_STREAMS] = {accept->out_offset,
+                                         accept->err_offset};
+    struct ring *in = &t->in;
     ring_init(in, (struct span){in->buf, in->cap}, accept->in_offset);
-    ring_init(out, (struct span){out->buf, out->cap}, accept->out_offset);
     t->in_ack = accept->in_offset;
-    t->out_ack[0] = accept->out_offset;
+    for (uint32_t i = 0; i < CHAN_STREAMS; i++) {
+        struct ring *out = &t->out[i];
+        ring_init(out, (struct span){out->buf, out->cap}, from[i]);
+        t->out_ack[i] = from[i];
+    }
 }
 
 static void ag_accepted(void *ctx, const msg_accept *accept)
@@ -318,7 +323,9 @@ static struct route *begin(struct routes *r, struct mux *op,
     chan_init(&t->ag, &ag_ops, t, 1, RING_BYTES, bulk);
     /* The machine decided when to tell: pass it on. */
     t->op.acks = bulk ? ACKS_HALF : ACKS_SOON;
-    t->ag.gaps_ok = t->ag.any_start = !bulk;
+    /* Output that is held somewhere may be resumed, or partly gone. */
+    t->ag.gaps_ok = t->ag.any_start =
+        !bulk || open->kind == cmdop_agent_v1_Kind_KIND_EXEC;
     return t;
 }
 

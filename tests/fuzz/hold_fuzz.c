@@ -33,11 +33,13 @@ static void move(struct hold *h, bool drops)
     uint64_t *counter = (uint64_t *)(void *)h->block->record;
     uint64_t before = *counter;
     for (uint32_t i = 0; i < h->block->streams; i++) {
+        if (drops)
+            hold_want(h, i, HOLD_ALL_MAY_GO);
         for (int n = 1, k = 0; n > 0 && k < TAKES; k++) {
-            n = hold_take(h, i, drops, 700);
+            n = hold_take(h, i, 700);
             check_rings(h);
         }
-        hold_consume(h, i, h->ring[i].tail);
+        hold_want(h, i, h->ring[i].tail);
     }
     int n = hold_put(h, counter, view_str("typed"));
     assert(*counter - before == (uint64_t)(n > 0 ? n : 0));

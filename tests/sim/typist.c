@@ -60,7 +60,7 @@ static void compare(struct typist *t, uint64_t from)
         n->gap += r->head - n->heard;
     n->heard = r->tail;
     if (!t->tty)
-        hold_consume(&t->hold, 0, r->tail);
+        hold_want(&t->hold, 0, r->tail);
 }
 
 static void drop_row(struct typist *t, int *row)
@@ -92,7 +92,7 @@ static void take(struct typist *t, uint32_t stream)
     int n;
     while (t->hold.child_out[stream] >= 0 || t->hold.waiting[stream] > 0) {
         uint64_t from = t->hold.ring[0].tail;
-        n = hold_take(&t->hold, stream, t->tty, 700);
+        n = hold_take(&t->hold, stream, 700);
         if (n == 0)
             return;
         if (n < 0 && n != ERR_CLOSED)

@@ -173,7 +173,7 @@ static bool drops; /* the oldest output makes room */
 
 static void take_once(void)
 {
-    int n = hold_take(&hold, 0, drops, 1 + roll(4096));
+    int n = hold_take(&hold, 0, 1 + roll(4096));
     if (n == 0)
         wait_for(hold.child_out[0], POLLIN, 1);
 }
@@ -241,14 +241,14 @@ static void compare_ring(void)
     }
     heard = r->tail;
     if (!drops)
-        hold_consume(&hold, 0, r->tail);
+        hold_want(&hold, 0, r->tail);
 }
 
 static void drain(void)
 {
     int n;
     shared->stop = 1;
-    while ((n = hold_take(&hold, 0, drops, 4096)) >= 0) {
+    while ((n = hold_take(&hold, 0, 4096)) >= 0) {
         if (n == 0)
             wait_for(hold.child_out[0], POLLIN, 10);
         if (n > 0)
@@ -262,6 +262,7 @@ static void hear_all(bool is_tty, bool with_drops)
     drops = with_drops;
     heard = gap = 0;
     start_child(is_tty, true);
+    hold_want(&hold, 0, drops ? HOLD_ALL_MAY_GO : 0);
     for (int i = 0; i < KILLS; i++) {
         live_and_die(take_once);
         compare_ring();
@@ -368,10 +369,10 @@ static void who_hung_moves_nothing_when_another_has_the_turn(void **state)
     struct hold old = hold;
     hold_settle(&hold);
     assert_int_equal(write(theirs, "abc", 3), 3);
-    assert_int_equal(hold_take(&old, 0, false, 100), 0);
+    assert_int_equal(hold_take(&old, 0, 100), 0);
     assert_int_equal(hold_put(&old, typed(), view_str("x")), 0);
     assert_int_equal(hold_put(&hold, typed(), view_str("y")), 1);
-    assert_int_equal(hold_take(&hold, 0, false, 100), 3);
+    assert_int_equal(hold_take(&hold, 0, 100), 3);
     assert_int_equal(*typed(), 1);
     close(theirs);
     hold_drop(&hold);
@@ -388,7 +389,7 @@ static void more_may_wait_than_the_ring_holds(void **state)
     assert_int_equal(port_send(hold.out[0][1], view_of(many, sizeof(many))),
                      sizeof(many));
     hold_settle(&hold);
-    while ((n = hold_take(&hold, 0, true, 4096)) > 0)
+    while ((n = hold_take(&hold, 0, 4096)) > 0)
         total += n;
     assert_int_equal(n, ERR_CLOSED);
     assert_int_equal(total, sizeof(many));
@@ -397,6 +398,29 @@ static void more_may_wait_than_the_ring_holds(void **state)
     compare_ring();
     assert_int_equal(hold.ring[0].tail, sizeof(many));
     assert_int_equal(hold.ring[0].head, sizeof(many) - 4096);
+    hold_drop(&hold);
+}
+
+static void what_is_wanted_stays_in_a_full_ring(void **state)
+{
+    uint8_t many[5000];
+    int theirs, ours;
+    (void)state;
+    fill(many, sizeof(many), 0);
+    open_pipe(&ours, &theirs, true);
+    assert_int_equal(hold_new(&hold, 2, 4096), OK);
+    hold.child_out[0] = ours;
+    assert_int_equal(write(theirs, many, sizeof(many)), sizeof(many));
+    assert_int_equal(hold_take(&hold, 0, 100000), 4096);
+    assert_int_equal(hold_take(&hold, 0, 100000), 0);
+    assert_int_equal(hold.ring[0].head, 0);
+    hold_want(&hold, 0, 10);
+    assert_int_equal(hold_take(&hold, 0, 100000), 10);
+    assert_int_equal(hold.ring[0].head, 10);
+    hold_want(&hold, 0, HOLD_ALL_MAY_GO);
+    assert_int_equal(hold_take(&hold, 0, 100000), sizeof(many) - 4106);
+    assert_int_equal(hold.ring[0].head, sizeof(many) - 4096);
+    close(theirs);
     hold_drop(&hold);
 }
 
@@ -411,11 +435,15 @@ static void one_take_goes_over_the_end_of_the_ring(void **state)
         open_pipe(&ours, &theirs, true);
         assert_int_equal(hold_new(&hold, 1, 4096), OK);
         hold.child_out[0] = ours;
+        hold_want(&hold, 0, drop != 0 ? HOLD_ALL_MAY_GO : 0);
         assert_int_equal(write(theirs, many, sizeof(many)), sizeof(many));
-        assert_int_equal(hold_take(&hold, 0, drop != 0, 4096), sizeof(many));
-        hold_consume(&hold, 0, sizeof(many));
+        assert_int_equal(hold_take(&hold, 0, 4096), sizeof(many));
+        if (drop == 0) { /* it waits until nobody wants those bytes */
+            assert_int_equal(hold_room(&hold, 0), 6);
+            hold_want(&hold, 0, sizeof(many));
+        }
         assert_int_equal(write(theirs, many, 100), 100);
-        assert_int_equal(hold_take(&hold, 0, drop != 0, 4096), 100);
+        assert_int_equal(hold_take(&hold, 0, 4096), 100);
         assert_int_equal(hold.waiting[0], 0);
         assert_int_equal(hold.ring[0].tail, sizeof(many) + 100);
         close(theirs);
@@ -450,7 +478,7 @@ static void an_agent_gets_what_the_keeper_has(void **state)
     assert_int_equal(greet(&agent, &hold), 1);
     assert_true(agent.child_out[0] < 0 && agent.child_in < 0);
     assert_int_equal(write(theirs, "abc", 3), 3);
-    assert_int_equal(hold_take(&agent, 1, false, 100), 3);
+    assert_int_equal(hold_take(&agent, 1, 100), 3);
     assert_int_equal(hold.block->out[1].tail, 3);
     close(theirs);
     hold_drop(&agent);
@@ -482,6 +510,7 @@ int main(void)
         cmocka_unit_test(output_of_a_command_is_exact),
         cmocka_unit_test(output_on_a_terminal_is_exact),
         cmocka_unit_test(what_a_full_ring_drops_is_counted),
+        cmocka_unit_test(what_is_wanted_stays_in_a_full_ring),
         cmocka_unit_test(input_of_a_command_is_exact),
         cmocka_unit_test(input_on_a_terminal_is_exact),
         cmocka_unit_test(the_end_of_input_comes_behind_the_last_byte),

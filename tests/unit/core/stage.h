@@ -80,6 +80,7 @@ static inline void op_accepted(void *ctx, const msg_accept *a)
     o->accepted++;
     o->accept = *a;
     o->from[0] = o->next[0] = a->out_offset;
+    o->from[1] = o->next[1] = a->err_offset;
 }
 
 static inline void op_rejected(void *ctx, const msg_reject *r)

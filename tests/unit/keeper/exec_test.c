@@ -269,7 +269,7 @@ static void all_that_was_written_before_the_end_arrives(void **state)
     msg_exec_open p = cmdop_agent_v1_ExecOpen_init_zero;
     o->lazy = true;
     ask_argv(o, argv, 3, &p);
-    UNTIL(jobs.slots[0].exited);
+    UNTIL(job_is_over(&jobs.slots[0]));
     stage_rest();
     assert_int_equal(o->closed, 0);
     op_wakes_up(o);
@@ -328,11 +328,10 @@ static void a_command_that_takes_too_long_is_ended(void **state)
     assert_string_equal(o->seen[0], "before\n");
 }
 
-static void an_operator_may_close_his_command(void **state)
+static void an_operator_may_end_his_command(void **state)
 {
-    static const msg_close bye = {.which_result =
-                                      cmdop_agent_v1_Close_detached_tag,
-                                  .result.detached = true};
+    const msg_close bye = chan_failure(cmdop_agent_v1_Code_CODE_UNSPECIFIED,
+                                       "it is not wanted any more", "");
     (void)state;
     struct operator* o = run(0, "echo READY; sleep 1000");
     UNTIL(op_saw(o, "READY"));
@@ -471,7 +470,7 @@ int main(int argc, char **argv)
         FACT(a_command_ends_with_its_operator),
         FACT(a_command_that_ignores_the_end_is_killed),
         FACT(a_command_that_takes_too_long_is_ended),
-        FACT(an_operator_may_close_his_command),
+        FACT(an_operator_may_end_his_command),
         FACT(the_next_command_runs_with_the_same_keeper),
         FACT(a_keeper_whose_ring_was_filled_gives_the_memory_back),
         FACT(a_resting_keeper_that_is_killed_is_not_asked),

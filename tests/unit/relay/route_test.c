@@ -480,10 +480,10 @@ static void gaps_after_gaps_never_pass_the_operators_window(void **state)
 }
 
 /* A command's output has no gaps: a machine that says so is not believed. */
-static void a_gap_in_a_command_is_a_breach(void **state)
+static void a_gap_in_an_answer_is_a_breach(void **state)
 {
     (void)state;
-    kind = cmdop_agent_v1_Kind_KIND_EXEC;
+    kind = cmdop_agent_v1_Kind_KIND_RPC;
     struct user *u = open_user(0);
     u->lazy = true;
     say(&ags[0], 0, BULK_LEN, false);
@@ -794,7 +794,7 @@ int main(void)
         FACT(input_on_a_stream_that_is_none_is_a_breach),
         FACT(a_gap_passes_through_and_is_counted_once),
         FACT(gaps_after_gaps_never_pass_the_operators_window),
-        FACT(a_gap_in_a_command_is_a_breach),
+        FACT(a_gap_in_an_answer_is_a_breach),
         FACT(a_machines_close_comes_after_its_bytes),
         FACT(an_operators_close_reaches_the_machine),
         FACT(an_operators_close_does_not_wait_for_a_deaf_machine),

@@ -1,0 +1,874 @@
+/* Commands on pipes; see job.h. */
+#include "core/job.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "core/jobfile.h"
+#include "core/paths.h"
+#include "crypto/hash.h"
+
+#define READ_ROUNDS  4    /* reads per stream and turn */
+#define GRACE_MS     5000 /* between TERM and KILL */
+#define PARTED_MAX   SPARES_MAX
+#define RECORD_MAGIC 0x6a6f6273 /* "jobs" */
+
+/* What the block keeps for the next agent. */
+struct job_record {
+    uint32_t magic;
+    uint32_t timeout_ms;
+    uint64_t taken; /* bytes of input that were put into the queue */
+    uint32_t keep;
+    uint32_t returns;
+    uint32_t info_len;
+    uint32_t spare;
+    uint8_t info[cmdop_agent_v1_JobInfo_size];
+};
+_Static_assert(sizeof(struct job_record) <= HOLD_RECORD,
+               "a job's record fits its block");
+
+static void on_ready(void *ctx, int err, const char *why);
+static void on_exited(void *ctx);
+static void on_deadline(void *ctx, uint64_t now_ms);
+static void on_patience(void *ctx, uint64_t now_ms);
+static const struct held_ops held_ops = {on_ready, on_exited, on_exited};
+
+static struct hold_block *block_of(const struct job *t)
+{
+    return t->child.hold.block;
+}
+
+static struct job_record *record_of(const struct job *t)
+{
+    return (struct job_record *)(void *)block_of(t)->record;
+}
+
+static struct span input_of(const struct job *t)
+{
+    return (struct span){
+        t->owner->inputs + (size_t)(t - t->owner->slots) * JOB_RING, JOB_RING};
+}
+
+static bool is_used(const struct job *t)
+{
+    return t->info.id[0] != '\0';
+}
+
+/* Over, told, and kept for a moment only. */
+static bool is_parted(const struct job *t)
+{
+    return is_used(t) && job_is_over(t) && !t->info.keep &&
+           t->viewers == NULL && (t->told || !t->returns);
+}
+
+/* ---- output ---------------------------------------------------------------------- */
+
+static bool is_open(const struct job *t, uint32_t stream)
+{
+    return t->child.hold.child_out[stream] >= 0;
+}
+
+static void watch_out(struct job *t, uint32_t stream)
+{
+    if (t->out_row[stream] < 0)
+        return;
+    bool room = hold_room(&t->child.hold, stream) > 0;
+    loop_want(t->owner->loop, t->out_row[stream], room ? PORT_READ : 0);
+}
+
+static void drop_row(struct job *t, int *row)
+{
+    if (*row >= 0)
+        loop_remove(t->owner->loop, *row);
+    *row = -1;
+}
+
+static void close_out(struct job *t, uint32_t stream)
+{
+    drop_row(t, &t->out_row[stream]);
+    hold_close_out(&t->child.hold, stream);
+}
+
+static void close_in(struct job *t)
+{
+    drop_row(t, &t->in_row);
+    ring_consume(&t->in, t->in.tail);
+    if (!t->in_over)
+        held_end_input(&t->child);
+    t->in_over = true;
+}
+
+static void fail_out(struct job *t, int err)
+{
+    if (err == ERR_CLOSED)
+        return;
+    t->broken = true;
+    close_in(t);
+    for (uint32_t i = 0; i < CHAN_STREAMS; i++)
+        close_out(t, i);
+    held_hang_up(&t->child); /* or it would write for ever */
+}
+
+/* Read while there is room. A command that has exited wrote all it had to
+ * say: an empty pipe is then its end, whoever else may still hold it. */
+static void read_out(struct job *t, uint32_t stream)
+{
+    struct hold *h = &t->child.hold;
+    bool over = job_is_over(t);
+    for (int i = 0; (is_open(t, stream) || h->waiting[stream] > 0) &&
+                    hold_room(h, stream) > 0;
+         i++) {
+        if (i >= READ_ROUNDS && !over)
+            return;
+        int n = hold_take(h, stream, JOB_RING);
+        if (n < 0)
+            fail_out(t, n);
+        if (n < 0 || (n == 0 && over))
+            close_out(t, stream);
+        if (n <= 0)
+            return;
+    }
+}
+
+static void turn_out(struct job *t, uint32_t stream)
+{
+    uint64_t before = job_end(t, stream);
+    read_out(t, stream);
+    watch_out(t, stream);
+    if (job_is_over(t) || job_end(t, stream) > before)
+        t->owner->ops->output(t);
+}
+
+static void on_stdout(void *ctx, uint8_t ready)
+{
+    (void)ready;
+    turn_out(ctx, 0);
+}
+
+static void on_stderr(void *ctx, uint8_t ready)
+{
+    (void)ready;
+    turn_out(ctx, 1);
+}
+
+uint64_t job_first(const struct job *t, uint32_t stream)
+{
+    return block_of(t) != NULL ? t->child.hold.ring[stream].head
+                               : job_end(t, stream);
+}
+
+uint64_t job_end(const struct job *t, uint32_t stream)
+{
+    if (block_of(t) != NULL)
+        return t->child.hold.ring[stream].tail;
+    return stream == 0 ? t->info.out_end : t->info.err_end;
+}
+
+struct view job_peek(struct job *t, uint32_t stream, uint64_t *off, bool *fin)
+{
+    const struct ring *ring = &t->child.hold.ring[stream];
+    if (*off < job_first(t, stream))
+        *off = job_first(t, stream);
+    struct view v = block_of(t) != NULL ? ring_at(ring, *off) : VIEW_NONE;
+    /* The end goes out with the exit status: one message less to wake for. */
+    *fin = job_is_over(t) && !is_open(t, stream) &&
+           *off + v.len == job_end(t, stream);
+    return v;
+}
+
+void job_want(struct job *t, uint32_t stream, uint64_t off)
+{
+    struct hold *h = &t->child.hold;
+    if (h->block == NULL)
+        return;
+    hold_want(h, stream, off);
+    if (job_is_over(t) || h->waiting[stream] > 0)
+        turn_out(t, stream); /* nobody will wake us for those */
+    else
+        watch_out(t, stream);
+}
+
+/* ---- input ----------------------------------------------------------------------- */
+
+static bool in_waits(const struct job *t)
+{
+    return ring_len(&t->in) > 0 || hold_feeds(&t->child.hold);
+}
+
+static void watch_in(struct job *t)
+{
+    if (t->in_row >= 0)
+        loop_want(t->owner->loop, t->in_row, in_waits(t) ? PORT_WRITE : 0);
+}
+
+/* From the ring into the queue, from the queue into the command, and then its
+ * end. */
+static int pump_in(struct job *t)
+{
+    struct hold *h = &t->child.hold;
+    for (;;) {
+        uint64_t at = t->in.head;
+        while (ring_len(&t->in) > 0) {
+            int n = hold_put(h, &record_of(t)->taken, ring_at(&t->in, at));
+            if (n < 0)
+                return n;
+            if (n == 0)
+                break;
+            ring_consume(&t->in, at += (uint64_t)n);
+        }
+        if (t->in_fin && ring_len(&t->in) == 0)
+            hold_end_in(h);
+        int err = hold_feed(h);
+        if (err != OK || ring_len(&t->in) == 0 || h->queued > 0)
+            return err;
+    }
+}
+
+static void settle_in(struct job *t)
+{
+    if (!t->in_over && (pump_in(t) != OK || (t->in_fin && !in_waits(t))))
+        close_in(t);
+    watch_in(t);
+    t->owner->ops->input(t);
+}
+
+static void on_stdin(void *ctx, uint8_t ready)
+{
+    struct job *t = ctx;
+    if ((ready & PORT_HANGUP) != 0)
+        close_in(t);
+    settle_in(t);
+}
+
+int job_put(struct job *t, struct view bytes, bool fin)
+{
+    if (!t->in_over && ring_write(&t->in, bytes) != OK)
+        return ERR_PROTO;
+    if (t->in_over) /* the command reads no more */
+        t->in.head = t->in.tail += bytes.len;
+    t->in_fin = t->in_fin || fin;
+    settle_in(t);
+    return OK;
+}
+
+/* ---- its end ------------------------------------------------------------------------ */
+
+msg_close job_result(const struct job *t)
+{
+    msg_close end = {.which_result = cmdop_agent_v1_Close_exit_status_tag,
+                     .result.exit_status = t->info.status};
+    if (t->info.state == cmdop_agent_v1_JobState_JOB_STATE_TIMED_OUT)
+        end = chan_failure(cmdop_agent_v1_Code_CODE_TIMEOUT,
+                           "the command took longer than allowed and was "
+                           "ended",
+                           "give it more time with --timeout");
+    else if (t->info.state == cmdop_agent_v1_JobState_JOB_STATE_LOST)
+        end = chan_failure(cmdop_agent_v1_Code_CODE_INTERNAL,
+                           "how the command ended is not known: its keeper "
+                           "was killed, or the machine restarted",
+                           "look on the machine what it has done");
+    else if (t->broken)
+        end = chan_failure(cmdop_agent_v1_Code_CODE_INTERNAL,
+                           "the output of the command could not be read to "
+                           "its end",
+                           "run it again, with its output in a file");
+    else if (t->info.state == cmdop_agent_v1_JobState_JOB_STATE_SIGNALLED) {
+        end.which_result = cmdop_agent_v1_Close_signal_tag;
+        end.result.signal = t->info.status;
+    }
+    end.duration_ms = (uint64_t)(t->info.ended_ms - t->info.started_ms);
+    if (t->started_us != 0) /* no clock was set meanwhile */
+        end.duration_ms = (port_now_us() - t->started_us) / 1000;
+    return end;
+}
+
+static void note_end(struct job *t)
+{
+    const struct hold_block *b = block_of(t);
+    msg_job_info *i = &t->info;
+    i->state = !b->exited       ? cmdop_agent_v1_JobState_JOB_STATE_LOST
+               : t->timed_out   ? cmdop_agent_v1_JobState_JOB_STATE_TIMED_OUT
+               : b->signal != 0 ? cmdop_agent_v1_JobState_JOB_STATE_SIGNALLED
+                                : cmdop_agent_v1_JobState_JOB_STATE_EXITED;
+    i->status = b->signal != 0 ? b->signal : b->status;
+    i->ended_ms = b->exited ? (int64_t)b->ended_ms : port_wall_ms();
+    t->ended_ms = loop_now(t->owner->loop);
+}
+
+static void save(struct job *t)
+{
+    msg_job_info now;
+    job_describe(t, &now);
+    int err = jobfile_write(t->owner->folder, t->place, &now);
+    if (err != OK)
+        log_warn("job.file", port_why());
+}
+
+static void on_exited(void *ctx)
+{
+    struct job *t = ctx;
+    if (job_is_over(t))
+        return;
+    note_end(t);
+    loop_disarm(t->owner->loop, t->deadline);
+    close_in(t);
+    for (uint32_t s = 0; s < CHAN_STREAMS; s++)
+        read_out(t, s);
+    if (t->info.keep)
+        save(t);
+    t->owner->ops->over(t);
+    for (uint32_t s = 0; s < CHAN_STREAMS; s++)
+        watch_out(t, s);
+    job_settle(t);
+}
+
+static void end_child(struct job *t)
+{
+    if (job_is_over(t) || t->ending)
+        return;
+    t->ending = true;
+    held_signal(&t->child, "TERM");
+    loop_arm(t->owner->loop, t->deadline, loop_now(t->owner->loop) + GRACE_MS);
+}
+
+static void on_deadline(void *ctx, uint64_t now_ms)
+{
+    struct job *t = ctx;
+    (void)now_ms;
+    if (t->ending) {
+        held_signal(&t->child, "KILL");
+        return;
+    }
+    t->timed_out = true;
+    end_child(t);
+}
+
+void job_signal(struct job *t, const char *name)
+{
+    if (!job_is_over(t))
+        held_signal(&t->child, name);
+}
+
+/* ---- slots ----------------------------------------------------------------------------- */
+
+int job_pool_init(struct jobs *j, struct arena *a, struct loop *loop,
+                  const struct job_ops *ops, const char *folder)
+{
+    *j = (struct jobs){.loop = loop, .ops = ops};
+    held_pool_init(&j->pool, loop);
+    j->slots = arena_carve(a, JOBS_MAX * sizeof(*j->slots), 64);
+    j->inputs = arena_carve(a, (size_t)JOBS_MAX * JOB_RING, 4096);
+    port_boot_id(j->boot, sizeof(j->boot));
+    return paths_join(j->folder, folder, "jobs");
+}
+
+bool job_id_ok(const char *id)
+{
+    size_t n = 0;
+    for (; id[n] != '\0'; n++) {
+        char c = id[n], low = (char)(c | 0x20);
+        if (!(low >= 'a' && low <= 'z') && !(c >= '0' && c <= '9') &&
+            c != '.' && c != '-' && c != '_')
+            return false;
+    }
+    return n > 0 && n < JOB_ID_CAP;
+}
+
+struct job *job_find(struct jobs *j, const char *id)
+{
+    for (uint32_t i = 0; i < JOBS_MAX; i++)
+        if (is_used(&j->slots[i]) && strcmp(j->slots[i].info.id, id) == 0)
+            return &j->slots[i];
+    return NULL;
+}
+
+uint32_t jobs_live(const struct jobs *j)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < JOBS_MAX; i++)
+        n += is_used(&j->slots[i]) && !job_is_over(&j->slots[i]);
+    return n;
+}
+
+/* The keeper of a kept command goes: its place belongs to the id. */
+static void release(struct job *t)
+{
+    struct jobs *j = t->owner;
+    loop_timer_remove(j->loop, t->deadline);
+    loop_timer_remove(j->loop, t->patience);
+    drop_row(t, &t->in_row);
+    if (block_of(t) != NULL) {
+        for (uint32_t i = 0; i < CHAN_STREAMS; i++)
+            close_out(t, i);
+        held_release(&t->child, t->info.keep ? NULL : &j->pool);
+        port_memory_release(input_of(t));
+    }
+    t->info.id[0] = '\0';
+    j->count--;
+}
+
+static void forget(struct job *t)
+{
+    if (t->info.keep)
+        jobfile_remove(t->owner->folder, t->place);
+    release(t);
+}
+
+/* Of those that are over, the one that may be forgotten first. */
+static struct job *find_oldest(struct jobs *j, bool (*may)(const struct job *),
+                               uint32_t *count)
+{
+    struct job *best = NULL;
+    *count = 0;
+    for (uint32_t i = 0; i < JOBS_MAX; i++) {
+        struct job *t = &j->slots[i];
+        if (!may(t))
+            continue;
+        ++*count;
+        if (best == NULL || t->ended_ms < best->ended_ms)
+            best = t;
+    }
+    return best;
+}
+
+static bool was_told(const struct job *t)
+{
+    return is_used(t) && job_is_over(t) && t->told && t->viewers == NULL;
+}
+
+/* Their keepers are wanted for the next commands. */
+static void thin_out(struct jobs *j)
+{
+    uint32_t parted;
+    struct job *oldest = find_oldest(j, is_parted, &parted);
+    if (oldest != NULL &&
+        (parted > PARTED_MAX || (parted > 1 && !held_pool_has(&j->pool))))
+        release(oldest);
+}
+
+static struct job *take_slot(struct jobs *j)
+{
+    uint32_t n;
+    for (uint32_t i = 0; i < JOBS_MAX; i++)
+        if (!is_used(&j->slots[i]))
+            return &j->slots[i];
+    struct job *t = find_oldest(j, is_parted, &n);
+    if (t == NULL)
+        t = find_oldest(j, was_told, &n);
+    if (t != NULL)
+        forget(t);
+    return t;
+}
+
+static void make_place(const char *id, char out[HOLD_ID_CAP])
+{
+    uint8_t digest[HASH_LEN];
+    struct text t;
+    hash_once(view_str(id), digest);
+    text_init(&t, out, HOLD_ID_CAP);
+    text_hex(&t, view_of(digest, (HOLD_ID_CAP - 1) / 2));
+}
+
+static struct job *occupy(struct jobs *j, const char *id)
+{
+    struct job *t = take_slot(j);
+    if (t == NULL)
+        return NULL;
+    memset(t, 0, sizeof(*t));
+    t->owner = j;
+    hold_none(&t->child.hold);
+    t->child.row = -1;
+    t->in_row = t->out_row[0] = t->out_row[1] = -1;
+    t->deadline = loop_timer_add(j->loop, on_deadline, t);
+    t->patience = loop_timer_add(j->loop, on_patience, t);
+    ring_init(&t->in, input_of(t), 0);
+    STR_COPY(t->info.id, id);
+    t->info.state = cmdop_agent_v1_JobState_JOB_STATE_RUNNING;
+    j->count++;
+    return t;
+}
+
+/* ---- who is there ------------------------------------------------------------------------ */
+
+static void wait_for(struct job *t, uint64_t ms)
+{
+    loop_arm(t->owner->loop, t->patience, loop_now(t->owner->loop) + ms);
+}
+
+static void run_free(struct job *t)
+{
+    for (uint32_t s = 0; s < CHAN_STREAMS; s++)
+        job_want(t, s, HOLD_ALL_MAY_GO);
+}
+
+static void on_patience(void *ctx, uint64_t now_ms)
+{
+    struct job *t = ctx;
+    (void)now_ms;
+    if (job_is_over(t))
+        forget(t);
+    else if (t->info.keep)
+        run_free(t);
+    else
+        end_child(t);
+}
+
+void job_held(struct job *t)
+{
+    loop_disarm(t->owner->loop, t->patience);
+}
+
+void job_lost(struct job *t)
+{
+    if (!job_is_over(t) && !t->returns && !t->info.keep)
+        job_ended(t);
+    else if (!job_is_over(t) || !t->told)
+        wait_for(t, JOB_RETURN_MS);
+    job_settle(t);
+}
+
+void job_left(struct job *t)
+{
+    bool was = t->info.keep;
+    t->info.keep = true;
+    if (block_of(t) != NULL)
+        record_of(t)->keep = 1;
+    if (!was)
+        save(t);
+    run_free(t);
+    job_settle(t);
+}
+
+void job_ended(struct job *t)
+{
+    if (block_of(t) != NULL && !job_is_over(t)) {
+        close_in(t);
+        for (uint32_t i = 0; i < CHAN_STREAMS; i++)
+            close_out(t, i);
+        held_hang_up(&t->child);
+        end_child(t);
+    }
+    t->told = true; /* whoever ended it does not ask */
+    job_settle(t);
+}
+
+void job_settle(struct job *t)
+{
+    if (!is_used(t) || !job_is_over(t) || t->viewers != NULL ||
+        t->asker.mux != NULL)
+        return;
+    if (t->info.keep)
+        wait_for(t, JOB_KEEP_MS);
+    else if (!t->returns)
+        release(t);
+    else if (t->told)
+        wait_for(t, JOB_PARTED_MS);
+    thin_out(t->owner);
+}
+
+int job_remove(struct job *t, bool force)
+{
+    if (t->viewers != NULL || t->asker.mux != NULL ||
+        (!job_is_over(t) && !force))
+        return ERR_BUSY;
+    forget(t);
+    return OK;
+}
+
+void job_describe(const struct job *t, msg_job_info *out)
+{
+    *out = t->info;
+    out->out_end = job_end(t, 0);
+    out->err_end = job_end(t, 1);
+    out->pid = block_of(t) != NULL ? block_of(t)->pid : 0;
+}
+
+/* ---- starting ---------------------------------------------------------------------------- */
+
+static void make_digest(const struct job_order *o, uint8_t out[HASH_LEN])
+{
+    struct hash h;
+    hash_init(&h);
+    hash_field(&h, view_str(o->cwd));
+    for (uint32_t i = 0; o->argv[i] != NULL; i++)
+        hash_field(&h, view_str(o->argv[i]));
+    hash_take(&h, out);
+}
+
+bool job_is(const struct job *t, const struct job_order *o)
+{
+    uint8_t digest[HASH_LEN];
+    make_digest(o, digest);
+    return view_eq(view_of(t->info.digest.bytes, t->info.digest.size),
+                   VIEW_ARRAY(digest));
+}
+
+static void fill_info(struct job *t, const struct job_order *o)
+{
+    msg_job_info *i = &t->info;
+    struct text words;
+    STR_COPY(i->user, o->user);
+    STR_COPY(i->boot, t->owner->boot);
+    i->keep = o->keep;
+    i->started_ms = port_wall_ms();
+    i->digest.size = HASH_LEN;
+    make_digest(o, i->digest.bytes);
+    TEXT_OF(&words, i->command);
+    for (uint32_t k = 0; o->argv[k] != NULL; k++) {
+        text_str(&words, k > 0 ? " " : "");
+        text_safe(&words, view_str(o->argv[k]));
+    }
+}
+
+static int spawn(struct job *t, const struct job_order *o)
+{
+    struct job_record record = {.magic = RECORD_MAGIC,
+                                .timeout_ms = o->timeout_ms,
+                                .keep = o->keep,
+                                .returns = t->returns};
+    int len = msg_encode_plain(SPAN_ARRAY(record.info),
+                               cmdop_agent_v1_JobInfo_fields, &t->info);
+    if (len < 0)
+        return len;
+    record.info_len = (uint32_t)len;
+    struct hold_start how = {
+        .folder = t->owner->folder,
+        .id = t->place,
+        .record = view_of(&record, sizeof(record)),
+        .what = {.argv = o->argv,
+                 .env = o->env,
+                 .cwd = o->cwd[0] != '\0' ? o->cwd : NULL},
+        .ring_bytes = JOB_RING,
+    };
+    return held_start(&t->child, t->owner->loop,
+                      o->keep ? NULL : &t->owner->pool, &held_ops, t, &how);
+}
+
+/* First the file, then the process: an id that may have been used is never
+ * used again. */
+static int claim(struct job *t)
+{
+    msg_job_info there;
+    if (!t->info.keep)
+        return OK;
+    int err = jobfile_read(t->owner->folder, t->place, &there);
+    if (err != ERR_NOT_FOUND)
+        return err == OK ? ERR_EXISTS : err;
+    return jobfile_write(t->owner->folder, t->place, &t->info);
+}
+
+int job_start(struct jobs *j, const struct job_order *o, struct job **out)
+{
+    uint8_t raw[16];
+    char made[HOLD_ID_CAP];
+    struct text id;
+    if (o->argv[0] == NULL)
+        return ERR_NOT_FOUND;
+    port_entropy(SPAN_ARRAY(raw));
+    TEXT_OF(&id, made);
+    text_hex(&id, VIEW_ARRAY(raw));
+    struct job *t = occupy(j, o->id[0] != '\0' ? o->id : made);
+    if (t == NULL)
+        return ERR_LIMIT;
+    t->returns = o->id[0] != '\0';
+    t->started_us = port_now_us();
+    make_place(t->info.id, t->place);
+    fill_info(t, o);
+    int err = claim(t);
+    if (err != OK) {
+        release(t);
+        return err;
+    }
+    err = spawn(t, o);
+    if (err != OK) {
+        forget(t);
+        return err;
+    }
+    if (o->timeout_ms > 0)
+        loop_arm(j->loop, t->deadline, loop_now(j->loop) + o->timeout_ms);
+    *out = t;
+    return OK;
+}
+
+void job_take_back(struct job *t)
+{
+    t->asker.mux = NULL;
+    forget(t);
+}
+
+static int watch_child(struct job *t)
+{
+    struct loop *loop = t->owner->loop;
+    const struct hold *h = &t->child.hold;
+    static loop_row_fn *const fn[CHAN_STREAMS] = {on_stdout, on_stderr};
+    if (h->child_in >= 0) {
+        t->in_row = loop_add(loop, h->child_in, 0, on_stdin, t);
+        if (t->in_row < 0)
+            return ERR_LIMIT;
+    }
+    for (uint32_t i = 0; i < CHAN_STREAMS; i++) {
+        if (h->child_out[i] < 0)
+            continue;
+        t->out_row[i] = loop_add(loop, h->child_out[i], PORT_READ, fn[i], t);
+        if (t->out_row[i] < 0)
+            return ERR_LIMIT;
+    }
+    return OK;
+}
+
+/* What an earlier agent knew of it. */
+static int recall(struct job *t)
+{
+    const struct job_record *r = record_of(t);
+    const struct hold_block *b = block_of(t);
+    msg_job_info info = cmdop_agent_v1_JobInfo_init_zero;
+    if (b->streams != CHAN_STREAMS || r->magic != RECORD_MAGIC ||
+        r->info_len > sizeof(r->info) ||
+        msg_decode(view_of(r->info, r->info_len), cmdop_agent_v1_JobInfo_fields,
+                   &info) != OK ||
+        !job_id_ok(info.id))
+        return ERR_DAMAGED;
+    struct job *same = job_find(t->owner, info.id);
+    if (same != NULL && same != t)
+        return ERR_EXISTS;
+    t->info = info;
+    t->info.state = cmdop_agent_v1_JobState_JOB_STATE_RUNNING;
+    t->info.keep = r->keep != 0;
+    t->returns = r->returns != 0;
+    t->started_us = 0;
+    t->in_fin = b->in.ends != 0;
+    t->in_over = t->child.hold.child_in < 0;
+    ring_init(&t->in, input_of(t), r->taken);
+    int64_t ran = port_wall_ms() - info.started_ms;
+    uint64_t left = ran > 0 && ran < r->timeout_ms
+                        ? r->timeout_ms - (uint64_t)ran
+                        : r->timeout_ms;
+    if (r->timeout_ms > 0)
+        loop_arm(t->owner->loop, t->deadline, loop_now(t->owner->loop) + left);
+    return OK;
+}
+
+/* Somebody else has the place of this id: what he started is it. */
+static bool adopt_instead(struct job *t, int err)
+{
+    if (err != ERR_EXISTS || t->adopting)
+        return false;
+    held_release(&t->child, NULL);
+    t->adopting = true;
+    return held_adopt(&t->child, t->owner->loop, &held_ops, t, t->owner->folder,
+                      t->place) == OK;
+}
+
+static void on_ready(void *ctx, int err, const char *why)
+{
+    struct job *t = ctx;
+    if (adopt_instead(t, err))
+        return;
+    if (err == OK && t->adopting)
+        err = recall(t);
+    if (err == OK)
+        err = watch_child(t);
+    if (err != OK && t->adopting) {
+        log_warn("job.adopt", err_str(err));
+        t->info.keep = false; /* its file stays */
+    }
+    t->owner->ops->ready(t, err, why);
+    if (err != OK)
+        forget(t);
+    else
+        settle_in(t);
+}
+
+/* ---- after an earlier agent ------------------------------------------------------------------ */
+
+static void mark_lost(struct jobs *j, const char *place)
+{
+    msg_job_info info;
+    if (jobfile_read(j->folder, place, &info) != OK ||
+        info.state > cmdop_agent_v1_JobState_JOB_STATE_RUNNING)
+        return;
+    info.state = cmdop_agent_v1_JobState_JOB_STATE_LOST;
+    (void)jobfile_write(j->folder, place, &info);
+}
+
+static void adopt_one(void *ctx, const char *name)
+{
+    struct jobs *j = ctx;
+    char path[PATH_CAP];
+    if (strlen(name) != HOLD_ID_CAP - 1)
+        return;
+    struct job *t = occupy(j, name); /* until its record tells its id */
+    if (t == NULL)
+        return;
+    STR_COPY(t->place, name);
+    t->adopting = true;
+    int err = held_adopt(&t->child, j->loop, &held_ops, t, j->folder, name);
+    if (err == OK)
+        return;
+    release(t);
+    if (err != ERR_REFUSED || paths_join(path, j->folder, name) != OK)
+        return;
+    mark_lost(j, name);
+    (void)port_keep_remove(path);
+}
+
+void jobs_adopt(struct jobs *j)
+{
+    (void)port_folder_list(j->folder, adopt_one, j);
+}
+
+bool jobs_adopting(const struct jobs *j)
+{
+    for (uint32_t i = 0; i < JOBS_MAX; i++)
+        if (is_used(&j->slots[i]) && j->slots[i].adopting &&
+            j->slots[i].child.row >= 0 && !j->slots[i].child.ready)
+            return true;
+    return false;
+}
+
+static bool has_place(const struct jobs *j, const char *place)
+{
+    for (uint32_t i = 0; i < JOBS_MAX; i++)
+        if (is_used(&j->slots[i]) && strcmp(j->slots[i].place, place) == 0)
+            return true;
+    return false;
+}
+
+/* Without its keeper: it has ended, or ran when the machine restarted, or
+ * was never started. */
+static void adopt_file(void *ctx, const char *name)
+{
+    struct jobs *j = ctx;
+    char place[HOLD_ID_CAP];
+    msg_job_info info;
+    if (!jobfile_is(name, place) || has_place(j, place))
+        return;
+    if (jobfile_read(j->folder, place, &info) != OK || !job_id_ok(info.id)) {
+        log_warn("job.damaged", name);
+        return;
+    }
+    bool runs = info.state <= cmdop_agent_v1_JobState_JOB_STATE_RUNNING;
+    if (runs && j->boot[0] != '\0' && strcmp(info.boot, j->boot) == 0) {
+        jobfile_remove(j->folder, place);
+        return;
+    }
+    if (runs)
+        mark_lost(j, place);
+    struct job *t = job_find(j, info.id) == NULL ? occupy(j, info.id) : NULL;
+    if (t == NULL)
+        return;
+    STR_COPY(t->place, place);
+    t->info = info;
+    t->info.keep = true;
+    t->in_over = true;
+    if (runs)
+        t->info.state = cmdop_agent_v1_JobState_JOB_STATE_LOST;
+    t->ended_ms = loop_now(j->loop);
+    wait_for(t, JOB_KEEP_MS);
+}
+
+void jobs_adopt_files(struct jobs *j)
+{
+    (void)port_folder_list(j->folder, adopt_file, j);
+}
