@@ -15,27 +15,21 @@
  */
 #include <string.h>
 
-#include "base/backoff.h"
 #include "base/err.h"
 #include "cli/escape.h"
+#include "cli/reopen.h"
 #include "cli/run.h"
 #include "cli/where.h"
 #include "core/client.h"
 #include "core/session.h"
 #include "core/sink.h"
 
-#define KEYS_AT_ONCE  4096
-#define STATE_MS      1000 /* how often the state line counts */
-#define LEAVE_MS      2000 /* for a screen that takes nothing, at the end */
-#define NOTICE_MS     500 /* a loss that is mended sooner is not worth a word */
-#define DOUBT_MS      250 /* without an acknowledgement: ask the relay */
-#define STUCK_MS      2000 /* and the person is told */
-#define STEADY_MS     1000 /* a channel that lasted so long is reopened at once */
-/* Between two Opens of the same session that lead nowhere. */
-#define REOPEN_MIN_MS 20
-#define REOPEN_MAX_MS 2000
-/* How long the relay may keep our Open for a machine that is away. */
-#define WAIT_MS       30000
+#define KEYS_AT_ONCE 4096
+#define STATE_MS     1000 /* how often the state line counts */
+#define LEAVE_MS     2000 /* for a screen that takes nothing, at the end */
+#define NOTICE_MS    500  /* a loss that is mended sooner is not worth a word */
+#define DOUBT_MS     250  /* without an acknowledgement: ask the relay */
+#define STUCK_MS     2000 /* and the person is told */
 
 struct attach {
     struct client client;
@@ -47,10 +41,9 @@ struct attach {
     struct sink screen;
     int keys_row;
     int screen_row;
-    int retry; /* timers */
-    int state;
+    int state; /* timers */
     int doubt;
-    struct backoff backoff;
+    struct reopen reopen;
     const char *target;
     char session[SESSION_ID_CAP + NAME_CAP];
     bool is_new;
@@ -62,10 +55,9 @@ struct attach {
     bool leaving;  /* detach was asked for */
     bool over;     /* result known; screen may still be busy */
     int status;
-    uint64_t out_next; /* offset of the next output byte */
-    uint64_t in_start; /* ring offset of the machine's input 0 */
-    uint64_t lost_ms;  /* since when; 0: connected */
-    uint64_t opened_ms;
+    uint64_t out_next;   /* offset of the next output byte */
+    uint64_t in_start;   /* ring offset of the machine's input 0 */
+    uint64_t lost_ms;    /* since when; 0: connected */
     uint64_t unacked_ms; /* typed bytes wait since then; 0: none do */
     uint64_t doubt_ms;   /* the relay gives no answer since then; 0: it does */
     const char *last_words;
@@ -360,7 +352,7 @@ static void on_accepted(void *ctx, const msg_accept *accept)
               "cmdop: the machine wants input that was never typed\n");
         return;
     }
-    x->opened_ms = loop_now(&x->client.loop);
+    reopen_worked(&x->reopen);
     uplink_attend(&x->client.uplink);
     if (!x->attached) {
         go_raw(x);
@@ -385,21 +377,6 @@ static void lost(struct attach *x)
     tell_state(x);
 }
 
-/* The relay is there, the machine was not: ask for the session again. */
-static void reopen(struct attach *x)
-{
-    uint64_t now = loop_now(&x->client.loop);
-    uint32_t random, wait = 0;
-    lost(x);
-    port_entropy((struct span){(uint8_t *)&random, sizeof(random)});
-    if (x->opened_ms != 0 && now >= x->opened_ms + STEADY_MS)
-        backoff_reset(&x->backoff);
-    else
-        wait = backoff_next(&x->backoff, random);
-    x->opened_ms = 0;
-    loop_arm(&x->client.loop, x->retry, now + wait);
-}
-
 /* What passes when the machine, or another link of ours, has settled. */
 static bool may_reopen(const struct attach *x, msg_code code)
 {
@@ -416,7 +393,8 @@ static void on_rejected(void *ctx, const msg_reject *r)
     static char words[800];
     struct text t;
     if (may_reopen(x, r->code)) {
-        reopen(x);
+        lost(x);
+        reopen_later(&x->reopen);
         return;
     }
     TEXT_OF(&t, words);
@@ -471,7 +449,8 @@ static void on_closed(void *ctx, const msg_close *end)
     }
     if (end->which_result == cmdop_agent_v1_Close_failure_tag &&
         may_reopen(x, end->result.failure.code)) {
-        reopen(x);
+        lost(x);
+        reopen_later(&x->reopen);
         return;
     }
     if (end->which_result != cmdop_agent_v1_Close_failure_tag) {
@@ -584,7 +563,7 @@ static void open_session(struct attach *x)
         msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_PtyOpen_fields, &p);
     struct msg_blob blob = {.data = view_of(raw, (size_t)len)};
     STR_COPY(open.target, x->target);
-    open.wait_ms = x->attached ? WAIT_MS : 0;
+    open.wait_ms = x->attached ? REOPEN_WAIT_MS : 0;
     open.params = msg_blob_out(&blob);
     /* What waits from before the link was lost must fit as well. */
     uint32_t room = ring_room(&x->screen.ring) / 2;
@@ -597,7 +576,7 @@ static void open_session(struct attach *x)
 static void on_up(void *ctx)
 {
     struct attach *x = ctx;
-    loop_disarm(&x->client.loop, x->retry);
+    reopen_stop(&x->reopen);
     if (x->over)
         return;
     if (x->attached) /* another link took the place of the one it was on */
@@ -631,11 +610,10 @@ static void on_down(void *ctx, const char *why, bool fatal)
     client_again(&x->client);
 }
 
-static void on_retry(void *ctx, uint64_t now_ms)
+static void on_again(void *ctx)
 {
     struct attach *x = ctx;
-    (void)now_ms;
-    if (!x->over && uplink_is_up(&x->client.uplink))
+    if (!x->over)
         open_session(x);
 }
 
@@ -663,10 +641,9 @@ static int run(struct attach *x, const struct cmd_env *env,
     x->screen_row = loop_add(loop, PORT_STDOUT, 0, on_screen, x);
     x->keys_row = loop_add(loop, PORT_STDIN, 0, on_keys, x);
     (void)loop_add(loop, port_signal_open(), PORT_READ, on_signal, x);
-    x->retry = loop_timer_add(loop, on_retry, x);
     x->state = loop_timer_add(loop, on_state, x);
     x->doubt = loop_timer_add(loop, on_unacked, x);
-    backoff_init(&x->backoff, REOPEN_MIN_MS, REOPEN_MAX_MS);
+    reopen_init(&x->reopen, &x->client, on_again, x);
     escape_init(&x->escape);
     port_entropy(SPAN_ARRAY(x->key));
     client_connect(&x->client);

@@ -105,7 +105,7 @@ static void input_is_carried_to_its_end(void **state)
 static void a_command_that_takes_too_long_ends(void **state)
 {
     (void)state;
-    int tool = town_tool("connect exec --timeout 5s web-1 -- sleep 600", NULL);
+    int tool = town_tool("connect exec --timeout 5s --kill web-1 -- sleep 600", NULL);
     assert_int_equal(sim_wait(tool, 20000), 124);
     assert_in_range(sim_now_ms(), 5000, 7000);
     assert_nothing_left();
@@ -114,12 +114,24 @@ static void a_command_that_takes_too_long_ends(void **state)
 static void a_command_that_ignores_the_end_is_killed(void **state)
 {
     (void)state;
-    int tool = town_tool("connect exec --timeout 5s web-1 -- stubborn", NULL);
+    int tool = town_tool("connect exec --timeout 5s --kill web-1 -- stubborn", NULL);
     assert_int_equal(sim_wait(tool, 30000), 124);
     assert_nothing_left();
 }
 
-/* It cannot be had again on another connection, so this one is not given up. */
+/* The wait ends, and the command does not. */
+static void who_waits_no_longer_leaves_the_command(void **state)
+{
+    (void)state;
+    int tool = town_tool("connect exec --timeout 5s web-1 -- sleep 20", NULL);
+    assert_int_equal(sim_wait(tool, 10000), 124);
+    assert_true(tells(sim_err(tool), "cmdop job wait web-1:"));
+    sim_run(1000);
+    assert_int_equal(sim_children(town.machine_host), 1);
+    sim_run(20000);
+    assert_nothing_left();
+}
+
 static void twenty_seconds_of_silence_end_no_command(void **state)
 {
     int hosts[] = {town.desk_host, town.machine_host};
@@ -135,13 +147,27 @@ static void twenty_seconds_of_silence_end_no_command(void **state)
     }
 }
 
-static void a_command_ends_with_its_operator(void **state)
+/* Perhaps only its link was lost: it may come back for a minute. */
+static void a_command_outlives_its_operator_for_a_minute(void **state)
 {
     (void)state;
     int tool = town_tool("connect exec web-1 -- sleep 600", NULL);
     sim_run(1000);
     assert_int_equal(sim_children(town.machine_host), 1);
     sim_kill(tool);
+    sim_run(50000);
+    assert_int_equal(sim_children(town.machine_host), 1);
+    sim_run(15000);
+    assert_nothing_left();
+}
+
+static void a_command_ends_with_an_operator_who_says_so(void **state)
+{
+    (void)state;
+    int tool = town_tool("connect exec web-1 -- sleep 600", NULL);
+    sim_run(1000);
+    sim_signal(tool, PORT_SIG_TERM);
+    assert_int_equal(sim_wait(tool, 2000), 130);
     assert_nothing_left();
 }
 
@@ -284,8 +310,10 @@ int main(void)
         FACT(input_is_carried_to_its_end),
         FACT(a_command_that_takes_too_long_ends),
         FACT(a_command_that_ignores_the_end_is_killed),
+        FACT(who_waits_no_longer_leaves_the_command),
         FACT(twenty_seconds_of_silence_end_no_command),
-        FACT(a_command_ends_with_its_operator),
+        FACT(a_command_outlives_its_operator_for_a_minute),
+        FACT(a_command_ends_with_an_operator_who_says_so),
         FACT(many_commands_run_at_once),
         FACT(what_is_not_there_is_said),
         FACT(the_same_works_without_a_relay),
