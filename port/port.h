@@ -196,6 +196,7 @@ int port_tty_resize(int tty, uint16_t rows, uint16_t cols);
  * process group of the child. ERR_RANGE for an unknown name, ERR_NOT_FOUND
  * when the group is gone. Only before the child was reaped. */
 int port_child_signal(int pid, const char *name);
+bool port_signal_known(const char *name);
 
 /* One ended child: its pid, or 0 when there is none now. *status is the exit
  * status and *signal 0, or 128 + n and n when signal n ended it. A program

@@ -21,6 +21,11 @@ int port_child_signal(int pid, const char *name)
     return kill(-pid, number) == 0 ? OK : why_errno("kill");
 }
 
+bool port_signal_known(const char *name)
+{
+    return signal_number(name) != 0;
+}
+
 static int decode(int raw, int *signal)
 {
     *signal = WIFSIGNALED(raw) ? WTERMSIG(raw) : 0;

@@ -175,13 +175,23 @@ static const struct {
 } SIGNALS[] = {{"HUP", 1},   {"INT", 2},   {"QUIT", 3}, {"KILL", 9},
                {"USR1", 10}, {"USR2", 12}, {"TERM", 15}};
 
+static int number_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof(SIGNALS) / sizeof(SIGNALS[0]); i++)
+        if (strcmp(SIGNALS[i].name, name) == 0)
+            return SIGNALS[i].number;
+    return 0;
+}
+
+bool port_signal_known(const char *name)
+{
+    return number_of(name) != 0;
+}
+
 int port_child_signal(int pid, const char *name)
 {
     PORT_CALL();
-    int number = 0;
-    for (size_t i = 0; i < sizeof(SIGNALS) / sizeof(SIGNALS[0]); i++)
-        if (strcmp(SIGNALS[i].name, name) == 0)
-            number = SIGNALS[i].number;
+    int number = number_of(name);
     if (number == 0)
         return world_why(ERR_RANGE, name);
     world_trace("signal", pid, number, VIEW_NONE);

@@ -35,6 +35,12 @@ int port_child_signal(int pid, const char *name)
     return ERR_UNSUPPORTED;
 }
 
+bool port_signal_known(const char *name)
+{
+    (void)name;
+    return false;
+}
+
 int port_child_reap(int *status, int *signal)
 {
     (void)status;

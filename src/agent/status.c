@@ -19,8 +19,7 @@
 static void on_record(void *ctx, struct view record)
 {
     struct status *s = ctx;
-    if (record.len > 0 &&
-        msg_decode(record, cmdop_agent_v1_AgentStatus_fields, &s->agent) == OK)
+    if (msg_decode(record, cmdop_agent_v1_AgentStatus_fields, &s->agent) == OK)
         s->answered = true;
 }
 
@@ -41,9 +40,14 @@ int status_ask(const char *version, struct status *s, struct text *why)
     if (err != OK)
         return err;
     s->pid = status_holder(paths.state);
+    struct client_question q = {.version = version,
+                                .local = true,
+                                .quiet = true,
+                                .method = "agent.status",
+                                .record = on_record,
+                                .ctx = s};
     if (s->pid != 0)
-        (void)client_ask(version, NULL, true, "agent.status", on_record, s,
-                         true);
+        (void)client_ask(&q);
     return OK;
 }
 

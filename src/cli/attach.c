@@ -405,7 +405,7 @@ static void on_rejected(void *ctx, const msg_reject *r)
         text_safe(&t, view_str(r->remedy));
     }
     text_str(&t, "\n");
-    leave(x, where_status((int)r->code), words);
+    leave(x, client_status(r->code), words);
 }
 
 static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
@@ -461,7 +461,7 @@ static void on_closed(void *ctx, const msg_close *end)
     text_str(&t, "cmdop: ");
     text_safe(&t, view_str(end->result.failure.message));
     text_str(&t, "\n");
-    leave(x, where_status((int)end->result.failure.code), words);
+    leave(x, client_status(end->result.failure.code), words);
 }
 
 static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)

@@ -36,7 +36,7 @@ static int status_of(const msg_close *end)
     case cmdop_agent_v1_Close_signal_tag:
         return 128 + (int)(end->result.signal & 0x7F);
     case cmdop_agent_v1_Close_failure_tag:
-        return where_status((int)end->result.failure.code);
+        return client_status(end->result.failure.code);
     default: return CMD_TRANSPORT;
     }
 }

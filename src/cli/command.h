@@ -75,8 +75,8 @@ struct command {
     bool reading;
     uint32_t opens; /* that we sent */
     bool accepted;  /* one of them */
-    bool open;     /* the channel is there */
-    bool over;     /* the result is known */
+    bool open;      /* the channel is there */
+    bool over;      /* the result is known */
     int timer;
     int patience; /* timer: to come back to a plain command */
 };

@@ -78,18 +78,6 @@ static void on_record(void *ctx, struct view record)
 {
     struct list *l = ctx;
     msg_machine_info m = cmdop_agent_v1_MachineInfo_init_zero;
-    if (record.len == 0) { /* the end */
-        if (l->json)
-            cmd_out(view_str(l->first ? "{\"machines\":[]}\n" : "]}\n"));
-        else if (l->first && l->left_out)
-            cmd_say("no machine is online; `cmdop connect --list` shows all",
-                    NULL);
-        else if (l->first)
-            cmd_say("no machine has joined yet; `cmdop server join-key` on "
-                    "the relay tells how",
-                    NULL);
-        return;
-    }
     if (msg_decode(record, cmdop_agent_v1_MachineInfo_fields, &m) != 0)
         return;
     if (l->online_only && !m.online) {
@@ -103,6 +91,18 @@ static void on_record(void *ctx, struct view record)
     else
         text_row(&m, l->first);
     l->first = false;
+}
+
+static void finish(const struct list *l)
+{
+    if (l->json)
+        cmd_out(view_str(l->first ? "{\"machines\":[]}\n" : "]}\n"));
+    else if (l->first && l->left_out)
+        cmd_say("no machine is online; `cmdop connect --list` shows all", NULL);
+    else if (l->first)
+        cmd_say("no machine has joined yet; `cmdop server join-key` on the "
+                "relay tells how",
+                NULL);
 }
 
 int list_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
@@ -125,6 +125,13 @@ int list_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
     if (where.local)
         return cmd_usage(
             cmd, "a machine does not know the others: ", "leave --local away");
-    return client_ask(env->version, where.server, where.local, "machines.list",
-                      on_record, &l, false);
+    struct client_question q = {.version = env->version,
+                                .server = where.server,
+                                .method = "machines.list",
+                                .record = on_record,
+                                .ctx = &l};
+    status = client_ask(&q);
+    if (status == CMD_OK)
+        finish(&l);
+    return status;
 }

@@ -1,4 +1,4 @@
-/* What the connecting verbs share: where to go, and how it went. */
+/* What the connecting verbs share: where to go. */
 #ifndef CLI_WHERE_H
 #define CLI_WHERE_H
 
@@ -14,8 +14,5 @@ struct where {
     {                                      \
         "--local", NULL, &(w).local, NULL  \
     }
-
-/* The exit status for a channel that was rejected or failed. */
-int where_status(int code);
 
 #endif

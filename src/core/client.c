@@ -206,158 +206,99 @@ void client_leave(struct client *c, int status)
     uplink_end(&c->uplink);
 }
 
+int client_status(msg_code code)
+{
+    switch (code) {
+    case cmdop_agent_v1_Code_CODE_DENIED:
+    case cmdop_agent_v1_Code_CODE_AUTH: return CMD_DENIED;
+    case cmdop_agent_v1_Code_CODE_TIMEOUT: return CMD_TIMEOUT;
+    case cmdop_agent_v1_Code_CODE_CANNOT_RUN: return CMD_CANNOT_RUN;
+    case cmdop_agent_v1_Code_CODE_NO_PROGRAM: return CMD_NO_PROGRAM;
+    case cmdop_agent_v1_Code_CODE_UNSPECIFIED:
+    case cmdop_agent_v1_Code_CODE_PROTOCOL:
+    case cmdop_agent_v1_Code_CODE_VERSION:
+    case cmdop_agent_v1_Code_CODE_NOT_FOUND:
+    case cmdop_agent_v1_Code_CODE_AMBIGUOUS:
+    case cmdop_agent_v1_Code_CODE_OFFLINE:
+    case cmdop_agent_v1_Code_CODE_LIMIT:
+    case cmdop_agent_v1_Code_CODE_UNSUPPORTED:
+    case cmdop_agent_v1_Code_CODE_CONFLICT:
+    case cmdop_agent_v1_Code_CODE_INTERNAL:
+    case cmdop_agent_v1_Code_CODE_LOST: break;
+    }
+    return CMD_TRANSPORT;
+}
+
 /* ---- one question ------------------------------------------------------------------------ */
 
-#define ANSWER_RING (64 * 1024)
-
-struct ask {
+struct asking {
     struct client client;
-    struct chan chan;
-    struct ring ring;
-    client_record *fn;
-    void *ctx;
-    const char *method;
-    bool quiet; /* say nothing about failures */
+    struct question question;
+    struct span buf;
+    const struct client_question *asked;
 };
 
-static void fail(struct ask *a, const char *message, const char *remedy)
+static void fail(struct asking *a, int status, const char *message,
+                 const char *remedy)
 {
-    if (!a->quiet && !a->client.done)
+    if (!a->asked->quiet && !a->client.done)
         cmd_say(message, remedy[0] != '\0' ? "; " : "", remedy, NULL);
-    client_leave(&a->client, CMD_TRANSPORT);
+    client_leave(&a->client, status);
 }
 
-static void ask_accepted(void *ctx, const msg_accept *accept)
+static void on_record(void *ctx, struct view record)
 {
-    (void)ctx;
-    (void)accept;
+    struct asking *a = ctx;
+    a->asked->record(a->asked->ctx, record);
 }
 
-static void ask_rejected(void *ctx, const msg_reject *r)
+static void on_done(void *ctx, const question_failure *why)
 {
-    fail(ctx, r->message, r->remedy);
+    struct asking *a = ctx;
+    if (why == NULL)
+        client_leave(&a->client, CMD_OK);
+    else if (why->code != cmdop_agent_v1_Code_CODE_LOST)
+        fail(a, client_status(why->code), why->message, why->remedy);
+    /* else `down` tells why */
 }
-
-/* Whole records off the ring; false when one does not parse. */
-static bool take_records(struct ask *a)
-{
-    uint8_t one[4096];
-    for (;;) {
-        uint32_t len = 0, head = 0;
-        size_t n = ring_copy(&a->ring, a->ring.head, SPAN_ARRAY(one));
-        while (head < n && head < 3) {
-            len |= (uint32_t)(one[head] & 0x7F) << 7 * head;
-            if ((one[head++] & 0x80) == 0)
-                break;
-        }
-        if (head == 0 || (one[head - 1] & 0x80) != 0)
-            return n < 3;
-        if (len > sizeof(one) - 3)
-            return false;
-        if (head + len > n)
-            return true;
-        a->fn(a->ctx, view_of(one + head, len));
-        ring_consume(&a->ring, a->ring.head + head + len);
-    }
-}
-
-static int ask_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
-                    bool fin)
-{
-    struct ask *a = ctx;
-    (void)off;
-    (void)fin;
-    if (stream != 0 || ring_write(&a->ring, bytes) != OK)
-        return ERR_PROTO;
-    if (!take_records(a))
-        return ERR_PROTO;
-    chan_used(&a->chan, 0, a->ring.head, a->ring.head);
-    return OK;
-}
-
-static void ask_event(void *ctx, const msg_event *event)
-{
-    (void)ctx;
-    (void)event;
-}
-
-static void ask_closed(void *ctx, const msg_close *end)
-{
-    struct ask *a = ctx;
-    if (end == NULL)
-        return; /* `down` tells why */
-    if (end->which_result == cmdop_agent_v1_Close_failure_tag) {
-        fail(a, end->result.failure.message, end->result.failure.remedy);
-        return;
-    }
-    a->fn(a->ctx, VIEW_NONE);
-    client_leave(&a->client, CMD_OK);
-}
-
-static struct view ask_peek(void *ctx, uint32_t stream, uint64_t *off,
-                            bool *fin)
-{
-    (void)ctx;
-    (void)stream;
-    (void)off;
-    *fin = false;
-    return VIEW_NONE;
-}
-
-static const struct chan_ops ask_ops = {
-    .accepted = ask_accepted,
-    .rejected = ask_rejected,
-    .data = ask_data,
-    .event = ask_event,
-    .closed = ask_closed,
-    .peek = ask_peek,
-};
 
 static void ask_up(void *ctx)
 {
-    struct ask *a = ctx;
-    uint8_t raw[128];
-    msg_open open = {.kind = cmdop_agent_v1_Kind_KIND_RPC};
-    msg_rpc_open p = cmdop_agent_v1_RpcOpen_init_zero;
-    STR_COPY(p.method, a->method);
-    int len =
-        msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_RpcOpen_fields, &p);
-    struct msg_blob blob = {.data = view_of(raw, (size_t)len)};
-    open.params = msg_blob_out(&blob);
-    chan_init(&a->chan, &ask_ops, a, 1, ANSWER_RING, false);
-    (void)chan_open(client_mux(&a->client), &a->chan, &open);
+    struct asking *a = ctx;
+    const struct client_question *q = a->asked;
+    if (question_ask(&a->question, client_mux(&a->client), a->buf, "",
+                     q->method, NULL) != OK)
+        fail(a, CMD_TRANSPORT, "the request does not fit the connection", "");
 }
 
 static void ask_down(void *ctx, const char *why, bool fatal)
 {
     (void)fatal;
-    fail(ctx, why, "");
+    fail(ctx, CMD_TRANSPORT, why, "");
 }
 
 static const struct client_ops ask_client_ops = {.up = ask_up,
                                                  .down = ask_down};
 
-int client_ask(const char *version, const char *server, bool local,
-               const char *method, client_record *fn, void *ctx, bool quiet)
+int client_ask(const struct client_question *q)
 {
-    static struct ask a;
+    static struct asking a;
     char buf[512];
     struct arena arena;
     struct text why;
     TEXT_OF(&why, buf);
-    arena_init(&arena, port_memory(CLIENT_BYTES + ANSWER_RING));
-    a.fn = fn;
-    a.ctx = ctx;
-    a.method = method;
-    a.quiet = quiet;
-    int err = client_init(&a.client, &arena, version, server, local,
+    arena_init(&arena, port_memory(CLIENT_BYTES + QUESTION_RING));
+    a.asked = q;
+    int err = client_init(&a.client, &arena, q->version, q->server, q->local,
                           &ask_client_ops, &a, &why);
     if (err != OK) {
-        if (!quiet)
+        if (!q->quiet)
             cmd_say(buf, NULL);
         return CMD_TRANSPORT;
     }
-    ring_init(&a.ring, arena_span(&arena, ANSWER_RING), 0);
+    a.question =
+        (struct question){.record = on_record, .done = on_done, .ctx = &a};
+    a.buf = arena_span(&arena, QUESTION_RING);
     client_connect(&a.client);
     return client_run(&a.client);
 }

@@ -8,6 +8,7 @@
 #include "base/ring.h"
 #include "core/credential.h"
 #include "core/paths.h"
+#include "core/question.h"
 #include "core/ticket.h"
 #include "core/uplink.h"
 
@@ -69,12 +70,23 @@ void client_leave(struct client *c, int status);
 
 struct mux *client_mux(struct client *c);
 
+/* The exit status for a channel that was rejected or failed. */
+int client_status(msg_code code);
+
 /* ---- one question, one list of records --------------------------------------------- */
 
-/* One record of an RPC answer; `last` is told after them all with an empty
- * view. Runs the client to its end. Returns an exit status. */
-typedef void client_record(void *ctx, struct view record);
-int client_ask(const char *version, const char *server, bool local,
-               const char *method, client_record *fn, void *ctx, bool quiet);
+struct client_question {
+    const char *version;
+    const char *server; /* as in client_init */
+    bool local;
+    bool quiet; /* say nothing about failures */
+    const char *method;
+    void (*record)(void *ctx, struct view record);
+    void *ctx;
+};
+
+/* Ask the relay, or the local agent; runs a client to its end. An exit
+ * status. */
+int client_ask(const struct client_question *q);
 
 #endif

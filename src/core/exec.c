@@ -21,6 +21,7 @@ static void enter(struct job *t, struct viewer *v)
     v->job = t;
     v->next = t->viewers;
     t->viewers = v;
+    t->operators++;
     if (v->watches)
         return;
     t->holder = v;
@@ -35,6 +36,7 @@ static bool leave(struct viewer *v)
     while (*at != v)
         at = &(*at)->next;
     *at = v->next;
+    t->operators--;
     v->job = NULL;
     bool held = t->holder == v;
     if (held)

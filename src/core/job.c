@@ -383,6 +383,16 @@ struct job *job_find(struct jobs *j, const char *id)
     return NULL;
 }
 
+bool job_at(const struct jobs *j, uint32_t at, msg_job_info *out)
+{
+    const struct job *t = &j->slots[at];
+    if (!is_used(t) || !(t->child.ready || job_is_over(t)) ||
+        (job_is_over(t) && !t->info.keep)) /* of no use to anybody */
+        return false;
+    job_describe(t, out);
+    return true;
+}
+
 uint32_t jobs_live(const struct jobs *j)
 {
     uint32_t n = 0;
@@ -581,6 +591,7 @@ void job_describe(const struct job *t, msg_job_info *out)
     *out = t->info;
     out->out_end = job_end(t, 0);
     out->err_end = job_end(t, 1);
+    out->operators = t->operators;
     out->pid = block_of(t) != NULL ? block_of(t)->pid : 0;
 }
 

@@ -52,6 +52,7 @@ struct job {
     struct held child; /* without a block: only its file is left */
     struct asker asker;
     struct viewer *viewers; /* of core/exec.h */
+    uint32_t operators;     /* how many they are */
     struct viewer *holder;  /* for whom output waits; NULL: nobody */
     struct ring in;         /* what the queue does not take yet */
     int in_row;             /* -1: not watched */
@@ -116,6 +117,8 @@ int job_pool_init(struct jobs *j, struct arena *a, struct loop *loop,
 
 /* 1 to 64 letters, digits, dots, dashes and underscores. */
 bool job_id_ok(const char *id);
+/* The one in slot `at` below JOBS_MAX; false: none. */
+bool job_at(const struct jobs *j, uint32_t at, msg_job_info *out);
 /* NULL: there is none. */
 struct job *job_find(struct jobs *j, const char *id);
 /* Is it what was asked for when this one was started? */

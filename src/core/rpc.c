@@ -135,10 +135,29 @@ void rpc_answer(struct rpcs *r, struct mux *m, const msg_open *open,
     chan_close(&t->chan, &end, CHAN_DRAIN);
 }
 
-void rpc_method(struct view params, char *out, size_t cap)
+static int no_record(void *ctx, const char *of, uint32_t at, struct span out)
+{
+    (void)ctx;
+    (void)of;
+    (void)at;
+    (void)out;
+    return 0;
+}
+
+void rpc_done(struct rpcs *r, struct mux *m, const msg_open *open)
+{
+    rpc_answer(r, m, open, "", no_record, NULL);
+}
+
+int rpc_read(struct view params, struct rpc_request *out)
 {
     msg_rpc_open p = cmdop_agent_v1_RpcOpen_init_zero;
-    out[0] = '\0';
-    if (msg_decode(params, cmdop_agent_v1_RpcOpen_fields, &p) == OK)
-        bytes_to_str(out, cap, view_str(p.method));
+    *out = (struct rpc_request){.method = ""};
+    int err = msg_decode(params, cmdop_agent_v1_RpcOpen_fields, &p);
+    if (err == OK)
+        err = msg_decode(view_of(p.request.bytes, p.request.size),
+                         cmdop_agent_v1_Call_fields, &out->call);
+    if (err == OK)
+        STR_COPY(out->method, p.method);
+    return err;
 }

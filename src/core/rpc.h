@@ -17,12 +17,14 @@
  */
 typedef int rpc_record(void *ctx, const char *of, uint32_t at, struct span out);
 
+#define RPC_OF_CAP 72 /* an id of whatever it is about */
+
 struct rpc {
     struct chan chan;
     struct ring ring;
     rpc_record *record;
     void *ctx;
-    char of[40];
+    char of[RPC_OF_CAP];
     uint32_t at;
     bool used;
     bool complete; /* the last record is in the ring */
@@ -43,8 +45,15 @@ void rpcs_init(struct rpcs *r, struct arena *a, uint32_t cap);
 void rpc_answer(struct rpcs *r, struct mux *m, const msg_open *open,
                 const char *of, rpc_record *record, void *ctx);
 
-/* The method an Open asks for: "" when it does not parse. */
-void rpc_method(struct view params, char *out, size_t cap);
+/* It was done, and there is nothing to tell. */
+void rpc_done(struct rpcs *r, struct mux *m, const msg_open *open);
+
+/* What an Open asks for: OK, or ERR_PROTO, with "" as the method. */
+struct rpc_request {
+    char method[40];
+    msg_call call;
+};
+int rpc_read(struct view params, struct rpc_request *out);
 
 /* Encode one record with its length in front; for rpc_record functions. */
 int rpc_encode(struct span out, const pb_msgdesc_t *fields, const void *msg);

@@ -30,7 +30,8 @@ struct keeper {
     int pid;   /* of the child; the block's may be another's by now */
     int timer; /* KILL, or to forget an ended child */
     int look;
-    bool released; /* nobody asks for the child's end */
+    bool released;  /* nobody asks for the child's end */
+    bool dismissed; /* by an agent, who knows that it ends */
     bool over;
     const char *folder, *id;
     char path[PATH_CAP]; /* of its socket; "": none yet */
@@ -322,7 +323,10 @@ static void obey(struct keeper *k, const struct hold_message *m)
         break;
     case HOLD_HANG_UP: hang_up(k); break;
     case HOLD_REST: rest(k); break;
-    case HOLD_RELEASE: end_child(k); break;
+    case HOLD_RELEASE:
+        k->dismissed = true;
+        end_child(k);
+        break;
     default: break; /* a newer agent's wish */
     }
 }
@@ -393,7 +397,8 @@ static int run(const struct cmd_env *env, int argc, char **argv)
     while (!k.over)
         if (loop_turn(&k.loop) != OK)
             port_fatal(port_why());
-    if (k.path[0] != '\0')
+    /* Else it stays, and tells that there was a child. */
+    if (k.path[0] != '\0' && (k.dismissed || is_idle(&k)))
         (void)port_keep_remove(k.path);
     return CMD_OK;
 }

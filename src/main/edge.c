@@ -20,7 +20,7 @@ static const struct cmd server_cmd = {"server", "not in this build",
 static const struct cmd *const table[] = {
     &join_cmd,    &agent_cmd,  &start_cmd,   &stop_cmd,
     &restart_cmd, &status_cmd, &connect_cmd, &exec_cmd,
-    &server_cmd,  &keeper_cmd, NULL,
+    &job_cmd,     &server_cmd, &keeper_cmd,  NULL,
 };
 
 int main(int argc, char **argv)

@@ -40,9 +40,11 @@ static void reject(struct conn *c, const msg_open *open, msg_code code,
 
 static void open_rpc(struct conn *c, const msg_open *open, struct view params)
 {
-    char method[40];
-    rpc_method(params, method, sizeof(method));
-    if (view_is(view_str(method), "machines.list"))
+    struct rpc_request ask;
+    if (rpc_read(params, &ask) != OK)
+        reject(c, open, cmdop_agent_v1_Code_CODE_PROTOCOL,
+               "the question does not parse", "");
+    else if (view_is(view_str(ask.method), "machines.list"))
         rpc_answer(&c->relay->rpcs, &c->peer.link.mux, open, c->fleet_id,
                    machine_record, c->relay);
     else

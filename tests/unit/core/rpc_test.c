@@ -114,10 +114,10 @@ static int record(void *ctx, const char *of, uint32_t at, struct span out)
 
 static void on_open(void *ctx, const msg_open *open, struct view params)
 {
-    char method[40];
+    struct rpc_request ask;
     (void)ctx;
-    rpc_method(params, method, sizeof(method));
-    assert_string_equal(method, "machines.list");
+    assert_int_equal(rpc_read(params, &ask), OK);
+    assert_string_equal(ask.method, "machines.list");
     rpc_answer(&rpcs, &far.mux, open, "the fleet", record, &records);
 }
 
@@ -317,12 +317,34 @@ static void bytes_towards_an_answer_are_dropped(void **state)
 
 static void a_method_that_does_not_parse_has_no_name(void **state)
 {
-    char method[40] = "before";
+    struct rpc_request ask = {.method = "before"};
     (void)state;
-    rpc_method(view_str("\x0a\xff"), method, sizeof(method));
-    assert_string_equal(method, "");
-    rpc_method(VIEW_NONE, method, sizeof(method));
-    assert_string_equal(method, "");
+    assert_int_equal(rpc_read(view_str("\x0a\xff"), &ask), ERR_PROTO);
+    assert_string_equal(ask.method, "");
+    assert_int_equal(rpc_read(VIEW_NONE, &ask), OK);
+    assert_string_equal(ask.method, "");
+}
+
+static void a_call_comes_with_its_method(void **state)
+{
+    struct rpc_request ask;
+    uint8_t raw[128];
+    msg_rpc_open p = {.method = "jobs.signal"};
+    msg_call call = {.id = "nightly", .signal = "TERM", .force = true};
+    (void)state;
+    p.request.size = (pb_size_t)msg_encode_plain(
+        SPAN_ARRAY(p.request.bytes), cmdop_agent_v1_Call_fields, &call);
+    int n =
+        msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_RpcOpen_fields, &p);
+    assert_int_equal(rpc_read(view_of(raw, (size_t)n), &ask), OK);
+    assert_string_equal(ask.method, "jobs.signal");
+    assert_string_equal(ask.call.id, "nightly");
+    assert_string_equal(ask.call.signal, "TERM");
+    assert_true(ask.call.force);
+    memset(p.request.bytes, 0xff, p.request.size);
+    n = msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_RpcOpen_fields, &p);
+    assert_int_equal(rpc_read(view_of(raw, (size_t)n), &ask), ERR_PROTO);
+    assert_string_equal(ask.method, "");
 }
 
 #define FACT(f) cmocka_unit_test_setup(f, setup)
@@ -340,6 +362,7 @@ int main(void)
         FACT(an_asker_that_leaves_frees_the_slot),
         FACT(bytes_towards_an_answer_are_dropped),
         FACT(a_method_that_does_not_parse_has_no_name),
+        FACT(a_call_comes_with_its_method),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

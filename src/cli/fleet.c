@@ -1,0 +1,245 @@
+/* Questions to machines; see fleet.h. */
+#include "cli/fleet.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "core/client.h"
+
+#define MACHINES_MAX 1024
+#define AT_ONCE      16
+#define REF_MIN      4 /* characters of an id that stand for it */
+
+struct fleet;
+
+struct lane {
+    struct question question;
+    struct span buf;
+    struct fleet *fleet;
+    const struct fleet_machine *machine; /* NULL: free */
+};
+
+struct fleet {
+    struct client client;
+    const struct fleet_question *asked;
+    struct fleet_machine *machines;
+    uint32_t count, next;
+    uint32_t busy;
+    uint32_t answered;
+    struct lane lanes[AT_ONCE];
+    int status; /* of the last failure */
+};
+
+static void say_failure(const struct fleet_machine *m,
+                        const question_failure *why)
+{
+    cmd_say(m->name, m->name[0] != '\0' ? ": " : "", why->message,
+            why->remedy[0] != '\0' ? "; " : "", why->remedy, NULL);
+}
+
+static void ask_next(struct fleet *f);
+
+static void on_record(void *ctx, struct view record)
+{
+    struct lane *l = ctx;
+    l->fleet->asked->record(l->fleet->asked->ctx, l->machine, record);
+}
+
+static void on_done(void *ctx, const question_failure *why)
+{
+    struct lane *l = ctx;
+    struct fleet *f = l->fleet;
+    if (f->client.done)
+        return;
+    if (why != NULL) {
+        say_failure(l->machine, why);
+        f->status = client_status(why->code);
+    } else {
+        f->answered++;
+    }
+    l->machine = NULL;
+    f->busy--;
+    ask_next(f);
+}
+
+static void ask_one(struct fleet *f, struct lane *l)
+{
+    l->machine = &f->machines[f->next++];
+    f->busy++;
+    l->question.record = on_record;
+    l->question.done = on_done;
+    l->question.ctx = l;
+    if (question_ask(&l->question, client_mux(&f->client), l->buf,
+                     fleet_target(l->machine), f->asked->method,
+                     f->asked->call) == OK)
+        return;
+    l->machine = NULL;
+    f->busy--;
+}
+
+static void ask_next(struct fleet *f)
+{
+    for (int i = 0; i < AT_ONCE && f->next < f->count; i++)
+        if (f->lanes[i].machine == NULL)
+            ask_one(f, &f->lanes[i]);
+    if (f->busy == 0)
+        client_leave(&f->client,
+                     f->answered > 0 || f->count == 0 ? CMD_OK : f->status);
+}
+
+/* ---- which machines ------------------------------------------------------------- */
+
+static void on_machine(void *ctx, struct view record)
+{
+    struct lane *l = ctx;
+    struct fleet *f = l->fleet;
+    msg_machine_info m = cmdop_agent_v1_MachineInfo_init_zero;
+    if (msg_decode(record, cmdop_agent_v1_MachineInfo_fields, &m) != 0 ||
+        !m.online || f->count == MACHINES_MAX)
+        return;
+    struct fleet_machine *one = &f->machines[f->count++];
+    STR_COPY(one->id, m.id);
+    STR_COPY(one->name, m.name);
+}
+
+static void on_all_machines(void *ctx, const question_failure *why)
+{
+    struct lane *l = ctx;
+    struct fleet *f = l->fleet;
+    if (f->client.done)
+        return;
+    if (why != NULL) {
+        say_failure(&(struct fleet_machine){.id = ""}, why);
+        client_leave(&f->client, client_status(why->code));
+        return;
+    }
+    ask_next(f);
+}
+
+static void on_up(void *ctx)
+{
+    struct fleet *f = ctx;
+    struct lane *l = &f->lanes[0];
+    if (f->count > 0) {
+        ask_next(f);
+        return;
+    }
+    l->question = (struct question){
+        .record = on_machine, .done = on_all_machines, .ctx = l};
+    if (question_ask(&l->question, client_mux(&f->client), l->buf, "",
+                     "machines.list", NULL) != OK)
+        client_leave(&f->client, CMD_TRANSPORT);
+}
+
+static void on_down(void *ctx, const char *why, bool fatal)
+{
+    struct fleet *f = ctx;
+    (void)fatal;
+    if (!f->client.done)
+        cmd_say(why, NULL);
+    client_leave(&f->client, CMD_TRANSPORT);
+}
+
+static const struct client_ops client_ops = {.up = on_up, .down = on_down};
+
+int fleet_ask(const struct cmd_env *env, const struct where *where,
+              const struct fleet_question *q)
+{
+    static struct fleet f;
+    char buf[512];
+    struct arena arena;
+    struct text why;
+    TEXT_OF(&why, buf);
+    arena_init(&arena, port_memory(CLIENT_BYTES + AT_ONCE * QUESTION_RING +
+                                   MACHINES_MAX * sizeof(*f.machines) + 4096));
+    f = (struct fleet){.asked = q, .status = CMD_TRANSPORT};
+    if (client_init(&f.client, &arena, env->version, where->server,
+                    where->local, &client_ops, &f, &why) != 0) {
+        cmd_say(buf, NULL);
+        return CMD_TRANSPORT;
+    }
+    f.machines = arena_carve(&arena, MACHINES_MAX * sizeof(*f.machines), 16);
+    for (int i = 0; i < AT_ONCE; i++) {
+        f.lanes[i].fleet = &f;
+        f.lanes[i].buf = arena_span(&arena, QUESTION_RING);
+    }
+    if (q->host != NULL || where->local) {
+        STR_COPY(f.machines[0].name, q->host != NULL ? q->host : "");
+        f.count = 1;
+    }
+    client_connect(&f.client);
+    return client_run(&f.client);
+}
+
+/* ---- finding one ------------------------------------------------------------------- */
+
+struct search {
+    const char *word;
+    bool (*key)(struct view record, struct fleet_key *out);
+    struct fleet_found *out;
+    uint32_t exact, close;
+    char names[256];
+    struct text candidates;
+};
+
+static void take(struct search *s, const struct fleet_machine *m,
+                 const char *id)
+{
+    s->out->machine = *m;
+    STR_COPY(s->out->id, id);
+}
+
+static void on_candidate(void *ctx, const struct fleet_machine *m,
+                         struct view record)
+{
+    struct search *s = ctx;
+    struct fleet_key k = {.id = ""};
+    struct view word = view_str(s->word);
+    if (!s->key(record, &k))
+        return;
+    if (view_is(word, k.id) || (k.name[0] != '\0' && view_is(word, k.name))) {
+        s->exact++;
+    } else if (word.len >= REF_MIN && view_starts(view_str(k.id), word)) {
+        s->close++;
+        if (s->exact > 0)
+            return;
+    } else {
+        return;
+    }
+    take(s, m, k.id);
+    text_str(&s->candidates, s->candidates.len > 0 ? ", " : "");
+    text_safe(&s->candidates, view_str(m->name));
+    text_str(&s->candidates, m->name[0] != '\0' ? ":" : "");
+    text_safe(&s->candidates, view_str(k.id));
+}
+
+int fleet_find(const struct cmd_env *env, const struct where *where,
+               const char *ref, const char *list,
+               bool (*key)(struct view record, struct fleet_key *out),
+               struct fleet_found *out)
+{
+    char host[NAME_CAP];
+    const char *colon = strchr(ref, ':');
+    struct search s = {
+        .word = colon != NULL ? colon + 1 : ref, .key = key, .out = out};
+    struct fleet_question q = {
+        .method = list, .record = on_candidate, .ctx = &s};
+    TEXT_OF(&s.candidates, s.names);
+    if (colon != NULL && colon != ref) {
+        bytes_to_str(host, sizeof(host), view_of(ref, (size_t)(colon - ref)));
+        q.host = host;
+    }
+    int status = fleet_ask(env, where, &q);
+    if (status != CMD_OK)
+        return status;
+    uint32_t n = s.exact > 0 ? s.exact : s.close;
+    if (n == 1)
+        return CMD_OK;
+    if (n == 0)
+        cmd_say("nothing on the machines that answer is called that: ", s.word,
+                NULL);
+    else
+        cmd_say("several have that name: ", s.names,
+                "; write HOST:ID, with more of the id", NULL);
+    return CMD_FAILED;
+}
