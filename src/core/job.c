@@ -521,7 +521,7 @@ static void on_patience(void *ctx, uint64_t now_ms)
     else if (t->info.keep)
         run_free(t);
     else
-        end_child(t);
+        job_ended(t);
 }
 
 void job_held(struct job *t)

@@ -28,6 +28,8 @@ int jobfile_write(const char *folder, const char *place,
     int len =
         msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_JobInfo_fields, info);
     int err = len < 0 ? len : path_of(path, folder, place);
+    if (err == OK)
+        err = port_keep_folder(folder);
     return err == OK ? port_keep_write(path, view_of(raw, (size_t)len)) : err;
 }
 

@@ -23,15 +23,14 @@
 struct keeper {
     struct hold hold;
     struct loop loop;
-    int listener;
+    int listener, listener_row;
     int conn_row; /* -1: alone */
     int in_row;   /* of pipes; -1 */
     int out_row[HOLD_STREAMS];
     int pid;   /* of the child; the block's may be another's by now */
     int timer; /* KILL, or to forget an ended child */
     int look;
-    bool released;  /* nobody asks for the child's end */
-    bool dismissed; /* by an agent, who knows that it ends */
+    bool released; /* nobody asks for the child's end */
     bool over;
     const char *folder, *id;
     char path[PATH_CAP]; /* of its socket; "": none yet */
@@ -276,7 +275,9 @@ static int take_place(struct keeper *k)
         k->path[0] = '\0';
         return k->listener;
     }
-    return loop_add(&k->loop, k->listener, PORT_READ, on_listener, k);
+    k->listener_row =
+        loop_add(&k->loop, k->listener, PORT_READ, on_listener, k);
+    return k->listener_row;
 }
 
 /* Its place comes before its child: of two with one id, the second starts
@@ -307,6 +308,17 @@ static void run_child(struct keeper *k)
         alone(k);
 }
 
+/* Whoever dismisses us knows of the child: its id is free again. */
+static void give_up_place(struct keeper *k)
+{
+    if (k->path[0] == '\0')
+        return;
+    loop_remove(&k->loop, k->listener_row);
+    port_close(k->listener);
+    (void)port_keep_remove(k->path);
+    k->path[0] = '\0';
+}
+
 static void obey(struct keeper *k, const struct hold_message *m)
 {
     if (k->hold.block == NULL && m->op != HOLD_RELEASE)
@@ -324,7 +336,7 @@ static void obey(struct keeper *k, const struct hold_message *m)
     case HOLD_HANG_UP: hang_up(k); break;
     case HOLD_REST: rest(k); break;
     case HOLD_RELEASE:
-        k->dismissed = true;
+        give_up_place(k);
         end_child(k);
         break;
     default: break; /* a newer agent's wish */
@@ -397,9 +409,8 @@ static int run(const struct cmd_env *env, int argc, char **argv)
     while (!k.over)
         if (loop_turn(&k.loop) != OK)
             port_fatal(port_why());
-    /* Else it stays, and tells that there was a child. */
-    if (k.path[0] != '\0' && (k.dismissed || is_idle(&k)))
-        (void)port_keep_remove(k.path);
+    if (is_idle(&k)) /* else its place tells that there was a child */
+        give_up_place(&k);
     return CMD_OK;
 }
 
