@@ -75,6 +75,9 @@ PB_BIND(cmdop_agent_v1_Credit, cmdop_agent_v1_Credit, AUTO)
 PB_BIND(cmdop_agent_v1_Event, cmdop_agent_v1_Event, 2)
 
 
+PB_BIND(cmdop_agent_v1_Control, cmdop_agent_v1_Control, AUTO)
+
+
 PB_BIND(cmdop_agent_v1_Resize, cmdop_agent_v1_Resize, AUTO)
 
 

@@ -196,6 +196,8 @@ typedef struct _cmdop_agent_v1_PtyOpen {
     pb_callback_t env; /* "NAME=value", from a short allow-list */
     bool observe; /* output only */
     cmdop_agent_v1_PtyOpen_attachment_t attachment; /* 16 random bytes, the same at every return */
+    uint64_t idle_ms; /* a new session ends when unused so long; 0: a week */
+    bool control; /* nobody else types from now on */
 } cmdop_agent_v1_PtyOpen;
 
 typedef struct _cmdop_agent_v1_ExecOpen {
@@ -244,6 +246,7 @@ typedef struct _cmdop_agent_v1_PtyAccept {
     bool created; /* made by this Open */
     bool known; /* in_offset continues what the attachment typed */
     uint64_t out_end; /* next byte of output that is still to come */
+    char attached[100]; /* who else is there, for people */
 } cmdop_agent_v1_PtyAccept;
 
 typedef struct _cmdop_agent_v1_ExecAccept {
@@ -272,6 +275,12 @@ typedef struct _cmdop_agent_v1_Credit {
     uint64_t limit; /* bytes below it may be sent */
 } cmdop_agent_v1_Credit;
 
+/* To the machine: only the sender types from now on, or everybody again. To
+ an operator: whether he may type now. */
+typedef struct _cmdop_agent_v1_Control {
+    bool take;
+} cmdop_agent_v1_Control;
+
 typedef struct _cmdop_agent_v1_Resize {
     uint32_t rows;
     uint32_t cols;
@@ -293,6 +302,7 @@ typedef struct _cmdop_agent_v1_Event {
         cmdop_agent_v1_Resize resize;
         cmdop_agent_v1_Signal signal;
         cmdop_agent_v1_Notice notice;
+        cmdop_agent_v1_Control control;
     } what;
 } cmdop_agent_v1_Event;
 
@@ -444,6 +454,7 @@ extern "C" {
 
 
 
+
 #define cmdop_agent_v1_Failure_code_ENUMTYPE cmdop_agent_v1_Code
 
 
@@ -466,16 +477,17 @@ extern "C" {
 #define cmdop_agent_v1_Metrics_init_default      {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define cmdop_agent_v1_Open_init_default         {0, _cmdop_agent_v1_Kind_MIN, "", false, cmdop_agent_v1_Origin_init_default, 0, {{NULL}, NULL}, 0}
 #define cmdop_agent_v1_Origin_init_default       {"", "", "", "", ""}
-#define cmdop_agent_v1_PtyOpen_init_default      {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0, {0, {0}}}
+#define cmdop_agent_v1_PtyOpen_init_default      {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0, {0, {0}}, 0, 0}
 #define cmdop_agent_v1_ExecOpen_init_default     {{{NULL}, NULL}, {{NULL}, NULL}, "", 0, "", 0, 0, 0, 0, 0, 0, 0}
 #define cmdop_agent_v1_RpcOpen_init_default      {"", {0, {0}}}
 #define cmdop_agent_v1_Call_init_default         {"", "", 0}
 #define cmdop_agent_v1_Accept_init_default       {0, 0, 0, 0, {0, {0}}, 0}
-#define cmdop_agent_v1_PtyAccept_init_default    {"", 0, 0, 0, 0, 0, 0}
+#define cmdop_agent_v1_PtyAccept_init_default    {"", 0, 0, 0, 0, 0, 0, ""}
 #define cmdop_agent_v1_ExecAccept_init_default   {0, "", "", "", 0, 0, 0, 0, 0}
 #define cmdop_agent_v1_Reject_init_default       {0, _cmdop_agent_v1_Code_MIN, "", ""}
 #define cmdop_agent_v1_Credit_init_default       {0, 0, 0, 0}
 #define cmdop_agent_v1_Event_init_default        {0, 0, {cmdop_agent_v1_Resize_init_default}}
+#define cmdop_agent_v1_Control_init_default      {0}
 #define cmdop_agent_v1_Resize_init_default       {0, 0}
 #define cmdop_agent_v1_Signal_init_default       {""}
 #define cmdop_agent_v1_Notice_init_default       {"", 0}
@@ -498,16 +510,17 @@ extern "C" {
 #define cmdop_agent_v1_Metrics_init_zero         {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define cmdop_agent_v1_Open_init_zero            {0, _cmdop_agent_v1_Kind_MIN, "", false, cmdop_agent_v1_Origin_init_zero, 0, {{NULL}, NULL}, 0}
 #define cmdop_agent_v1_Origin_init_zero          {"", "", "", "", ""}
-#define cmdop_agent_v1_PtyOpen_init_zero         {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0, {0, {0}}}
+#define cmdop_agent_v1_PtyOpen_init_zero         {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0, {0, {0}}, 0, 0}
 #define cmdop_agent_v1_ExecOpen_init_zero        {{{NULL}, NULL}, {{NULL}, NULL}, "", 0, "", 0, 0, 0, 0, 0, 0, 0}
 #define cmdop_agent_v1_RpcOpen_init_zero         {"", {0, {0}}}
 #define cmdop_agent_v1_Call_init_zero            {"", "", 0}
 #define cmdop_agent_v1_Accept_init_zero          {0, 0, 0, 0, {0, {0}}, 0}
-#define cmdop_agent_v1_PtyAccept_init_zero       {"", 0, 0, 0, 0, 0, 0}
+#define cmdop_agent_v1_PtyAccept_init_zero       {"", 0, 0, 0, 0, 0, 0, ""}
 #define cmdop_agent_v1_ExecAccept_init_zero      {0, "", "", "", 0, 0, 0, 0, 0}
 #define cmdop_agent_v1_Reject_init_zero          {0, _cmdop_agent_v1_Code_MIN, "", ""}
 #define cmdop_agent_v1_Credit_init_zero          {0, 0, 0, 0}
 #define cmdop_agent_v1_Event_init_zero           {0, 0, {cmdop_agent_v1_Resize_init_zero}}
+#define cmdop_agent_v1_Control_init_zero         {0}
 #define cmdop_agent_v1_Resize_init_zero          {0, 0}
 #define cmdop_agent_v1_Signal_init_zero          {""}
 #define cmdop_agent_v1_Notice_init_zero          {"", 0}
@@ -610,6 +623,8 @@ extern "C" {
 #define cmdop_agent_v1_PtyOpen_env_tag           10
 #define cmdop_agent_v1_PtyOpen_observe_tag       11
 #define cmdop_agent_v1_PtyOpen_attachment_tag    12
+#define cmdop_agent_v1_PtyOpen_idle_ms_tag       13
+#define cmdop_agent_v1_PtyOpen_control_tag       14
 #define cmdop_agent_v1_ExecOpen_argv_tag         1
 #define cmdop_agent_v1_ExecOpen_env_tag          2
 #define cmdop_agent_v1_ExecOpen_cwd_tag          3
@@ -640,6 +655,7 @@ extern "C" {
 #define cmdop_agent_v1_PtyAccept_created_tag     5
 #define cmdop_agent_v1_PtyAccept_known_tag       6
 #define cmdop_agent_v1_PtyAccept_out_end_tag     7
+#define cmdop_agent_v1_PtyAccept_attached_tag    8
 #define cmdop_agent_v1_ExecAccept_pid_tag        1
 #define cmdop_agent_v1_ExecAccept_machine_id_tag 2
 #define cmdop_agent_v1_ExecAccept_hostname_tag   3
@@ -657,6 +673,7 @@ extern "C" {
 #define cmdop_agent_v1_Credit_stream_tag         2
 #define cmdop_agent_v1_Credit_ack_tag            3
 #define cmdop_agent_v1_Credit_limit_tag          4
+#define cmdop_agent_v1_Control_take_tag          1
 #define cmdop_agent_v1_Resize_rows_tag           1
 #define cmdop_agent_v1_Resize_cols_tag           2
 #define cmdop_agent_v1_Signal_name_tag           1
@@ -666,6 +683,7 @@ extern "C" {
 #define cmdop_agent_v1_Event_resize_tag          2
 #define cmdop_agent_v1_Event_signal_tag          3
 #define cmdop_agent_v1_Event_notice_tag          4
+#define cmdop_agent_v1_Event_control_tag         5
 #define cmdop_agent_v1_Failure_code_tag          1
 #define cmdop_agent_v1_Failure_message_tag       2
 #define cmdop_agent_v1_Failure_remedy_tag        3
@@ -879,7 +897,9 @@ X(a, STATIC,   SINGULAR, BOOL,     last,              8) \
 X(a, CALLBACK, REPEATED, BYTES,    argv,              9) \
 X(a, CALLBACK, REPEATED, BYTES,    env,              10) \
 X(a, STATIC,   SINGULAR, BOOL,     observe,          11) \
-X(a, STATIC,   SINGULAR, BYTES,    attachment,       12)
+X(a, STATIC,   SINGULAR, BYTES,    attachment,       12) \
+X(a, STATIC,   SINGULAR, UINT64,   idle_ms,          13) \
+X(a, STATIC,   SINGULAR, BOOL,     control,          14)
 #define cmdop_agent_v1_PtyOpen_CALLBACK pb_default_field_callback
 #define cmdop_agent_v1_PtyOpen_DEFAULT NULL
 
@@ -929,7 +949,8 @@ X(a, STATIC,   SINGULAR, INT64,    created_ms,        3) \
 X(a, STATIC,   SINGULAR, UINT32,   operators,         4) \
 X(a, STATIC,   SINGULAR, BOOL,     created,           5) \
 X(a, STATIC,   SINGULAR, BOOL,     known,             6) \
-X(a, STATIC,   SINGULAR, UINT64,   out_end,           7)
+X(a, STATIC,   SINGULAR, UINT64,   out_end,           7) \
+X(a, STATIC,   SINGULAR, STRING,   attached,          8)
 #define cmdop_agent_v1_PtyAccept_CALLBACK NULL
 #define cmdop_agent_v1_PtyAccept_DEFAULT NULL
 
@@ -966,12 +987,19 @@ X(a, STATIC,   SINGULAR, UINT64,   limit,             4)
 X(a, STATIC,   SINGULAR, UINT32,   channel,           1) \
 X(a, STATIC,   ONEOF,    MESSAGE,  (what,resize,what.resize),   2) \
 X(a, STATIC,   ONEOF,    MESSAGE,  (what,signal,what.signal),   3) \
-X(a, STATIC,   ONEOF,    MESSAGE,  (what,notice,what.notice),   4)
+X(a, STATIC,   ONEOF,    MESSAGE,  (what,notice,what.notice),   4) \
+X(a, STATIC,   ONEOF,    MESSAGE,  (what,control,what.control),   5)
 #define cmdop_agent_v1_Event_CALLBACK NULL
 #define cmdop_agent_v1_Event_DEFAULT NULL
 #define cmdop_agent_v1_Event_what_resize_MSGTYPE cmdop_agent_v1_Resize
 #define cmdop_agent_v1_Event_what_signal_MSGTYPE cmdop_agent_v1_Signal
 #define cmdop_agent_v1_Event_what_notice_MSGTYPE cmdop_agent_v1_Notice
+#define cmdop_agent_v1_Event_what_control_MSGTYPE cmdop_agent_v1_Control
+
+#define cmdop_agent_v1_Control_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, BOOL,     take,              1)
+#define cmdop_agent_v1_Control_CALLBACK NULL
+#define cmdop_agent_v1_Control_DEFAULT NULL
 
 #define cmdop_agent_v1_Resize_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, UINT32,   rows,              1) \
@@ -1103,6 +1131,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_ExecAccept_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_Reject_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_Credit_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_Event_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_Control_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_Resize_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_Signal_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_Notice_msg;
@@ -1137,6 +1166,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_AgentStatus_msg;
 #define cmdop_agent_v1_Reject_fields &cmdop_agent_v1_Reject_msg
 #define cmdop_agent_v1_Credit_fields &cmdop_agent_v1_Credit_msg
 #define cmdop_agent_v1_Event_fields &cmdop_agent_v1_Event_msg
+#define cmdop_agent_v1_Control_fields &cmdop_agent_v1_Control_msg
 #define cmdop_agent_v1_Resize_fields &cmdop_agent_v1_Resize_msg
 #define cmdop_agent_v1_Signal_fields &cmdop_agent_v1_Signal_msg
 #define cmdop_agent_v1_Notice_fields &cmdop_agent_v1_Notice_msg
@@ -1156,6 +1186,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_AgentStatus_msg;
 #define cmdop_agent_v1_Call_size                 85
 #define cmdop_agent_v1_Challenge_size            151
 #define cmdop_agent_v1_Close_size                506
+#define cmdop_agent_v1_Control_size              2
 #define cmdop_agent_v1_Credit_size               34
 #define cmdop_agent_v1_Drain_size                71
 #define cmdop_agent_v1_Event_size                262
@@ -1172,7 +1203,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_AgentStatus_msg;
 #define cmdop_agent_v1_Ping_size                 11
 #define cmdop_agent_v1_Pong_size                 11
 #define cmdop_agent_v1_Proof_size                392
-#define cmdop_agent_v1_PtyAccept_size            84
+#define cmdop_agent_v1_PtyAccept_size            185
 #define cmdop_agent_v1_Refuse_size               492
 #define cmdop_agent_v1_Reject_size               732
 #define cmdop_agent_v1_Resize_size               12
