@@ -269,6 +269,10 @@ system: $(SYSTEM_BIN)
 ## the same with sanitizers in the programs
 system-asan: $(SYSTEM_BIN) ; $(Q)$(run_strict)
 
+.PHONY: kills
+## N random kills (1000) of agent, relay and tool, alone; SEED=n repeats a schedule
+kills: all ; $(Q)KILLS=$(or $(N),1000) LIMIT=7200 BUILD=build/$(BOARD) tests/system/run tests/system/kills.sh
+
 ## every test; the last line is the total
 test: $(UNIT_BIN) $(PROP_BIN) $(SIM_BIN) $(REPLAY_BIN) $(SYSTEM_BIN)
 	$(Q)tools/tally begin

@@ -57,6 +57,13 @@ def open_files(pid):
     return len(os.listdir("/proc/%s/fd" % pid))
 
 
+def home(place):
+    """The environment of a place, as `at` of test.sh makes it."""
+    at = os.path.join(T, place)
+    return dict(os.environ, HOME=at, XDG_CONFIG_HOME=at + "/config", XDG_STATE_HOME=at + "/state",
+                XDG_RUNTIME_DIR=at + "/run", INPUTRC=at + "/.inputrc")
+
+
 def start_relay():
     """Again, where it was; its pid."""
     with open(os.path.join(T, "relay.log"), "ab") as log:
