@@ -157,6 +157,14 @@ int port_send(int handle, struct view buf);
  * acknowledgement; where nobody speaks, TCP asks it every 20 seconds.
  * ERR_UNSUPPORTED where that cannot be told. */
 int port_silent_ms(int handle);
+/*
+ * How many bytes a TCP connection is to be given now: with those that it holds
+ * unsent no more than its path takes within a moment, as what lies there can
+ * neither be overtaken nor dropped. 0: none, until it is ready for PORT_WRITE,
+ * which waits for the same bound from now on. Where nothing is known of the
+ * path, plenty.
+ */
+int port_send_room(int handle);
 void port_close(int handle);
 
 /* ---- terminal of a session (PORT_HAS_TTY) ------------------------------- */

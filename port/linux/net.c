@@ -16,10 +16,17 @@
 /* Silence that ends the connection: of a peer with nothing to say, who is
  * asked by then, and of one that owes an acknowledgement. */
 #define UNACKED_MS      40000
-/* Unsent bytes below which a socket counts as writable: little enough that a
- * keystroke overtakes bulk, enough to fill a gigabit path between turns. */
+/* Unsent bytes below which a socket takes more: little enough that a keystroke
+ * overtakes bulk, enough to fill a gigabit path between turns; on a slow path
+ * what it takes in UNSENT_US, but a record must fit. */
 #define UNSENT_BYTES    (128 * 1024)
+#define UNSENT_MIN      (16 * 1024)
+#define UNSENT_US       25000
 #define BACKLOG         4096 /* the kernel lowers it to net.core.somaxconn */
+
+#ifndef SIOCOUTQNSD
+#define SIOCOUTQNSD 0x894B /* <linux/sockios.h>: bytes that are unsent */
+#endif
 
 static void set_option(int fd, int level, int name, int value)
 {
@@ -86,6 +93,31 @@ int port_silent_ms(int handle)
                       ? info.tcpi_last_ack_recv
                       : info.tcpi_last_data_recv;
     return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
+/* What the path takes in UNSENT_US, as congestion control sees it. */
+static int unsent_max(const struct tcp_info *info)
+{
+    uint64_t window = (uint64_t)info->tcpi_snd_cwnd * info->tcpi_snd_mss;
+    if (info->tcpi_rtt == 0)
+        return UNSENT_BYTES;
+    uint64_t most = window * UNSENT_US / info->tcpi_rtt;
+    if (most < UNSENT_MIN)
+        return UNSENT_MIN;
+    return most < UNSENT_BYTES ? (int)most : UNSENT_BYTES;
+}
+
+/* The kernel calls a socket writable again when half of the bound is free. */
+int port_send_room(int handle)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+    if (getsockopt(handle, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+        return UNSENT_BYTES;
+    int most = unsent_max(&info), unsent = 0;
+    set_option(handle, IPPROTO_TCP, TCP_NOTSENT_LOWAT, most);
+    (void)handle_control(handle, SIOCOUTQNSD, &unsent);
+    return 2 * unsent >= most ? 0 : most - unsent;
 }
 
 static int listen_on(const struct port_addr *at)

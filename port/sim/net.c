@@ -482,6 +482,24 @@ int port_silent_ms(int handle)
     return (int)(silence_us(&world->conn[h->idx]) / 1000);
 }
 
+/* What the path takes within a moment, and what is under way on it. */
+int port_send_room(int handle)
+{
+    const struct handle *h = handle_of(handle);
+    if (h == NULL || h->kind != KIND_CONN)
+        return FLOW_CAP;
+    const struct conn *c = &world->conn[h->idx];
+    struct flow *out = towards(c, 1 - h->end);
+    uint64_t most = (uint64_t)rate(c) * (100000 + latency(c)) / 1000000;
+    uint64_t held = out->sent - out->head;
+    if (rate(c) == 0 || most > FLOW_CAP)
+        most = FLOW_CAP;
+    if (most < 16384)
+        most = 16384;
+    out->cap = (uint32_t)(most > held ? most : held);
+    return flow_room(out) >= out->cap / 4 ? (int)flow_room(out) : 0;
+}
+
 int port_dial_done(int handle)
 {
     struct handle *h = handle_of(handle);

@@ -50,6 +50,12 @@ int port_silent_ms(int handle)
     return ERR_UNSUPPORTED;
 }
 
+int port_send_room(int handle)
+{
+    (void)handle;
+    return 65536;
+}
+
 int port_listen(const struct port_addr *at, uint16_t *port)
 {
     (void)at;

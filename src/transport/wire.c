@@ -28,6 +28,7 @@
 #define ROUNDS_MAX 4       /* full reads in one turn */
 #define PUSH_MAX   262144u /* bytes sent in one turn: 256 KiB */
 #define PULL_MIN   16000   /* what wire_ops.pull is promised */
+#define FLOOD_MIN  16000   /* so much at once: there may be no end of it */
 
 /* The shares of wire_mem. */
 enum {
@@ -326,15 +327,15 @@ static size_t fill_record(struct wire *w);
 
 /*
  * Gather sealed records, so that many leave in one call: those the engine
- * holds, and with `more` those it can make of what is to be said. Returns
- * the bytes gathered.
+ * holds, and up to about `most` bytes those it can make of what is to be
+ * said. Returns the bytes gathered.
  */
-static size_t gather_records(struct wire *w, bool more)
+static size_t gather_records(struct wire *w, size_t most)
 {
     size_t n = 0;
     while (is_live(w)) {
         struct view v = tls_rec_out(&w->tls);
-        if (v.len == 0 && (!more || fill_record(w) == 0))
+        if (v.len == 0 && (n >= most || fill_record(w) == 0))
             break;
         if (v.len == 0)
             continue;
@@ -353,7 +354,7 @@ static size_t gather_records(struct wire *w, bool more)
 /* Send the records that the engine holds; true when none is left. */
 static bool send_records(struct wire *w)
 {
-    return flush(w) && (gather_records(w, false) == 0 || flush(w));
+    return flush(w) && (gather_records(w, 0) == 0 || flush(w));
 }
 
 /* See that `plain` has bytes; false when h2 has none, or has failed. */
@@ -385,19 +386,24 @@ static size_t fill_record(struct wire *w)
     return total;
 }
 
-/* Returns true when everything there was has been sent. */
+/* Returns true when everything there was has been sent. A flood is given to
+ * the handle no faster than its path takes it: what is in there, no key
+ * overtakes. */
 static bool push_tls(struct wire *w)
 {
-    for (size_t sent = 0; sent < PUSH_MAX;) {
+    size_t most = FLOOD_MIN;
+    for (size_t sent = 0; sent < PUSH_MAX && most > 0;) {
         if (!flush(w))
             return false;
-        size_t n = gather_records(w, true);
+        size_t n = gather_records(w, most);
         if (n == 0)
             return is_live(w) && tls_state(&w->tls) == TLS_OPEN;
         sent += n;
+        if (!flush(w))
+            return false;
+        if (n >= FLOOD_MIN)
+            most = (size_t)port_send_room(w->handle);
     }
-    if (!flush(w))
-        return false;
     w->want_write = true;
     return false;
 }

@@ -59,6 +59,11 @@ int port_send(int handle, struct view buf)
     return (int)n;
 }
 
+int port_send_room(int handle)
+{
+    return (int)(PIPE_CAP - pipes[1 - handle].len);
+}
+
 /* ---- keys, clock, entropy -------------------------------------------------------- */
 
 #define WALL INT64_C(1800000000000)

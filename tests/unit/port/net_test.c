@@ -204,6 +204,28 @@ static void a_full_socket_takes_nothing_now(void **state)
     port_close(l);
 }
 
+/* What cannot leave is not to be piled up; what is on a fast path is no pile. */
+static void a_path_that_takes_nothing_has_no_room(void **state)
+{
+    static uint8_t block[16384];
+    uint16_t port;
+    int n;
+    int l = listen_on("127.0.0.1", &port);
+    int a = dial("127.0.0.1", port);
+    (void)state;
+    assert_int_equal(dial_done(a), OK);
+    int b = port_accept(l, NULL);
+    assert_true(port_send_room(a) >= 16384);
+    do
+        n = port_send(a, VIEW_ARRAY(block));
+    while (n > 0 && port_send_room(a) > 0);
+    assert_int_equal(port_send_room(a), 0);
+    assert_true(port_send_room(100000) >= 16384); /* nothing is known of it */
+    port_close(a);
+    port_close(b);
+    port_close(l);
+}
+
 /* The far system confirms what it has, whoever reads it or not. */
 static void silence_ends_with_a_confirmation(void **state)
 {
@@ -295,6 +317,7 @@ int main(void)
         cmocka_unit_test(a_handle_that_is_none_is_an_error),
         cmocka_unit_test(an_empty_buffer_is_no_end_of_stream),
         cmocka_unit_test(a_full_socket_takes_nothing_now),
+        cmocka_unit_test(a_path_that_takes_nothing_has_no_room),
         cmocka_unit_test(silence_ends_with_a_confirmation),
         cmocka_unit_test(no_more_handles_is_a_limit),
         cmocka_unit_test(

@@ -71,6 +71,12 @@ int port_send(int handle, struct view buf)
     return (int)n;
 }
 
+int port_send_room(int handle)
+{
+    const struct pipe *p = &pipes[1 - handle];
+    return (int)(p->cap - p->len);
+}
+
 /* ---- an end: a wire with an owner ---------------------------------------- */
 
 struct end {
