@@ -199,6 +199,9 @@ int port_tty_spawn(const struct port_spawn *what, uint16_t rows, uint16_t cols,
                    struct port_child *out);
 int port_pipe_spawn(const struct port_spawn *what, struct port_child *out);
 int port_tty_resize(int tty, uint16_t rows, uint16_t cols);
+/* Is there one among these keys at which the terminal, as its modes are now,
+ * interrupts what runs on it and throws away what waits to be shown? */
+bool port_tty_flushes(int tty, struct view keys);
 
 /* Send a signal by its short name ("INT", "TERM", "KILL", "HUP", ...) to the
  * process group of the child. ERR_RANGE for an unknown name, ERR_NOT_FOUND

@@ -20,6 +20,23 @@ int port_tty_resize(int tty, uint16_t rows, uint16_t cols)
     return OK;
 }
 
+/* The modes of the other side are to be seen on this one. */
+bool port_tty_flushes(int tty, struct view keys)
+{
+    struct termios modes;
+    if (tcgetattr(tty, &modes) < 0 || (modes.c_lflag & ISIG) == 0 ||
+        (modes.c_lflag & NOFLSH) != 0)
+        return false;
+    for (size_t i = 0; i < keys.len; i++) {
+        cc_t key = keys.ptr[i];
+        if (key != _POSIX_VDISABLE &&
+            (key == modes.c_cc[VINTR] || key == modes.c_cc[VQUIT] ||
+             key == modes.c_cc[VSUSP]))
+            return true;
+    }
+    return false;
+}
+
 /* By its name in /dev/pts, for kernels before 4.13. */
 static int open_slave_by_name(int master)
 {

@@ -114,6 +114,13 @@ int port_tty_resize(int tty, uint16_t rows, uint16_t cols)
     return OK;
 }
 
+bool port_tty_flushes(int tty, struct view keys)
+{
+    const struct handle *h = handle_of(tty);
+    return h != NULL && h->kind == KIND_TTY && keys.len > 0 &&
+           memchr(keys.ptr, 0x03, keys.len) != NULL;
+}
+
 /* ---- end ------------------------------------------------------------------------- */
 
 static void release(struct proc *p)

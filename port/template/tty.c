@@ -28,6 +28,13 @@ int port_tty_resize(int tty, uint16_t rows, uint16_t cols)
     return ERR_UNSUPPORTED;
 }
 
+bool port_tty_flushes(int tty, struct view keys)
+{
+    (void)tty;
+    (void)keys;
+    return false;
+}
+
 int port_child_signal(int pid, const char *name)
 {
     (void)pid;

@@ -310,6 +310,11 @@ static void tell_gap(struct attach *x, uint64_t bytes)
     tell_bytes(x, bytes, " bytes of output are no longer held");
 }
 
+static void tell_skip(struct attach *x, uint64_t bytes)
+{
+    tell_bytes(x, bytes, " bytes of output skipped");
+}
+
 static void tell_lost_keys(struct attach *x, uint64_t bytes)
 {
     tell_bytes(x, bytes, " typed bytes may be lost");
@@ -416,7 +421,7 @@ static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
     if (stream != 0)
         return ERR_PROTO;
     if (off > x->out_next)
-        tell_gap(x, off - x->out_next);
+        tell_skip(x, off - x->out_next);
     x->out_next = off + bytes.len;
     if (sink_put(&x->screen, bytes) != OK)
         return ERR_PROTO;

@@ -190,6 +190,12 @@ void chan_wake(struct chan *c)
         c->mux->ops->wake(c->mux->ctx);
 }
 
+void chan_skip(struct chan *c, uint32_t stream)
+{
+    c->tx[stream].skip = true;
+    chan_wake(c);
+}
+
 void chan_used(struct chan *c, uint32_t stream, uint64_t used, uint64_t ack)
 {
     struct chan_rx *rx = &c->rx[stream];
@@ -562,8 +568,9 @@ static size_t pull_stream(struct chan *c, uint32_t stream, struct span out)
     uint64_t off = tx->next;
     bool fin = false;
     struct view bytes = c->ops->peek(c->ctx, stream, &off, &fin);
-    if (off != tx->next) {
+    if (off != tx->next || tx->skip) {
         tx->next = off;
+        tx->skip = false;
         return put_data(c, stream, VIEW_NONE, false, out);
     }
     size_t held = bytes.len;

@@ -86,6 +86,7 @@ struct chan_tx {
     uint64_t limit; /* the peer takes bytes below it */
     bool fin;       /* our end was announced */
     bool used;      /* this stream exists */
+    bool skip;      /* what waits on the way is to be dropped */
 };
 
 struct chan_rx {
@@ -192,6 +193,11 @@ void chan_rx_start(struct chan *c, uint32_t stream, uint64_t off);
 
 /* peek may now return something. */
 void chan_wake(struct chan *c);
+
+/* What was sent of a stream and waits on the way is of no use any more: it is
+ * announced where the rest begins, which `peek` decides. Only where gaps may
+ * come. */
+void chan_skip(struct chan *c, uint32_t stream);
 
 /* The owner has used the bytes of a stream below `used`, and the far end has
  * applied those below `ack` (the same where we are the far end). Grants more

@@ -15,6 +15,8 @@
 #define LAG_MAX         (SESSION_RING - LAST_ROUNDS * READ_MAX)
 #define STALL_MS        5000
 #define STALL_BYTES     4096 /* in STALL_MS: slower is not moving */
+/* Less on its way than this is not worth a gap. */
+#define SKIP_MIN        (16 * 1024)
 /* An acknowledgement waits so long for an echo to go with. */
 #define ACK_MS          150
 #define ATTACHMENTS_MAX (SESSIONS_MAX * 4)
@@ -75,12 +77,19 @@ static int tty_of(const struct session *t)
 
 /* ---- the terminal ------------------------------------------------------------- */
 
+/* How far he is, or will be with his next Data. */
+static uint64_t reached(const struct attachment *a)
+{
+    uint64_t next = a->chan.tx[0].next;
+    return next > a->from ? next : a->from;
+}
+
 /* Does this operator lag so far that reading on would cost him bytes, and
  * does he still move? Who stalled counts again when he has caught up: a gap
  * alone is not that. */
 static bool holds_up(struct attachment *a, uint64_t now)
 {
-    uint64_t at = a->chan.tx[0].next;
+    uint64_t at = reached(a);
     uint64_t behind = ring_of(a->session)->tail - at;
     if (a->chan.state != CHAN_OPEN || behind < LAG_MAX / 2) {
         a->lag_ms = 0;
@@ -358,6 +367,18 @@ static uint64_t *counter_of(const struct attachment *a, uint64_t off)
                       : &r->typed;
 }
 
+/* An interrupt: the terminal drops what waits to be shown, and so do we, for
+ * him who typed it. He sees a gap, and soon what follows. */
+static void skip_if_flushed(struct attachment *a, struct view keys)
+{
+    const struct ring *out = ring_of(a->session);
+    if (out->tail - a->acked < SKIP_MIN ||
+        !port_tty_flushes(tty_of(a->session), keys))
+        return;
+    a->from = out->tail;
+    chan_skip(&a->chan, 0);
+}
+
 static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
                    bool fin)
 {
@@ -371,6 +392,7 @@ static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
                   "an observer may not type", "connect without --observe");
         return OK;
     }
+    skip_if_flushed(a, bytes);
     while (bytes.len > 0) {
         int n = hold_put(&t->child.hold, counter_of(a, off), bytes);
         if (n <= 0 && t->drained)
@@ -427,6 +449,8 @@ static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
     struct session *t = a->session;
     (void)stream;
     const struct ring *out = ring_of(t);
+    if (*off < a->from)
+        *off = a->from;
     if (*off < out->head)
         *off = out->head;
     struct view v = ring_at(out, *off);
@@ -443,9 +467,17 @@ static void on_sent(void *ctx, uint32_t stream, uint64_t upto)
     watch(a->session);
 }
 
+static void on_acked(void *ctx, uint32_t stream, uint64_t ack)
+{
+    struct attachment *a = ctx;
+    (void)stream;
+    a->acked = ack;
+}
+
 static const struct chan_ops ops = {
     .data = on_data,
     .event = on_event,
+    .acked = on_acked,
     .closed = on_closed,
     .peek = on_peek,
     .sent = on_sent,
@@ -651,6 +683,7 @@ static void join(struct session *t, const struct wish *w, bool created)
     a->has_key = w->has_key;
     memcpy(a->key, w->key, sizeof(a->key));
     STR_COPY(a->operator_name, w->open.origin.user);
+    a->from = a->acked = accept.out_offset;
     attach(t, a);
     if (chan_accept(w->mux, &a->chan, &w->open, &accept) != OK) {
         reject(w->mux, w->open.channel, cmdop_agent_v1_Code_CODE_LIMIT,

@@ -13,6 +13,9 @@
  * fast producer loses no bytes; an operator that takes next to nothing for
  * STALL_MS no longer holds the others up and finds a counted gap instead.
  *
+ * Who types a key at which the terminal throws away what waits to be shown, ^C
+ * above all, is rid of what waits on its way to him as well.
+ *
  * What an attachment typed is counted by its key (core/writers.h), so after a
  * lost link its bytes are applied once, whatever was under way: the Open that
  * names a key again fences the channel that had it before.
@@ -37,6 +40,8 @@ struct attachment {
     struct session *session; /* NULL: free */
     struct attachment *next;
     uint64_t typed_at; /* session's count after our last input */
+    uint64_t from;     /* output below it is not for him any more */
+    uint64_t acked;    /* and below this he has it */
     uint64_t lag_ms;   /* lags since then; 0: it does not */
     uint64_t lag_at;   /* how far it was then */
     bool stalled;      /* took too little for too long */

@@ -134,8 +134,9 @@ static int ag_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
     struct route *t = ctx;
     struct ring *ring = &t->out[stream];
     if (stream != 0 && !t->ag.bulk)
-        return ERR_PROTO;   /* a terminal has one output */
-    if (off > ring->tail) { /* skipped at the source: what is here is stale */
+        return ERR_PROTO; /* a terminal has one output */
+    bool skips = bytes.len == 0 && !fin && !t->ag.bulk;
+    if (off > ring->tail || skips) { /* what is here is stale */
         ring_init(ring, (struct span){ring->buf, ring->cap}, off);
         chan_used(&t->ag, stream, off, t->out_ack[stream]);
     }

@@ -336,7 +336,7 @@ static void no_weather_costs_a_byte(void **state)
 
 static size_t gap_told(int tool)
 {
-    static const char words[] = " bytes of output are no longer held]";
+    static const char words[] = " bytes of output";
     struct view v = sim_out(tool);
     const char *at = (const char *)v.ptr, *end = at + v.len;
     size_t sum = 0;
@@ -421,6 +421,24 @@ static void a_stopped_terminal_finds_a_counted_gap(void **state)
     town_check();
 }
 
+/* Twelve seconds of output wait in the ring of the session, four in the
+ * relay's. */
+static void an_interrupt_skips_what_a_slow_line_has_not_brought(void **state)
+{
+    (void)state;
+    int tool = attach("connect web-1");
+    assert_true(sim_wait_out(tool, "$ ", 10000));
+    sim_network(20000, 60000);
+    type(tool, "producer 3000000\r");
+    sim_run(5000);
+    uint64_t before = sim_now_ms();
+    type(tool, "\x03");
+    assert_true(sim_wait_out(tool, "^C\r\n$ ", 20000));
+    assert_in_range(sim_now_ms() - before, 0, 3000);
+    assert_true(gap_told(tool) > 500000);
+    town_check();
+}
+
 static void a_lost_link_in_a_flood_leaves_a_counted_gap(void **state)
 {
     (void)state;
@@ -460,6 +478,7 @@ int main(void)
         FACT(a_slow_line_loses_nothing),
         FACT(a_slow_terminal_loses_nothing),
         FACT(a_stopped_terminal_finds_a_counted_gap),
+        FACT(an_interrupt_skips_what_a_slow_line_has_not_brought),
         FACT(a_lost_link_in_a_flood_leaves_a_counted_gap),
     };
     seed = town_seed(3);

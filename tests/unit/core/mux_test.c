@@ -36,6 +36,7 @@ struct user {
     uint64_t in_next[CHAN_STREAMS];
     bool in_fin[CHAN_STREAMS];
     uint64_t gaps;
+    int told; /* how often Data came */
     uint64_t acked[CHAN_STREAMS];
     int accepted, rejected, closed, lost, ended, events;
     uint32_t rows; /* of the last size it was told */
@@ -84,6 +85,7 @@ static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
     struct user *u = ctx;
     assert_true(stream < CHAN_STREAMS && !u->in_fin[stream]);
     assert_true(off >= u->in_next[stream]);
+    u->told++;
     if (off > u->in_next[stream]) { /* a gap: count anew from there */
         u->gaps += off - u->in_next[stream];
         u->in_from[stream] = off;
@@ -643,6 +645,31 @@ static void a_gap_gives_no_credit_for_unused_bytes(void **state)
     assert_got(a, 0, 5000);
     assert_int_equal(left.err, OK);
     assert_int_equal(right.err, OK);
+}
+
+/* What lies on the way may be dropped by whoever holds it: he is told where the
+ * rest begins, be there bytes missing or not. */
+static void a_skip_tells_where_the_rest_begins(void **state)
+{
+    struct user *a = &users[0][0], *b = &users[1][0];
+    (void)state;
+    connect_users(0);
+    a->chan.gaps_ok = true;
+    say(b, 0, 1000, false);
+    settle();
+    a->told = 0;
+    chan_skip(&b->chan, 0);
+    settle();
+    assert_int_equal(a->told, 1);
+    assert_int_equal(a->gaps, 0);
+    b->held[0] = 1500;
+    chan_skip(&b->chan, 0);
+    say(b, 0, 2000, false);
+    settle();
+    assert_int_equal(a->told, 3); /* one skip, and the rest */
+    assert_int_equal(a->gaps, 500);
+    assert_got(a, 0, 2000);
+    assert_int_equal(left.err, OK);
 }
 
 static void a_gap_is_a_breach_where_none_is_expected(void **state)
@@ -1236,6 +1263,7 @@ int main(void)
         FACT(what_the_owner_refuses_is_a_breach),
         FACT(a_gap_is_announced_counted_and_goes_on_behind),
         FACT(a_gap_gives_no_credit_for_unused_bytes),
+        FACT(a_skip_tells_where_the_rest_begins),
         FACT(a_gap_is_a_breach_where_none_is_expected),
         FACT(credit_holds_behind_a_gap),
         FACT(a_close_comes_after_all_bytes),

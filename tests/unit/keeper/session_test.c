@@ -815,6 +815,66 @@ static void a_stalled_operator_finds_a_counted_gap(void **state)
     assert_int_equal(o->near.err, OK);
 }
 
+/* ---- an interrupt ----------------------------------------------------------------------- */
+
+#define ENDLESS "printf READY; while :; do seq 1 10000; done"
+
+/* Somebody who takes nothing, on a session that fills its ring. */
+static struct operator* lags_behind(const char *script)
+{
+    struct operator* o = op_arrives(0, WINDOW, on_open);
+    o->lazy = true;
+    ask(o, &(struct ask){.script = script});
+    struct session *t = &sessions.slots[0];
+    UNTIL(ring_of(t)->tail > SESSION_RING / 2 + WINDOW);
+    return o;
+}
+
+static void an_interrupt_skips_what_waits_for_him_who_typed_it(void **state)
+{
+    (void)state;
+    struct operator* o =
+        lags_behind("trap 'printf END; head -c 1; exit 3' INT; " ENDLESS);
+    struct operator* b = join(1, o, true);
+    op_types(o, "\003");
+    UNTIL(op_saw(b, "END"));
+    assert_int_equal(b->gap, 0);
+    op_wakes_up(o);
+    UNTIL(op_saw(o, "END"));
+    assert_true(o->gap > SESSION_RING / 4);
+    assert_int_equal(o->from[0], WINDOW + o->gap);
+    assert_int_equal(o->next[0], b->next[0]);
+    op_types(o, "\003x\r");
+    UNTIL(o->closed);
+    assert_exit(o, 3);
+    assert_int_equal(o->near.err, OK);
+}
+
+/* Where the key is one like any other, for an editor say, nothing is lost. */
+static void a_key_that_interrupts_nothing_skips_nothing(void **state)
+{
+    (void)state;
+    struct operator* o =
+        lags_behind("stty -isig; printf READY; seq 1 500000; printf END; "
+                    "head -n 1");
+    op_types(o, "\003");
+    op_wakes_up(o);
+    UNTIL(op_saw(o, "END"));
+    assert_int_equal(o->gap, 0);
+}
+
+static void who_has_it_all_loses_nothing_by_an_interrupt(void **state)
+{
+    (void)state;
+    struct operator* o = run(0, "trap 'printf END; exit 0' INT; printf READY; "
+                                "while :; do sleep 0.1; done");
+    UNTIL(op_saw(o, "READY"));
+    op_types(o, "\003");
+    UNTIL(o->closed);
+    assert_true(op_saw(o, "END"));
+    assert_int_equal(o->gap, 0);
+}
+
 /* ---- what cannot be --------------------------------------------------------------------- */
 
 static void a_program_that_is_not_there_is_refused(void **state)
@@ -900,6 +960,9 @@ int main(int argc, char **argv)
         FACT(a_slow_operator_loses_nothing),
         FACT(a_steady_slow_operator_loses_nothing),
         FACT(a_stalled_operator_finds_a_counted_gap),
+        FACT(an_interrupt_skips_what_waits_for_him_who_typed_it),
+        FACT(a_key_that_interrupts_nothing_skips_nothing),
+        FACT(who_has_it_all_loses_nothing_by_an_interrupt),
         FACT(a_program_that_is_not_there_is_refused),
         FACT(a_request_that_does_not_parse_is_refused),
         FACT(the_machine_runs_only_so_many),

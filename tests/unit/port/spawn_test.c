@@ -93,6 +93,38 @@ static void a_new_size_is_seen_and_told(void **state)
     assert_status(0, 0);
 }
 
+/* As the modes say at that moment, which are the program's to change. */
+static void a_key_that_flushes_is_known(void **state)
+{
+    struct view keys = view_str("ls\003"), bell = view_str("\a");
+    (void)state;
+    assert_int_equal(tty(ARGV("sh", "-c",
+                              "echo one; read x; stty intr ^G; echo two; "
+                              "read x; stty noflsh; echo three; read x; "
+                              "stty -noflsh -isig; echo four; read x")),
+                     OK);
+    assert_true(scratch_read_until(child.tty, "one"));
+    assert_true(port_tty_flushes(child.tty, keys));
+    assert_true(port_tty_flushes(child.tty, view_str("\032")));
+    assert_false(port_tty_flushes(child.tty, view_str("ls\r\004")));
+    assert_false(port_tty_flushes(child.tty, VIEW_NONE));
+    assert_false(port_tty_flushes(child.tty, bell));
+    scratch_send(child.tty, view_str("\n"));
+    assert_true(scratch_read_until(child.tty, "two"));
+    assert_false(port_tty_flushes(child.tty, keys));
+    assert_true(port_tty_flushes(child.tty, bell));
+    scratch_send(child.tty, view_str("\n"));
+    assert_true(scratch_read_until(child.tty, "three"));
+    assert_false(port_tty_flushes(child.tty, bell));
+    scratch_send(child.tty, view_str("\n"));
+    assert_true(scratch_read_until(child.tty, "four"));
+    assert_false(port_tty_flushes(child.tty, bell));
+    scratch_send(child.tty, view_str("\n"));
+    scratch_read_all(child.tty);
+    assert_status(0, 0);
+    assert_false(port_tty_flushes(100000, keys));
+}
+
 static void it_is_the_controlling_terminal_of_a_new_session(void **state)
 {
     (void)state;
@@ -437,6 +469,7 @@ int main(void)
         cmocka_unit_test(a_terminal_echoes_and_the_program_answers),
         cmocka_unit_test(the_size_is_there_before_the_program_starts),
         cmocka_unit_test(a_new_size_is_seen_and_told),
+        cmocka_unit_test(a_key_that_flushes_is_known),
         cmocka_unit_test(it_is_the_controlling_terminal_of_a_new_session),
         cmocka_unit_test(an_interrupt_from_the_keyboard_works),
         cmocka_unit_test(a_login_shell_sees_a_dash),

@@ -479,7 +479,43 @@ static void gaps_after_gaps_never_pass_the_operators_window(void **state)
     assert_links_well();
 }
 
-/* A command's output has no gaps: a machine that says so is not believed. */
+/* An interrupt: the machine has sent all it had, and wants none of it to be
+ * waited for. */
+static void what_the_machine_skips_is_dropped_here(void **state)
+{
+    (void)state;
+    struct user *u = open_user(0);
+    u->lazy = true;
+    say(&ags[0], 0, OP_WIN + 100000, false);
+    chan_skip(&ags[0].chan, 0);
+    settle();
+    assert_int_equal(u->gap, 100000);
+    wake_up(u);
+    say(&ags[0], 0, OP_WIN + 105000, false);
+    assert_got(u, 0, OP_WIN + 105000);
+    chan_skip(&ags[0].chan, 0); /* nothing waits */
+    say(&ags[0], 0, BULK_LEN, false);
+    assert_int_equal(u->gap, 100000);
+    assert_got(u, 0, BULK_LEN);
+    assert_links_well();
+}
+
+static void nothing_of_a_command_is_dropped(void **state)
+{
+    (void)state;
+    kind = cmdop_agent_v1_Kind_KIND_EXEC;
+    struct user *u = open_user(0);
+    u->lazy = true;
+    say(&ags[0], 0, OP_WIN + 100000, false);
+    chan_skip(&ags[0].chan, 0);
+    settle();
+    wake_up(u);
+    assert_int_equal(u->gap, 0);
+    assert_got(u, 0, OP_WIN + 100000);
+    assert_links_well();
+}
+
+/* An answer has no gaps: a machine that says so is not believed. */
 static void a_gap_in_an_answer_is_a_breach(void **state)
 {
     (void)state;
@@ -794,6 +830,8 @@ int main(void)
         FACT(input_on_a_stream_that_is_none_is_a_breach),
         FACT(a_gap_passes_through_and_is_counted_once),
         FACT(gaps_after_gaps_never_pass_the_operators_window),
+        FACT(what_the_machine_skips_is_dropped_here),
+        FACT(nothing_of_a_command_is_dropped),
         FACT(a_gap_in_an_answer_is_a_breach),
         FACT(a_machines_close_comes_after_its_bytes),
         FACT(an_operators_close_reaches_the_machine),
