@@ -19,6 +19,8 @@ static struct proc *proc_new(void)
         if (p->used)
             continue;
         memset(p, 0, sizeof(*p));
+        if (i >= world->procs)
+            world->procs = i + 1;
         p->used = true;
         p->role = me->id;
         p->host = me->host;
@@ -166,7 +168,7 @@ void proc_close(struct proc *p, int end)
 /* Its terminals and pipes were closed already; who ignores that lives on. */
 void proc_orphan(int role)
 {
-    for (int i = 0; i < PROCS_MAX; i++) {
+    for (int i = 0; i < world->procs; i++) {
         struct proc *p = &world->proc[i];
         if (!p->used || p->role != role)
             continue;
@@ -202,7 +204,7 @@ int port_child_signal(int pid, const char *name)
     if (number == 0)
         return world_why(ERR_RANGE, name);
     world_trace("signal", pid, number, VIEW_NONE);
-    for (int i = 0; i < PROCS_MAX; i++) {
+    for (int i = 0; i < world->procs; i++) {
         struct proc *p = &world->proc[i];
         if (!p->used || p->pid != pid || p->ended)
             continue;
@@ -215,7 +217,7 @@ int port_child_signal(int pid, const char *name)
 int port_child_reap(int *status, int *signal)
 {
     PORT_CALL();
-    for (int i = 0; i < PROCS_MAX; i++) {
+    for (int i = 0; i < world->procs; i++) {
         struct proc *p = &world->proc[i];
         if (!p->used || p->role != me->id || !p->ended || p->reaped)
             continue;
@@ -232,7 +234,7 @@ int port_child_reap(int *status, int *signal)
 int sim_children(int host)
 {
     int n = 0;
-    for (int i = 0; i < PROCS_MAX; i++)
+    for (int i = 0; i < world->procs; i++)
         n += world->proc[i].used && !world->proc[i].ended &&
              world->proc[i].host == host;
     return n;
@@ -265,7 +267,7 @@ static void turn(struct proc *p)
 
 void procs_settle(void)
 {
-    for (int i = 0; i < PROCS_MAX; i++)
+    for (int i = 0; i < world->procs; i++)
         if (world->proc[i].used)
             turn(&world->proc[i]);
 }
@@ -273,7 +275,7 @@ void procs_settle(void)
 uint64_t procs_next(void)
 {
     uint64_t at = NEVER;
-    for (int i = 0; i < PROCS_MAX; i++)
+    for (int i = 0; i < world->procs; i++)
         if (world->proc[i].used && world->proc[i].wake_us < at)
             at = world->proc[i].wake_us;
     return at;

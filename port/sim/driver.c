@@ -50,6 +50,21 @@ struct view sim_heard(void)
     return view_of(world->heard, world->heard_len);
 }
 
+struct view sim_said(void)
+{
+    return view_of(world->said, world->said_len);
+}
+
+void sim_notes(sim_note_fn *fn)
+{
+    world_note = fn;
+}
+
+uint32_t sim_note(int role, int i)
+{
+    return role_of(role)->note[i];
+}
+
 bool sim_is_raw(int role)
 {
     return role_of(role)->raw;

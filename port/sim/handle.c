@@ -131,7 +131,7 @@ static int recv_file(struct handle *h, struct span buf)
 {
     const struct file *f = &world->file[h->idx];
     struct view left = view_first(
-        view_from(view_of(f->data, f->len), (size_t)h->off), buf.len);
+        view_from(view_of(file_data(f), f->len), (size_t)h->off), buf.len);
     if (left.len == 0)
         return ERR_CLOSED;
     memcpy(buf.ptr, left.ptr, left.len);

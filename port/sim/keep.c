@@ -3,6 +3,7 @@
 #include "port/sim/world.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -15,6 +16,11 @@ struct file *keep_find(const char *path)
     return NULL;
 }
 
+uint8_t *file_data(const struct file *f)
+{
+    return world->file_data[f - world->file];
+}
+
 static struct file *find_or_new(const char *path)
 {
     struct file *f = keep_find(path);
@@ -22,6 +28,17 @@ static struct file *find_or_new(const char *path)
         if (world->file[i].path[0] == '\0')
             f = &world->file[i];
     return f;
+}
+
+void sim_disk_full(int host, bool is_full)
+{
+    world->disk_full[host] = is_full;
+    world_trace("disk", host, is_full, VIEW_NONE);
+}
+
+int keep_room(void)
+{
+    return world->disk_full[me->host] ? ERR_NO_SPACE : OK;
 }
 
 int keep_put(const char *path, enum file_kind kind, struct view data)
@@ -34,7 +51,7 @@ int keep_put(const char *path, enum file_kind kind, struct view data)
     snprintf(f->path, sizeof(f->path), "%s", path);
     f->kind = kind;
     if (data.len > 0)
-        memcpy(f->data, data.ptr, data.len);
+        memcpy(file_data(f), data.ptr, data.len);
     f->len = data.len;
     return OK;
 }
@@ -56,7 +73,7 @@ int port_keep_read(const char *path, bool secret, struct span out)
     if (f->len > out.len)
         return world_why(ERR_TOO_BIG, path);
     if (f->len > 0)
-        memcpy(out.ptr, f->data, f->len);
+        memcpy(out.ptr, file_data(f), f->len);
     return (int)f->len;
 }
 
@@ -64,6 +81,8 @@ int port_keep_write(const char *path, struct view data)
 {
     PORT_CALL();
     int err = world_fault(SIM_KEEP);
+    if (err == OK)
+        err = keep_room();
     if (err == OK)
         err = outside_has(path) ? outside_write(path, data)
                                 : keep_put(path, FILE_PLAIN, data);
@@ -102,6 +121,8 @@ int port_keep_folder(const char *path)
     int err = world_fault(SIM_KEEP);
     if (err == OK && f != NULL && f->kind != FILE_FOLDER)
         err = ERR_DENIED;
+    if (err == OK && f == NULL)
+        err = keep_room();
     if (err == OK && f == NULL && !outside_has(path))
         err = keep_put(path, FILE_FOLDER, VIEW_NONE);
     return err == OK ? OK : world_why(err, path);
@@ -215,10 +236,40 @@ void keep_unlock(int role)
 struct view sim_file(const char *path)
 {
     const struct file *f = keep_find(path);
-    return f == NULL ? VIEW_NONE : view_of(f->data, f->len);
+    return f == NULL ? VIEW_NONE : view_of(file_data(f), f->len);
 }
 
 void sim_file_put(const char *path, struct view data)
 {
     (void)keep_put(path, FILE_PLAIN, data);
+}
+
+static struct kept {
+    char path[PATH_MAX_];
+    enum file_kind kind;
+    size_t len;
+    uint8_t *data;
+} kept[FILES_MAX];
+
+void sim_files_keep(void)
+{
+    for (int i = 0; i < FILES_MAX; i++) {
+        const struct file *f = &world->file[i];
+        struct kept *k = &kept[i];
+        free(k->data);
+        *k = (struct kept){.kind = f->kind, .len = f->len};
+        memcpy(k->path, f->path, sizeof(k->path));
+        k->data = malloc(f->len + 1);
+        if (k->data == NULL)
+            abort();
+        memcpy(k->data, file_data(f), f->len);
+    }
+}
+
+void sim_files_back(void)
+{
+    for (int i = 0; i < FILES_MAX; i++)
+        if (kept[i].path[0] != '\0')
+            (void)keep_put(kept[i].path, kept[i].kind,
+                           view_of(kept[i].data, kept[i].len));
 }

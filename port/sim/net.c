@@ -92,6 +92,8 @@ static struct conn *conn_new(void)
         if (c->state != CONN_FREE)
             continue;
         memset(c, 0, sizeof(*c));
+        if (i >= world->conns)
+            world->conns = i + 1;
         c->flow[0] = flow_new(FLOW_CAP);
         c->flow[1] = flow_new(FLOW_CAP);
         c->heard_us = world->now_us;
@@ -265,7 +267,7 @@ static void settle(struct conn *c)
 
 void net_settle(void)
 {
-    for (int i = 0; i < CONNS_MAX; i++)
+    for (int i = 0; i < world->conns; i++)
         if (world->conn[i].state != CONN_FREE)
             settle(&world->conn[i]);
 }
@@ -308,7 +310,7 @@ static uint64_t next_resolved(void)
 uint64_t net_next(void)
 {
     uint64_t at = next_resolved();
-    for (int i = 0; i < CONNS_MAX; i++)
+    for (int i = 0; i < world->conns; i++)
         if (world->conn[i].state != CONN_FREE)
             at = sooner(at, next_of(&world->conn[i]));
     return at;
@@ -342,13 +344,13 @@ static uint64_t silence_us(const struct conn *c)
 void sim_partition(int a, int b, bool cut)
 {
     bool was = world->cut_off[a][b];
-    for (int i = 0; i < CONNS_MAX && cut && !was; i++)
+    for (int i = 0; i < world->conns && cut && !was; i++)
         if (is_between(&world->conn[i], a, b))
             world->conn[i].heard_us =
                 world->now_us - silence_us(&world->conn[i]);
     world->cut_off[a][b] = world->cut_off[b][a] = cut;
     world_trace("partition", a * HOSTS_MAX + b, cut, VIEW_NONE);
-    for (int i = 0; i < CONNS_MAX; i++) {
+    for (int i = 0; i < world->conns; i++) {
         struct conn *c = &world->conn[i];
         if (!is_between(c, a, b))
             continue;
@@ -367,7 +369,7 @@ void sim_partition(int a, int b, bool cut)
 void sim_reset(int a, int b)
 {
     world_trace("reset", a, b, VIEW_NONE);
-    for (int i = 0; i < CONNS_MAX; i++) {
+    for (int i = 0; i < world->conns; i++) {
         struct conn *c = &world->conn[i];
         if (!is_between(c, a, b) || c->state != CONN_OPEN)
             continue;
@@ -592,7 +594,9 @@ int port_local_listen(const char *path)
         return err;
     if (f != NULL && (f->kind != FILE_SOCKET || find_local(path) != NULL))
         return world_why(ERR_EXISTS, path);
-    err = keep_put(path, FILE_SOCKET, VIEW_NONE);
+    err = f == NULL ? keep_room() : OK;
+    if (err == OK)
+        err = keep_put(path, FILE_SOCKET, VIEW_NONE);
     if (err != OK)
         return world_why(err, path);
     struct listener *l = new_listener();

@@ -21,6 +21,14 @@ static bool ended_by_signal(struct proc *p)
     return sig != 0;
 }
 
+static void note_said(struct view v)
+{
+    v = view_first(v, SAID_CAP - world->said_len);
+    if (v.len > 0)
+        memcpy(world->said + world->said_len, v.ptr, v.len);
+    world->said_len += v.len;
+}
+
 /* Write what there is room for; returns the count. Nobody reads: SIGPIPE. */
 static size_t put(struct proc *p, int stream, struct view v)
 {
@@ -29,7 +37,10 @@ static size_t put(struct proc *p, int stream, struct view v)
         proc_exit(p, 128 + 13, 13);
         return 0;
     }
-    return flow_write(f, v, 0, 0);
+    size_t n = flow_write(f, v, 0, 0);
+    if (p->is_tty)
+        note_said(view_first(v, n));
+    return n;
 }
 
 static bool has_room(const struct proc *p, size_t n)
@@ -227,7 +238,17 @@ static void run_scribe(struct proc *p)
 
 /* ---- a shell --------------------------------------------------------------------------- */
 
-enum inner { INNER_NONE, INNER_COUNTER, INNER_PRODUCER, INNER_HEAR };
+enum inner {
+    INNER_NONE,
+    INNER_COUNTER,
+    INNER_PRODUCER,
+    INNER_HEAR,
+    INNER_TELL /* `hear` was asked to say something; it goes on then */
+};
+
+/* What a plus makes `hear` say, and what a percent sign does: more than any
+ * buffer between it and a screen holds. */
+enum { TELL_BYTES = 16 * 1024, FLOOD_BYTES = 1536 * 1024 };
 
 static void prompt(struct proc *p)
 {
@@ -279,14 +300,25 @@ static void interrupt(struct proc *p)
         prompt(p);
 }
 
+static void hear_key(struct proc *p, uint8_t k)
+{
+    if (world->heard_len < HEARD_CAP)
+        world->heard[world->heard_len++] = k;
+    (void)put(p, 1, view_of(&k, 1));
+    if (p->ended || (k != '%' && k != '+'))
+        return;
+    p->inner = INNER_TELL;
+    p->count = 0;
+    snprintf(p->args[3], sizeof(p->args[3]), "%d",
+             k == '%' ? FLOOD_BYTES : TELL_BYTES);
+}
+
 static void key(struct proc *p, uint8_t k)
 {
     if (k == 0x03) {
         interrupt(p);
     } else if (p->inner == INNER_HEAR) {
-        if (world->heard_len < HEARD_CAP)
-            world->heard[world->heard_len++] = k;
-        (void)put(p, 1, view_of(&k, 1));
+        hear_key(p, k);
     } else if (p->inner != INNER_NONE) {
         return; /* what runs does not read */
     } else if (k == '\r' || k == '\n') {
@@ -299,6 +331,14 @@ static void key(struct proc *p, uint8_t k)
     }
 }
 
+static void take_keys(struct proc *p)
+{
+    uint8_t k;
+    while (!p->ended && p->inner != INNER_TELL && has_room(p, 512) &&
+           take(p, (struct span){&k, 1}) == 1)
+        key(p, k);
+}
+
 static void run_inner(struct proc *p)
 {
     uint64_t n = arg_number(p, 3, 0);
@@ -308,12 +348,17 @@ static void run_inner(struct proc *p)
         produce(p, n);
         if (!p->ended && p->count >= n && has_room(p, 2))
             prompt(p);
+    } else if (p->inner == INNER_TELL) {
+        produce(p, n);
+        if (p->ended || p->count < n)
+            return;
+        p->inner = INNER_HEAR;
+        take_keys(p);
     }
 }
 
 static void run_shell(struct proc *p)
 {
-    uint8_t k;
     if (p->sig == 2) { /* INT goes to what runs */
         p->sig = 0;
         interrupt(p);
@@ -324,8 +369,7 @@ static void run_shell(struct proc *p)
         p->args[1][0] = '\x01'; /* greeted */
         prompt(p);
     }
-    while (!p->ended && has_room(p, 512) && take(p, (struct span){&k, 1}) == 1)
-        key(p, k);
+    take_keys(p);
     if (!p->ended)
         run_inner(p);
 }

@@ -108,6 +108,8 @@ uint8_t sim_dictation(uint64_t i);
 /* What the inner program `hear` of any shell was given, key by key, since the
  * world began. */
 struct view sim_heard(void);
+/* What all programs on terminals wrote to them since the world began. */
+struct view sim_said(void);
 
 /* ---- running ---------------------------------------------------------------------- */
 
@@ -122,6 +124,14 @@ bool sim_wait_log(int role, const char *text, uint64_t ms_max);
 bool sim_wait_out(int role, const char *text, uint64_t ms_max);
 /* How often a role waited since it started: an idle one hardly does. */
 uint64_t sim_turns(int role);
+/*
+ * Numbers about the inside of a role: `fn` is called in its process whenever
+ * it waits, and may leave some; sim_note tells the last ones. For all worlds
+ * that begin later; NULL: nobody asks.
+ */
+typedef void sim_note_fn(uint32_t note[4]);
+void sim_notes(sim_note_fn *fn);
+uint32_t sim_note(int role, int i);
 
 /*
  * What is never right, whatever a test does; "" while all is well. A role that
@@ -163,10 +173,16 @@ bool sim_struck(int role);
 
 /* ---- files ------------------------------------------------------------------------- */
 
+/* Nothing new fits the host's disk: neither files nor folders nor sockets. */
+void sim_disk_full(int host, bool is_full);
+
 /* A file of the store that all hosts share (their paths differ); empty when
  * there is none. */
 struct view sim_file(const char *path);
 void sim_file_put(const char *path, struct view data);
+/* Remember all files as they are; a later world begins with them. */
+void sim_files_keep(void);
+void sim_files_back(void);
 /* Files below this folder are those of the real disk: SQLite opens its
  * database itself. */
 void sim_outside(const char *folder);

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "base/err.h"
 
 sim_main *world_entry;
+sim_note_fn *world_note;
 
 /* ---- a role's side ------------------------------------------------------------------ */
 
@@ -30,6 +32,8 @@ int port_wait(struct port_want *table, size_t n, uint64_t until_ms)
     memcpy(me->row, table, n * sizeof(*table));
     me->row_count = n;
     me->until_ms = until_ms;
+    if (world_note != NULL)
+        world_note(me->note);
     me->state = ROLE_WAITING;
     role_hand_back();
     role_wait_for_turn();
@@ -47,10 +51,31 @@ static void on_child(int sig)
     (void)sig; /* only to interrupt the driver's wait */
 }
 
+/* One of all these processes runs at a time, so they share one processor:
+ * waking the next one on another takes longer than its turn. Each world asks
+ * anew where that is best. */
+static void stay_here(void)
+{
+    static cpu_set_t all;
+    static bool is_known;
+    cpu_set_t one;
+    if (!is_known && sched_getaffinity(0, sizeof(all), &all) != 0)
+        return;
+    is_known = true;
+    (void)sched_setaffinity(0, sizeof(all), &all);
+    int cpu = sched_getcpu();
+    if (cpu < 0)
+        return;
+    CPU_ZERO(&one);
+    CPU_SET((unsigned)cpu, &one);
+    (void)sched_setaffinity(0, sizeof(one), &one);
+}
+
 void sim_begin(uint64_t seed, sim_main *entry)
 {
     struct sigaction sa = {.sa_handler = on_child};
     sim_end();
+    stay_here();
     sigaction(SIGCHLD, &sa, NULL);
     world = mmap(NULL, sizeof(*world), PROT_READ | PROT_WRITE,
                  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

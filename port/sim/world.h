@@ -34,6 +34,8 @@ enum {
     ERR_CAP = 64 * 1024,
     LOG_CAP = 256 * 1024,
     HEARD_CAP = 256 * 1024,
+    SAID_CAP = 8 * 1024 * 1024,
+    NOTES_MAX = 4, /* of one role */
     PATH_MAX_ = 600,
     ARGS_CAP = 16 * 1024,
     ENV_CAP = 16 * 1024,
@@ -182,6 +184,7 @@ struct role {
     uint64_t out_free_us; /* its output takes bytes again then */
     size_t out_len, err_len, log_len;
     char why[256];
+    uint32_t note[NOTES_MAX]; /* see sim_notes */
     uint8_t out[OUT_CAP], err[ERR_CAP], log[LOG_CAP];
 };
 
@@ -245,7 +248,6 @@ struct file {
     char path[PATH_MAX_]; /* "": free */
     enum file_kind kind;
     size_t len;
-    uint8_t data[FILE_CAP];
 };
 
 struct lock {
@@ -264,6 +266,7 @@ struct world {
     char host_name[HOSTS_MAX][32];
     int64_t wall_ahead_ms[HOSTS_MAX];
     int children_ever[HOSTS_MAX];
+    bool disk_full[HOSTS_MAX];
     bool cut_off[HOSTS_MAX][HOSTS_MAX];
     uint32_t latency_us, bytes_per_s;
     uint64_t tcp_dead_ms;
@@ -276,15 +279,17 @@ struct world {
     /* things */
     int roles, next_pid;
     uint64_t births;
-    size_t heard_len;
-    uint8_t heard[HEARD_CAP];
+    size_t heard_len, said_len;
+    uint8_t heard[HEARD_CAP], said[SAID_CAP];
+    int conns, procs; /* none was in use from here on */
     struct conn conn[CONNS_MAX];
     struct listener listener[LISTENERS_MAX];
     struct proc proc[PROCS_MAX];
     struct buffer buffer[BUFFERS_MAX];
     struct pass pass[PASSES_MAX];
     struct lock lock[FILES_MAX];
-    struct file file[FILES_MAX];
+    struct file file[FILES_MAX]; /* looked through by name: no data between */
+    uint8_t file_data[FILES_MAX][FILE_CAP];
     struct role role[ROLES_MAX];
     struct flow flow[FLOWS_MAX];
     struct shared shared[SHARED_MAX];
@@ -293,6 +298,7 @@ struct world {
 extern struct world *world;
 extern struct role *me; /* the role this process is; NULL in the driver */
 extern sim_main *world_entry;
+extern sim_note_fn *world_note;
 
 /* The seed of every later chance (splitmix64). */
 uint64_t world_chance(uint64_t *state);
@@ -380,6 +386,8 @@ void proc_exit(struct proc *p, int status, int sig);
 
 void keep_unlock(int role);
 struct file *keep_find(const char *path);
+uint8_t *file_data(const struct file *f);
+int keep_room(void); /* on the disk of `me`: OK, or ERR_NO_SPACE */
 int keep_put(const char *path, enum file_kind kind, struct view data);
 
 bool outside_has(const char *path);

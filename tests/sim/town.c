@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -16,9 +17,11 @@
 #include "keeper/keeper.h"
 #include "relay/verbs.h"
 
+#define STORED_MAX (1024 * 1024)
+
 struct town town;
 
-static char folder[32]; /* the relay's store is a real file */
+static char folder[40]; /* the relay's store is a real file */
 
 static const struct cmd *const table[] = {
     &server_cmd, &join_cmd,    &agent_cmd, &start_cmd,  &stop_cmd, &restart_cmd,
@@ -41,6 +44,11 @@ uint64_t town_seed(uint64_t otherwise)
 
 /* ---- beginning and end ------------------------------------------------------------- */
 
+static bool is_dot(const struct dirent *e)
+{
+    return e->d_name[0] == '.';
+}
+
 static void remove_store(void)
 {
     char path[400];
@@ -48,7 +56,7 @@ static void remove_store(void)
     DIR *d = opendir(folder);
     while (d != NULL && (e = readdir(d)) != NULL) {
         snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
-        if (e->d_name[0] != '.')
+        if (!is_dot(e))
             (void)unlink(path);
     }
     if (d != NULL)
@@ -58,8 +66,10 @@ static void remove_store(void)
 void town_begin(uint64_t seed)
 {
     sim_end();
-    if (folder[0] == '\0') {
-        strcpy(folder, "/tmp/cmdop-sim-XXXXXX");
+    if (folder[0] == '\0') { /* best where nothing is synced */
+        strcpy(folder, access("/dev/shm", W_OK) == 0
+                           ? "/dev/shm/cmdop-sim-XXXXXX"
+                           : "/tmp/cmdop-sim-XXXXXX");
         if (mkdtemp(folder) == NULL)
             abort();
     }
@@ -213,6 +223,80 @@ void town_open(uint64_t seed)
     town_start_agent();
     assert_true(sim_wait_log(town.agent, "event=relay.online", 10000));
     assert_true(town_is_online());
+    town_check();
+}
+
+/* ---- the same town again ------------------------------------------------------------------ */
+
+static struct stored {
+    char name[64];
+    size_t len;
+    uint8_t *data;
+} stored[16];
+static int stored_count;
+
+static void keep_one(const char *name)
+{
+    char path[400];
+    struct stored *s = &stored[stored_count++];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    snprintf(s->name, sizeof(s->name), "%s", name);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    s->data = malloc(STORED_MAX);
+    assert_non_null(s->data);
+    s->len = fread(s->data, 1, STORED_MAX, f);
+    assert_true(s->len < STORED_MAX);
+    fclose(f);
+}
+
+static void keep_store(void)
+{
+    struct dirent *e;
+    DIR *d = opendir(folder);
+    assert_non_null(d);
+    while ((e = readdir(d)) != NULL && stored_count < 16)
+        if (!is_dot(e))
+            keep_one(e->d_name);
+    closedir(d);
+}
+
+static void store_back(void)
+{
+    char path[400];
+    for (int i = 0; i < stored_count; i++) {
+        const struct stored *s = &stored[i];
+        snprintf(path, sizeof(path), "%s/%.60s", folder, s->name);
+        FILE *f = fopen(path, "wb");
+        assert_non_null(f);
+        assert_int_equal(fwrite(s->data, 1, s->len, f), s->len);
+        fclose(f);
+        assert_int_equal(chmod(path, 0600), 0);
+    }
+}
+
+/* Nobody runs any more: all there is of the town is in files. */
+static void keep_town(void)
+{
+    town_open(1);
+    sim_signal(town.agent, PORT_SIG_TERM);
+    assert_int_equal(sim_wait(town.agent, 10000), 0);
+    sim_signal(town.relay, PORT_SIG_TERM);
+    assert_int_equal(sim_wait(town.relay, 10000), 0);
+    keep_store();
+    sim_files_keep();
+}
+
+void town_reopen(uint64_t seed)
+{
+    if (stored_count == 0)
+        keep_town();
+    town_begin(seed);
+    store_back();
+    sim_files_back();
+    town_start_relay();
+    town_start_agent();
+    assert_true(sim_wait_log(town.agent, "event=relay.online", 10000));
     town_check();
 }
 
