@@ -5,7 +5,8 @@
 #   T=ring     runs only the tests whose path contains that
 #
 # A variant is a folder of build/ with its own toolchain: the board's, host-asan
-# (tests) and host-fuzz. All three compile the same sources by the same rules.
+# (tests), host-fuzz and host-fast (many simulations). All compile the same
+# sources by the same rules.
 
 ifneq ($(words $(CURDIR)),1)
 $(error "$(CURDIR)" has blanks in it, and neither make nor the libraries can be built there: move the folder)
@@ -94,10 +95,9 @@ build/$1/obj/%.o: %.c build/$1/deps/ok Makefile toolchains/$2.mk boards/$(BOARD)
 $(PROFILES:%=build/$1/obj/src/main/%.o): VERSION
 endef
 
-VARIANTS := $(sort $(BOARD) host-asan host-fuzz)
-$(eval $(call variant,host-asan,host-asan))
-$(eval $(call variant,host-fuzz,host-fuzz))
-ifeq ($(filter $(BOARD),host-asan host-fuzz),)
+VARIANTS := $(sort $(BOARD) host-asan host-fuzz host-fast)
+$(foreach v,host-asan host-fuzz host-fast,$(eval $(call variant,$v,$v)))
+ifeq ($(filter $(BOARD),host-asan host-fuzz host-fast),)
 $(eval $(call variant,$(BOARD),$(TOOLCHAIN)))
 endif
 -include $(shell find $(wildcard $(VARIANTS:%=build/%/obj)) /dev/null -name '*.d')
@@ -199,6 +199,9 @@ $(foreach v,host-asan host-fuzz, \
     $(foreach r,$(ROOMS),$(eval $(call archive,$v,$r,src/$r))) \
     $(foreach p,$(sort $(PORT) sim),$(eval $(call archive,$v,port-$p,port/$p))) \
     $(foreach s,unit prop sim fuzz support,$(eval $(call helper_archive,$v,$s))))
+$(foreach r,$(ROOMS),$(eval $(call archive,host-fast,$r,src/$r)))
+$(eval $(call archive,host-fast,port-sim,port/sim))
+$(foreach s,sim support,$(eval $(call helper_archive,host-fast,$s)))
 
 # $1 variant, $2 source, $3 rooms, $4 port, $5 more objects and archives, $6 more libraries
 define test_program
@@ -209,12 +212,16 @@ $(call bin,$1,$2): build/$1/obj/$(2:.c=.o) $5 build/$1/lib/tests-support.a \
 	$$(Q)$$(CC_$1) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
 	        $$(LDFLAGS_$1) $(call libs,$(LIBS_full)) $6 -lm
 endef
+# tests/sim/pools.c looks into programs from where they begin to turn.
+SIM_WRAP = -Wl,--wrap=relay_run -Wl,--wrap=app_run
 asan_lib = build/host-asan/lib/tests-$1.a
 $(foreach t,$(UNIT),$(eval $(call test_program,host-asan,$t,$(call rooms_of,$t),$(PORT),$(call asan_lib,unit),-lcmocka)))
 $(foreach t,$(PROP),$(eval $(call test_program,host-asan,$t,$(call rooms_of,$t),$(PORT),$(call asan_lib,prop),-lcmocka)))
-$(foreach t,$(SIM),$(eval $(call test_program,host-asan,$t,$(ROOMS),sim,$(call asan_lib,sim),-lcmocka)))
+$(foreach t,$(SIM),$(eval $(call test_program,host-asan,$t,$(ROOMS),sim,$(call asan_lib,sim),-lcmocka $(SIM_WRAP))))
 $(foreach t,$(FUZZ),$(eval $(call test_program,host-fuzz,$t,$(ROOMS),$(PORT),build/host-fuzz/lib/tests-fuzz.a)))
 $(foreach t,$(FUZZ),$(eval $(call test_program,host-asan,$t,$(ROOMS),$(PORT),build/host-asan/obj/tests/fuzz/replay.o $(call asan_lib,fuzz))))
+
+$(eval $(call test_program,host-fast,tests/sim/schedule_test.c,$(ROOMS),sim,build/host-fast/lib/tests-sim.a,-lcmocka $(SIM_WRAP)))
 
 UNIT_BIN   := $(call bin,host-asan,$(UNIT))
 PROP_BIN   := $(call bin,host-asan,$(PROP))
@@ -236,7 +243,7 @@ run_system := BUILD=build/$(BOARD) CMDOP=$(CURDIR)/build/$(BOARD)/full/cmdop \
 run_strict := BUILD=build/$(BOARD) CMDOP=$(CURDIR)/build/host-asan/full/cmdop \
                   tools/tally run system-asan 'tests/system/run "$$1"' $(SYSTEM)
 
-.PHONY: check unit prop sim fuzz fuzz-replay system system-asan test
+.PHONY: schedules check unit prop sim fuzz fuzz-replay system system-asan test
 ## the checkers, tools/check-*: includes, generated files, ...
 check: ; $(Q)$(run_check)
 
@@ -248,6 +255,10 @@ prop: $(PROP_BIN) ; $(Q)$(run_prop)
 
 ## agent, relay and tool in one process on the simulated port
 sim: $(SIM_BIN) ; $(Q)$(run_sim)
+
+N ?= 10000
+## N (10000) random schedules of the simulated town, on all processors, no sanitizers
+schedules: build/host-fast/sim/schedule_test ; $(Q)tools/schedules $< $(N)
 
 ## fuzz every decoder for FUZZ_SECONDS each (60), with clang; new inputs go to build/fuzz
 fuzz: $(FUZZ_BIN)
