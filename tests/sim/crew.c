@@ -15,6 +15,8 @@
 
 static const char LETTERS[] =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+/* What was said and is not in the ring yet: in terminal and buffer. */
+#define HELD_BEFORE (128 * 1024)
 _Static_assert(CREW_MAX *CREW_LETTERS < sizeof(LETTERS), "letters for all");
 
 bool crew_wrong(struct crew *c, const char *format, ...)
@@ -216,20 +218,30 @@ static bool shows(const struct operator* o, uint64_t start, uint64_t *upto,
     return true;
 }
 
+/* What stands first on its screen, up to the tool's words. */
+static struct view first_bytes(const struct operator* o)
+{
+    struct screen s;
+    (void)screen_init(&s, sim_out(o->tool));
+    return screen_next(&s) == SCREEN_BYTES ? s.bytes : VIEW_NONE;
+}
+
 /* Where its copy began: with all that the ring held when it came. */
 static bool find_start(const struct operator* o, uint64_t *upto)
 {
-    uint64_t said = sim_said().len;
-    struct view bad;
-    uint64_t first = o->said_at > SESSION_RING ? o->said_at - SESSION_RING : 0;
-    uint64_t last = said > SESSION_RING ? said - SESSION_RING : 0;
-    if (o->state == CREW_THERE &&
-        o->shown + o->tail <= said) { /* it has all that follows */
-        first = said - o->shown - o->tail;
+    struct view said = sim_said(), head = first_bytes(o), bad;
+    uint64_t held = SESSION_RING + HELD_BEFORE;
+    uint64_t first = o->said_at > held ? o->said_at - held : 0;
+    uint64_t last = said.len > SESSION_RING ? said.len - SESSION_RING : 0;
+    if (o->state == CREW_THERE && o->shown + o->tail <= said.len) {
+        first = said.len - o->shown - o->tail; /* it has all that follows */
         last = first < last ? first : last;
     }
     for (uint64_t start = first; start <= last; start++)
-        if (shows(o, start, upto, &bad))
+        if (head.len <= said.len - start &&
+            (head.len == 0 ||
+             memcmp(said.ptr + start, head.ptr, head.len) == 0) &&
+            shows(o, start, upto, &bad))
             return true;
     return false;
 }

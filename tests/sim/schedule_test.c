@@ -53,7 +53,19 @@ static void somebody_asks(void)
 {
     struct operator* o = crew_typist(&crew);
     if (o != NULL)
-        crew_ask(&crew, o, sim_roll(40) == 0 ? '%' : '+');
+        crew_ask(&crew, o, sim_roll(20) == 0 ? '%' : '+');
+}
+
+/* Longer than a machine waits for it, and longer than its ring is. */
+static void somebody_hangs_in_a_flood(void)
+{
+    struct operator* typist = crew_typist(&crew), *other = crew_any(&crew);
+    if (typist == NULL || typist == other)
+        return;
+    sim_freeze(other->tool, true);
+    crew_ask(&crew, typist, '%');
+    sim_run(sim_roll(20000));
+    sim_freeze(other->tool, false);
 }
 
 static int any_place(void)
@@ -112,12 +124,32 @@ static void somebody_is_killed(void)
 
 static void somebody_is_killed_in_a_call(void)
 {
-    sim_kill_at(any_role(), 1 + sim_roll(400), sim_roll(2) == 0);
+    uint32_t most = sim_roll(2) == 0 ? 30 : 400;
+    sim_kill_at(any_role(), 1 + sim_roll(most), sim_roll(2) == 0);
 }
 
 static void somebody_hangs(void)
 {
     sim_freeze(any_role(), true);
+}
+
+static bool is_keeper(int role)
+{
+    return sim_alive(role) && strncmp(sim_line(role), "cmdop keeper", 12) == 0;
+}
+
+/* For less than a new agent would wait. */
+static void keepers_hang(void)
+{
+    for (int i = 0; i < sim_roles(); i++)
+        if (is_keeper(i))
+            sim_freeze(i, true);
+    if (!sim_alive(town.agent))
+        town_start_agent();
+    sim_run(sim_roll(1500));
+    for (int i = 0; i < sim_roles(); i++)
+        if (is_keeper(i))
+            sim_freeze(i, false);
 }
 
 static void nobody_hangs(void)
@@ -216,6 +248,8 @@ static const struct {
     {4, somebody_is_killed_in_a_call},
     {2, somebody_hangs},
     {3, nobody_hangs},
+    {1, somebody_hangs_in_a_flood},
+    {1, keepers_hang},
     {2, somebody_is_stopped},
     {12, what_is_down_starts},
     {2, a_clock_jumps},
@@ -224,7 +258,7 @@ static const struct {
     {8, somebody_comes},
     {2, somebody_leaves},
     {1, a_window_changes},
-    {2, a_command_runs},
+    {4, a_command_runs},
 };
 enum { EVENTS_COUNT = sizeof(EVENTS) / sizeof(EVENTS[0]) };
 
@@ -357,7 +391,7 @@ static int keepers(void)
 {
     int n = 0;
     for (int i = 0; i < sim_roles(); i++)
-        n += sim_alive(i) && strncmp(sim_line(i), "cmdop keeper", 12) == 0;
+        n += is_keeper(i);
     return n;
 }
 
@@ -386,21 +420,41 @@ static bool all_leave(void)
 }
 
 /* Commands of an agent that was killed go on without it. */
-static bool nothing_is_left_over(void)
+static bool nothing_is_left_over(int shells)
 {
     int children = sim_children(town.machine_host);
     uint32_t attached = sim_note(town.agent, POOLS_ATTACHED);
     uint32_t sessions = sim_note(town.agent, POOLS_SESSIONS);
     uint32_t routes = sim_note(town.relay, POOLS_ROUTES);
     uint32_t conns = sim_note(town.relay, POOLS_CONNS);
-    if (sessions != 1 || attached != 0 || routes != 0 || conns != 1)
+    if (sessions != (uint32_t)shells || attached != 0 || routes != 0 ||
+        conns != 1)
         return crew_wrong(&crew,
                           "%u sessions, %u attached, %u routes, %u conns",
                           sessions, attached, routes, conns);
-    if (!agent_was_down && (children != 1 || keepers() > 2))
+    if (!agent_was_down && (children != shells || keepers() > shells + 1))
         return crew_wrong(&crew, "%d children, %d keepers", children,
                           keepers());
     return true;
+}
+
+/* The shell ends: everybody hears how. */
+static bool the_session_ends(void)
+{
+    struct operator* o = crew_typist(&crew);
+    for (int i = 0; i < crew.count; i++)
+        crew.op[i].may_end = true;
+    sim_type(o->tool, view_str("\x03"));
+    sim_run(100);
+    sim_type(o->tool, view_str("exit 7\r"));
+    if (!sim_run_until(all_have_left, NULL, 10 * SECOND))
+        return crew_wrong(&crew, "the session does not end for all");
+    for (int i = 0; i < crew.count; i++)
+        if (crew.op[i].state == CREW_THERE && sim_status(crew.op[i].tool) != 7)
+            return crew_wrong(&crew, "operator %d hears of status %d", i,
+                              sim_status(crew.op[i].tool));
+    sim_run(5 * SECOND);
+    return crew_check(&crew);
 }
 
 static bool is_empty(void *ctx)
@@ -432,6 +486,8 @@ static void open_town(uint64_t seed)
     town_reopen(seed);
     job = (struct job){.tool = -1};
     agent_was_down = false;
+    if (sim_roll(4) == 0)
+        sim_tcp_dead(0);
     crew_begin(&crew);
     place[0] = town.relay_host;
     place[1] = town.machine_host;
@@ -462,8 +518,12 @@ static bool is_right(uint64_t seed)
     if (!settles())
         return false;
     sim_run(MINUTE);
-    return settles() && a_key_is_echoed() && crew_screens(&crew) &&
-           check_job() && all_leave() && nothing_is_left_over() && all_ends();
+    if (!settles() || !a_key_is_echoed() || !crew_screens(&crew) ||
+        !check_job())
+        return false;
+    int shells = sim_roll(2) == 0 ? 1 : 0;
+    return (shells == 1 ? all_leave() : the_session_ends()) &&
+           nothing_is_left_over(shells) && all_ends();
 }
 
 static uint64_t number_from(const char *name, uint64_t otherwise)
