@@ -505,6 +505,15 @@ static struct session *find(struct sessions *s, const msg_pty_open *p)
     return p->session_id[0] != '\0' ? NULL : best;
 }
 
+/* Is it one whose keeper we asked, and that has not answered yet? */
+static bool may_come(const struct sessions *s, const char *id)
+{
+    for (uint32_t i = 0; i < SESSIONS_MAX; i++)
+        if (strcmp(s->slots[i].id, id) == 0 && !s->slots[i].child.ready)
+            return true;
+    return false;
+}
+
 /* Ended and nobody came to hear how, for the longest. */
 static struct session *oldest_ended(struct sessions *s)
 {
@@ -781,6 +790,12 @@ static void enter(struct sessions *s, struct mux *m, const msg_open *open,
         memcpy(w.key, key.ptr, sizeof(w.key));
     if (t != NULL) {
         join(t, &w, false);
+        return;
+    }
+    if (p->session_id[0] != '\0' && may_come(s, p->session_id)) {
+        reject(m, open->channel, cmdop_agent_v1_Code_CODE_TIMEOUT,
+               "the session's keeper has not answered yet",
+               "try again in a moment");
         return;
     }
     if (p->session_id[0] != '\0') {

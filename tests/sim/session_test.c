@@ -282,6 +282,34 @@ static void the_relay_restarts_under_a_session(void **state)
     town_check();
 }
 
+static int keeper(void)
+{
+    for (int i = 0; i < sim_roles(); i++)
+        if (sim_alive(i) && strncmp(sim_line(i), "cmdop keeper", 12) == 0)
+            return i;
+    fail_msg("there is no keeper");
+    return -1;
+}
+
+/* The new agent is online long before it knows the session again. */
+static void a_keeper_that_answers_late_costs_no_operator(void **state)
+{
+    (void)state;
+    int tool = start_counter("connect web-1");
+    sim_freeze(keeper(), true);
+    sim_kill(town.agent);
+    town_start_agent();
+    assert_true(sim_wait_log(town.agent, "event=relay.online", 10000));
+    sim_run(10000);
+    assert_true(sim_alive(tool));
+    sim_freeze(keeper(), false);
+    sim_run(10000);
+    assert_true(sim_alive(tool));
+    assert_true(counted(tool, 1) > 200);
+    assert_int_equal(sim_children(town.machine_host), 1);
+    town_check();
+}
+
 static void a_lost_operator_may_still_leave(void **state)
 {
     (void)state;
@@ -472,6 +500,7 @@ int main(void)
         FACT(the_machines_link_is_cut),
         FACT(the_machine_is_away_for_minutes),
         FACT(the_relay_restarts_under_a_session),
+        FACT(a_keeper_that_answers_late_costs_no_operator),
         FACT(a_lost_operator_may_still_leave),
         TALE(no_weather_costs_a_byte),
         FACT(a_flood_arrives_whole_at_a_fast_terminal),
