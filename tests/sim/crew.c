@@ -15,8 +15,10 @@
 
 static const char LETTERS[] =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+/* So that all fits what the world keeps of a screen. */
+#define CREW_ASKS_MAX(kind) ((kind) == 1 ? 2U : 32U)
 /* What was said and is not in the ring yet: in terminal and buffer. */
-#define HELD_BEFORE (128 * 1024)
+#define HELD_BEFORE         (128 * 1024)
 _Static_assert(CREW_MAX *CREW_LETTERS < sizeof(LETTERS), "letters for all");
 
 bool crew_wrong(struct crew *c, const char *format, ...)
@@ -30,21 +32,21 @@ bool crew_wrong(struct crew *c, const char *format, ...)
     return false;
 }
 
-static int number(const struct crew *c, const struct operator* o)
+static int number(const struct crew *c, const struct mate *o)
 {
     return (int)(o - c->op);
 }
 
 /* ---- coming ------------------------------------------------------------------------- */
 
-static struct operator* seat(struct crew *c, const char *line, bool observes)
+static struct mate *seat(struct crew *c, const char *line, bool observes)
 {
     struct sim_start how = {.tty = true, .open_stdin = true};
-    struct operator* o = & c->op[c->count];
+    struct mate *o = &c->op[c->count];
     if (c->count > 0 && sim_roll(8) == 0)
         how.out_rate = 30000 + sim_roll(200000);
     town.desk_host = c->desk[c->count++ % CREW_DESKS];
-    *o = (struct operator){.observes = observes, .said_at = sim_said().len};
+    *o = (struct mate){.observes = observes, .said_at = sim_said().len};
     o->tool = town_tool(line, &how);
     return o;
 }
@@ -76,9 +78,9 @@ int crew_there(const struct crew *c)
     return n;
 }
 
-static struct operator* pick(struct crew *c, bool typists)
+static struct mate *pick(struct crew *c, bool typists)
 {
-    struct operator* able[CREW_MAX];
+    struct mate *able[CREW_MAX];
     uint32_t n = 0;
     for (int i = 0; i < c->count; i++)
         if (c->op[i].state == CREW_THERE && !(typists && c->op[i].observes))
@@ -86,19 +88,19 @@ static struct operator* pick(struct crew *c, bool typists)
     return n == 0 ? NULL : able[sim_roll(n)];
 }
 
-struct operator* crew_any(struct crew *c)
+struct mate *crew_any(struct crew *c)
 {
     return pick(c, false);
 }
 
-struct operator* crew_typist(struct crew *c)
+struct mate *crew_typist(struct crew *c)
 {
     return pick(c, true);
 }
 
 /* ---- typing --------------------------------------------------------------------------- */
 
-void crew_type(struct crew *c, struct operator* o, uint32_t keys)
+void crew_type(struct crew *c, struct mate *o, uint32_t keys)
 {
     const char *mine = LETTERS + number(c, o) * CREW_LETTERS;
     if (o->typed_len + keys > CREW_KEYS_MAX)
@@ -110,13 +112,16 @@ void crew_type(struct crew *c, struct operator* o, uint32_t keys)
     sim_type(o->tool, view_of(from, keys));
 }
 
-void crew_ask(struct crew *c, struct operator* o, char key)
+void crew_ask(struct crew *c, struct mate *o, char key)
 {
+    unsigned kind = key == '%' ? 1 : 0;
+    if (c->asks[kind]++ >= CREW_ASKS_MAX(kind))
+        return;
     c->asked++;
     sim_type(o->tool, view_of(&key, 1));
 }
 
-char crew_type_one(struct crew *c, struct operator* o)
+char crew_type_one(struct crew *c, struct mate *o)
 {
     crew_type(c, o, 1);
     return o->typed[o->typed_len - 1];
@@ -132,7 +137,7 @@ static bool check_key(struct crew *c, char key)
     int i = at == NULL || key == '\0' ? CREW_MAX : (int)(at - LETTERS) / 5;
     if (i >= c->count)
         return crew_wrong(c, "nobody typed byte %d", key);
-    struct operator* o = & c->op[i];
+    struct mate *o = &c->op[i];
     if (o->applied == o->typed_len || o->typed[o->applied] != key)
         return crew_wrong(c, "key %zu of operator %d is not what was typed: %c",
                           o->applied, i, key);
@@ -151,7 +156,7 @@ static bool check_heard(struct crew *c)
 
 /* ---- what was shown ------------------------------------------------------------------------ */
 
-static void note_last(struct operator* o, struct view v)
+static void note_last(struct mate *o, struct view v)
 {
     size_t n = v.len < CREW_LAST ? v.len : CREW_LAST;
     memmove(o->last, o->last + n, CREW_LAST - n);
@@ -159,7 +164,7 @@ static void note_last(struct operator* o, struct view v)
 }
 
 /* How much of the session a screen has, and what is looked at for it. */
-static bool look(struct operator* o)
+static bool look(struct mate *o)
 {
     struct screen s;
     enum screen_piece piece;
@@ -193,7 +198,7 @@ static void print(char *out, size_t cap, struct view v)
 
 /* Does the screen show what was said from `start` on? If not, *bad is left of
  * it. */
-static bool shows(const struct operator* o, uint64_t start, uint64_t *upto,
+static bool shows(const struct mate *o, uint64_t start, uint64_t *upto,
                   struct view *bad)
 {
     struct screen s;
@@ -219,7 +224,7 @@ static bool shows(const struct operator* o, uint64_t start, uint64_t *upto,
 }
 
 /* What stands first on its screen, up to the tool's words. */
-static struct view first_bytes(const struct operator* o)
+static struct view first_bytes(const struct mate *o)
 {
     struct screen s;
     (void)screen_init(&s, sim_out(o->tool));
@@ -227,7 +232,7 @@ static struct view first_bytes(const struct operator* o)
 }
 
 /* Where its copy began: with all that the ring held when it came. */
-static bool find_start(const struct operator* o, uint64_t *upto)
+static bool find_start(const struct mate *o, uint64_t *upto)
 {
     struct view said = sim_said(), head = first_bytes(o), bad;
     uint64_t held = SESSION_RING + HELD_BEFORE;
@@ -246,7 +251,7 @@ static bool find_start(const struct operator* o, uint64_t *upto)
     return false;
 }
 
-static bool check_screen(struct crew *c, struct operator* o)
+static bool check_screen(struct crew *c, struct mate *o)
 {
     uint64_t upto = 0;
     struct view bad = VIEW_NONE;
@@ -276,7 +281,7 @@ bool crew_screens(struct crew *c)
 
 /* ---- all of them -------------------------------------------------------------------------- */
 
-static bool check_end(struct crew *c, struct operator* o)
+static bool check_end(struct crew *c, struct mate *o)
 {
     struct view err = sim_err(o->tool);
     if (o->state != CREW_THERE || sim_alive(o->tool))
@@ -303,7 +308,7 @@ bool crew_check(struct crew *c)
 
 /* Who came when the ring had dropped something began somewhere behind 0: only
  * the end of it tells. */
-static bool has_all(struct operator* o)
+static bool sees_all(struct mate *o)
 {
     struct view said = sim_said();
     if (!look(o))
@@ -314,14 +319,18 @@ static bool has_all(struct operator* o)
            memcmp(o->last, said.ptr + said.len - CREW_LAST, CREW_LAST) == 0;
 }
 
+bool crew_has_all(struct mate *o)
+{
+    return o->applied == o->typed_len && sees_all(o);
+}
+
 bool crew_is_settled(struct crew *c)
 {
     if (!crew_check(c))
         return true; /* it does not get better */
     for (int i = 0; i < c->count; i++) {
-        struct operator* o = & c->op[i];
-        if (o->state == CREW_THERE &&
-            (o->applied < o->typed_len || !has_all(o)))
+        struct mate *o = &c->op[i];
+        if (o->state == CREW_THERE && !crew_has_all(o))
             return false;
     }
     return true;

@@ -23,8 +23,7 @@ enum crew_state {
     CREW_TURNED, /* away, before they were attached */
 };
 
-struct operator
-{
+struct mate {
     int tool;
     enum crew_state state;
     bool observes;
@@ -40,10 +39,11 @@ struct operator
 };
 
 struct crew {
-    struct operator op[CREW_MAX];
+    struct mate op[CREW_MAX];
     int count;
     int desk[CREW_DESKS]; /* hosts */
     size_t heard;         /* input of the session that was looked at */
+    unsigned asks[2];     /* for much, and for more than the ring holds */
     size_t asked;         /* typed requests to say something */
     size_t told;          /* and how many of them were applied */
     char why[600];        /* the first thing that is wrong; "": nothing */
@@ -55,17 +55,19 @@ void crew_begin(struct crew *c);
 void crew_come(struct crew *c, bool observes);
 int crew_there(const struct crew *c);
 /* One of those who are there; of those who type; NULL: there is none. */
-struct operator* crew_any(struct crew *c);
-struct operator* crew_typist(struct crew *c);
+struct mate *crew_any(struct crew *c);
+struct mate *crew_typist(struct crew *c);
 
-void crew_type(struct crew *c, struct operator* o, uint32_t keys);
+void crew_type(struct crew *c, struct mate *o, uint32_t keys);
 /* Make the session say much ('+'), or more than its ring holds ('%'). */
-void crew_ask(struct crew *c, struct operator* o, char key);
+void crew_ask(struct crew *c, struct mate *o, char key);
 /* A last key: its letter. */
-char crew_type_one(struct crew *c, struct operator* o);
+char crew_type_one(struct crew *c, struct mate *o);
 
 /* Look at all that is new; false when something is wrong. */
 bool crew_check(struct crew *c);
+/* Does this one have all that was typed and said? */
+bool crew_has_all(struct mate *o);
 /* Is all applied that those who are there typed, and all shown to them? */
 bool crew_is_settled(struct crew *c);
 /* Every screen against what the session said. */

@@ -44,14 +44,14 @@ static bool agent_was_down;
 
 static void somebody_types(void)
 {
-    struct operator* o = crew_typist(&crew);
+    struct mate *o = crew_typist(&crew);
     if (o != NULL)
         crew_type(&crew, o, 1 + sim_roll(sim_roll(8) == 0 ? 300 : 8));
 }
 
 static void somebody_asks(void)
 {
-    struct operator* o = crew_typist(&crew);
+    struct mate *o = crew_typist(&crew);
     if (o != NULL)
         crew_ask(&crew, o, sim_roll(20) == 0 ? '%' : '+');
 }
@@ -59,7 +59,7 @@ static void somebody_asks(void)
 /* Longer than a machine waits for it, and longer than its ring is. */
 static void somebody_hangs_in_a_flood(void)
 {
-    struct operator* typist = crew_typist(&crew), *other = crew_any(&crew);
+    struct mate *typist = crew_typist(&crew), *other = crew_any(&crew);
     if (typist == NULL || typist == other)
         return;
     sim_freeze(other->tool, true);
@@ -107,7 +107,7 @@ static void lines_are_fast(void)
 /* A role that can be struck: relay, agent, or somebody's tool. */
 static int any_role(void)
 {
-    struct operator* o = crew_any(&crew);
+    struct mate *o = crew_any(&crew);
     uint32_t which = sim_roll(3);
     if (which == 0 && o != NULL)
         return o->tool;
@@ -138,7 +138,8 @@ static bool is_keeper(int role)
     return sim_alive(role) && strncmp(sim_line(role), "cmdop keeper", 12) == 0;
 }
 
-/* For less than a new agent would wait. */
+/* For less than a new agent would wait, so that it knows them again before
+ * somebody asks for any session. */
 static void keepers_hang(void)
 {
     for (int i = 0; i < sim_roles(); i++)
@@ -150,6 +151,7 @@ static void keepers_hang(void)
     for (int i = 0; i < sim_roles(); i++)
         if (is_keeper(i))
             sim_freeze(i, false);
+    sim_run(100);
 }
 
 static void nobody_hangs(void)
@@ -198,7 +200,7 @@ static void somebody_comes(void)
 
 static void somebody_leaves(void)
 {
-    struct operator* o = crew_any(&crew);
+    struct mate *o = crew_any(&crew);
     if (o == NULL)
         return;
     o->may_end = true;
@@ -210,7 +212,7 @@ static void somebody_leaves(void)
 
 static void a_window_changes(void)
 {
-    struct operator* o = crew_any(&crew);
+    struct mate *o = crew_any(&crew);
     if (o != NULL)
         sim_resize(o->tool, (uint16_t)(1 + sim_roll(200)), 80);
 }
@@ -318,7 +320,7 @@ static bool is_settled(void *ctx)
 static bool describe(void)
 {
     for (int i = 0; i < crew.count; i++) {
-        const struct operator* o = & crew.op[i];
+        const struct mate *o = &crew.op[i];
         if (o->state == CREW_THERE)
             (void)crew_wrong(&crew,
                              "not settled: operator %d, %zu of %zu applied, "
@@ -359,7 +361,7 @@ static bool is_echoed(void *ctx)
 
 static bool a_key_is_echoed(void)
 {
-    struct operator* o = crew_typist(&crew);
+    struct mate *o = crew_typist(&crew);
     if (o == NULL) {
         crew_come(&crew, false);
         o = crew_typist(&crew);
@@ -441,7 +443,7 @@ static bool nothing_is_left_over(int shells)
 /* The shell ends: everybody hears how. */
 static bool the_session_ends(void)
 {
-    struct operator* o = crew_typist(&crew);
+    struct mate *o = crew_typist(&crew);
     for (int i = 0; i < crew.count; i++)
         crew.op[i].may_end = true;
     sim_type(o->tool, view_str("\x03"));
