@@ -128,6 +128,30 @@ static void somebody_is_killed_in_a_call(void)
     sim_kill_at(any_role(), 1 + sim_roll(most), sim_roll(2) == 0);
 }
 
+/* No agent gets far. */
+static void agents_come_and_go(void)
+{
+    for (uint32_t n = 1 + sim_roll(4); n > 0; n--) {
+        sim_kill(town.agent);
+        agent_was_down = true;
+        town_start_agent();
+        sim_kill_at(town.agent, 1 + sim_roll(300), sim_roll(2) == 0);
+        sim_run(sim_roll(3000));
+    }
+}
+
+/* Connections are not made, names not found. */
+static void calls_fail(void)
+{
+    sim_fault(any_role(), SIM_DIAL | SIM_ACCEPT | SIM_RESOLVE, 1 + sim_roll(3),
+              sim_roll(2) == 0, ERR_LIMIT);
+}
+
+static void no_call_fails(void)
+{
+    sim_fault(-1, 0, 0, false, OK);
+}
+
 static void somebody_hangs(void)
 {
     sim_freeze(any_role(), true);
@@ -248,6 +272,9 @@ static const struct {
     {2, lines_are_fast},
     {4, somebody_is_killed},
     {4, somebody_is_killed_in_a_call},
+    {2, agents_come_and_go},
+    {2, calls_fail},
+    {2, no_call_fails},
     {2, somebody_hangs},
     {3, nobody_hangs},
     {1, somebody_hangs_in_a_flood},
@@ -293,6 +320,7 @@ static void all_is_well_again(void)
     lines_are_fast();
     nobody_hangs();
     a_disk_has_room();
+    no_call_fails();
     for (int i = 0; i < sim_roles(); i++)
         sim_kill_at(i, 0, false);
     if (job.tool >= 0)
