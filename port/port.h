@@ -363,8 +363,10 @@ void port_metrics(const char *disk_path, struct port_metrics *out);
  * `status`. A child that ends first makes the parent fail with its status.
  * Call it before threads, locks by pid, or port_signal_open. */
 int port_daemon(void);
-/* Works: tell the parent, and let go of the terminal (standard streams to
- * /dev/null) and the working folder. Does nothing without port_daemon. */
+/* Works: tell the service manager, if one started us and asks for that, and
+ * what we start from now on cannot speak to it. After port_daemon: tell the
+ * parent, and let go of the terminal (standard streams to /dev/null) and the
+ * working folder. Blocks while the manager's queue is full. */
 void port_daemon_ready(struct view text, int status);
 /* Is a process alive; ask it to end. */
 bool port_process_alive(int pid);

@@ -1,11 +1,17 @@
 /*
  * Into the background, and into another program; see port.h. The parent of a
  * daemon waits on a pipe for one message, {status byte, text}: so whoever
- * started it knows whether it works before the prompt returns.
+ * started it knows whether it works before the prompt returns. A service
+ * manager is told by one datagram, as in sd_notify(3).
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,11 +88,40 @@ static void let_go(void)
         return; /* then that folder cannot be unmounted, nothing worse */
 }
 
+static void send_ready(const char *name, size_t len)
+{
+    static const char word[] = "READY=1";
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ssize_t n;
+    if (fd < 0)
+        return;
+    memcpy(to.sun_path, name, len);
+    if (name[0] == '@') /* an abstract name, as sd_notify(3) writes it */
+        to.sun_path[0] = '\0';
+    n = sendto(fd, word, sizeof(word) - 1, MSG_NOSIGNAL,
+               (const struct sockaddr *)&to,
+               (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
+    (void)n; /* nobody there: then nobody waits */
+    close(fd);
+}
+
+/* Once, and the name is forgotten: what we start shall not speak for us. */
+static void tell_manager(void)
+{
+    const char *name = getenv("NOTIFY_SOCKET");
+    size_t len = name == NULL ? 0 : strlen(name);
+    if (len > 0 && len < sizeof(((struct sockaddr_un *)0)->sun_path))
+        send_ready(name, len);
+    unsetenv("NOTIFY_SOCKET");
+}
+
 void port_daemon_ready(struct view text, int status)
 {
     uint8_t message[READY_MAX];
     struct writer w;
     ssize_t n;
+    tell_manager();
     if (ready < 0)
         return;
     writer_init(&w, SPAN_ARRAY(message));

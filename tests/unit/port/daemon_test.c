@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -126,6 +128,70 @@ static void ready_without_a_daemon_does_nothing(void **state)
     assert_string_equal(scratch_seen, "here");
 }
 
+/* ---- under a service manager ---- */
+
+static int manager_listens(const char *name)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    size_t len = strlen(name);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    memcpy(at.sun_path, name, len);
+    if (name[0] == '@')
+        at.sun_path[0] = '\0';
+    assert_int_equal(
+        bind(fd, (struct sockaddr *)&at,
+             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)),
+        0);
+    setenv("NOTIFY_SOCKET", name, 1);
+    return fd;
+}
+
+static void tells_twice(void)
+{
+    port_daemon_ready(view_str(""), 0);
+    port_daemon_ready(view_str(""), 0);
+    _exit(getenv("NOTIFY_SOCKET") == NULL ? 0 : 97);
+}
+
+static void heard_once(const char *name)
+{
+    char word[64] = "";
+    int fd = manager_listens(name);
+    assert_int_equal(run(tells_twice), 0);
+    close(out);
+    assert_int_equal(recv(fd, word, sizeof(word) - 1, 0), 7);
+    assert_string_equal(word, "READY=1");
+    assert_true(recv(fd, word, sizeof(word), 0) < 0);
+    close(fd);
+    unsetenv("NOTIFY_SOCKET");
+}
+
+static void a_service_manager_is_told_once_and_children_cannot(void **state)
+{
+    char abstract[64];
+    (void)state;
+    heard_once(scratch_path("manager"));
+    snprintf(abstract, sizeof(abstract), "@cmdop-daemon-test-%d", getpid());
+    heard_once(abstract);
+}
+
+static void a_service_manager_that_is_not_there_is_no_trouble(void **state)
+{
+    char name[200];
+    (void)state;
+    setenv("NOTIFY_SOCKET", scratch_path("nobody"), 1);
+    assert_int_equal(run(tells_twice), 0);
+    close(out);
+    memset(name, 'n', sizeof(name)); /* longer than a socket's may be */
+    name[0] = '/';
+    name[sizeof(name) - 1] = '\0';
+    setenv("NOTIFY_SOCKET", name, 1);
+    assert_int_equal(run(tells_twice), 0);
+    close(out);
+    unsetenv("NOTIFY_SOCKET");
+}
+
 /* ---- becoming another program ---- */
 
 static char *self_argv0;
@@ -164,6 +230,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_parent_tells_and_leaves_the_daemon_goes_on),
         cmocka_unit_test(a_daemon_that_ends_first_makes_the_parent_fail),
         cmocka_unit_test(ready_without_a_daemon_does_nothing),
+        cmocka_unit_test(a_service_manager_is_told_once_and_children_cannot),
+        cmocka_unit_test(a_service_manager_that_is_not_there_is_no_trouble),
         cmocka_unit_test(this_program_starts_itself_anew),
     };
     self_argv0 = argv[0];
