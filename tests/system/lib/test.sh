@@ -247,6 +247,10 @@ clean_up() {
         kill -TERM "$pid" 2> /dev/null
     done
     if [ -n "${MOUNTED:-}" ]; then umount "$MOUNTED"; fi
+    if [ -n "${GROUP:-}" ]; then # a control group; who is in it is ours
+        for pid in $(cat "$GROUP/cgroup.procs"); do kill -KILL "$pid" 2> /dev/null; done
+        wait_for 5 rmdir "$GROUP"
+    fi
     if [ -n "${KEEP:-}" ]; then echo "# kept: $T"; else rm -rf "$T"; fi
     exit $status
 }
