@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 
-from lab import descendants_of, name_of, say, wait_for
+from lab import descendants_of, is_keeper, name_of, say, wait_for
 from report import percentile, sliced
 from term import all_running, script
 
@@ -20,7 +20,8 @@ def close_all(terms, ours):
     for term in terms.values():
         term.close()
     for pid in descendants_of(ours.agent.pid):
-        os.kill(pid, signal.SIGKILL)
+        if not is_keeper(pid):      # they end with what they keep
+            os.kill(pid, signal.SIGKILL)
     ours.settle()
 
 

@@ -103,6 +103,14 @@ def name_of(pid):
         return ""
 
 
+def is_keeper(pid):
+    try:
+        with open("/proc/%d/cmdline" % pid, "rb") as f:
+            return f.read().startswith(b"cmdop\0keeper\0")
+    except OSError:
+        return False
+
+
 class Lab:
     def __init__(self):
         LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -3,14 +3,15 @@ import os
 import time
 
 from echo import close_all
-from lab import Failed, descendants_of, free_port, name_of, say, wait_for
-from report import rounds
+from lab import Failed, descendants_of, free_port, is_keeper, name_of, say, wait_for
+from report import median, rounds
 from term import Term, peer_running, script
 
 SETTLE_S = 2
 BEAT_S = 30             # an agent's heartbeat
 QUIET_S = 25            # fits between two heartbeats
 SESSION_OUTPUT = 2000000
+PUBLISHED = {"dtach, KiB": 177, "tmux, KiB": 124, "screen, KiB": 530}  # PSS for one session of ten
 
 
 def field(pid, file, name):
@@ -30,6 +31,26 @@ def pss(pid):
     return field(pid, "smaps_rollup", "Pss")
 
 
+def beside_ring(pid):
+    """Pss of a keeper without the block that it shares with its agent, KiB; and
+    what of it is nobody else's."""
+    total, own, counts = 0, 0, True
+    with open("/proc/%d/smaps" % pid) as f:
+        for line in f:
+            word = line.split()
+            if not word[0].endswith(":"):       # a mapping begins: addresses, ..., name
+                counts = not (len(word) > 5 and word[5].startswith("/memfd:"))
+            elif counts and word[0] == "Pss:":
+                total += int(word[1])
+            elif counts and word[0].startswith("Private_"):
+                own += int(word[1])
+    return total, own
+
+
+def keepers_of(agent):
+    return [beside_ring(p) for p in descendants_of(agent.pid) if is_keeper(p)]
+
+
 def kb(kib):
     return kib * 1.024
 
@@ -45,7 +66,7 @@ def tree(root, name):
 
 def run(lab, ours, peers, report, quick):
     idle(ours, peers, report, 1 if quick else 3)
-    session(lab, ours, peers, report, 2 if quick else 8)
+    session(lab, ours, peers, report, 4 if quick else 8)
     wakeups(ours, report)
 
 
@@ -71,6 +92,7 @@ def session(lab, ours, peers, report, count):
     text = "head -c %d /dev/zero | tr '\\000' x\nprintf '@@%%s@@' done\nexec sleep 600" % SESSION_OUTPUT
     path = script(lab, "fill.sh", text)
     before = sum(rss(p) for p in tree(ours.agent.pid, "cmdop"))
+    alone = None
     for _ in range(count):
         term = Term(lab, ours.session_argv(), ours.env)
         term.prompt()
@@ -79,10 +101,14 @@ def session(lab, ours, peers, report, count):
         term.type(b"\r~.")
         term.process.wait(10)
         term.close()
+        alone = alone or keepers_of(ours.agent)
     after = sum(rss(p) for p in tree(ours.agent.pid, "cmdop"))
     alive = ours.status()["sessions"]
     if alive != count:
         raise Failed("%d sessions of %d are there" % (alive, count))
+    keepers = keepers_of(ours.agent)
+    if len(keepers) != count or len(alone) != 1:
+        raise Failed("%d keepers of %d are there" % (len(keepers), count))
     peer = None
     if peers:
         root = peers.target_sshd.pid
@@ -93,6 +119,9 @@ def session(lab, ours, peers, report, count):
         term.close()
     report.add("memory_session", "KB", [kb(after - before) / count], peer, "sshd, one session (no ring)", count,
                "ours <= 1200")
+    report.add("memory_keeper_pss", "KB", [kb(total) for total, _ in keepers], bar="ours <= 150",
+               own=round(median([kb(own) for _, own in keepers])), of_one_session=round(kb(alone[0][0])),
+               published=PUBLISHED)
     close_all({}, ours)
 
 

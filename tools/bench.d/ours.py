@@ -12,16 +12,22 @@ FULL = os.path.abspath(os.environ.get("CMDOP_FULL", BUILD + "/full/cmdop"))
 HOST = "bench"
 
 
+def copied(lab, program, name):
+    path = lab.path(name)
+    return path if os.path.exists(path) else shutil.copy(program, path)
+
+
 class Ours:
     """A relay and one agent enrolled at it. Copies of the programs are
     measured, so that a build meanwhile does not change them."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, place="ours"):
         self.lab = lab
-        self.edge = shutil.copy(EDGE, lab.path("cmdop"))
-        self.full = shutil.copy(FULL, lab.path("cmdop-full"))
+        self.edge = copied(lab, EDGE, "cmdop")
+        self.full = copied(lab, FULL, "cmdop-full")
         self.port, self.api = free_port(), free_port()
-        self.env = self.env_in("ours")
+        self.env = self.env_in(place)
+        self.relay_log, self.agent_log = place + "-relay.log", place + "-agent.log"
         self.relay = self.agent = None
         self.start_relay()
         self.join(self.env, HOST, self.join_key())
@@ -45,22 +51,26 @@ class Ours:
         return [self.edge, "agent", "start", "--foreground"]
 
     def start_relay(self):
-        before = self.lab.log("relay.log").count("relay ready")
-        self.relay = self.lab.start(self.relay_argv(), "relay.log", self.env)
-        wait_for("the relay is ready", 10, lambda: self.lab.log("relay.log").count("relay ready") > before)
+        before = self.lab.log(self.relay_log).count("relay ready")
+        self.relay = self.lab.start(self.relay_argv(), self.relay_log, self.env)
+        wait_for("the relay is ready", 10, lambda: self.lab.log(self.relay_log).count("relay ready") > before)
 
     def stop_relay(self):
         self.lab.end(self.relay)
 
     def start_agent(self):
-        before = self.lab.log("agent.log").count("event=relay.online")
-        self.agent = self.lab.start(self.agent_argv(), "agent.log", self.env)
+        before = self.lab.log(self.agent_log).count("event=relay.online")
+        self.agent = self.lab.start(self.agent_argv(), self.agent_log, self.env)
         wait_for("the agent is connected", 10,
-                 lambda: self.lab.log("agent.log").count("event=relay.online") > before)
+                 lambda: self.lab.log(self.agent_log).count("event=relay.online") > before)
 
     def stop_agent(self):
         self.lab.end(self.agent)
         self.lab.run([self.edge, "agent", "stop", "--all"], self.env)
+
+    def close(self):
+        self.stop_agent()
+        self.stop_relay()
 
     def join_key(self, uses=1):
         return self.lab.run([self.full, "server", "join-key", "--uses", str(uses)], self.env).strip()
@@ -82,6 +92,10 @@ class Ours:
 
     def session_argv(self):
         return [self.edge, "connect", "--new", HOST]
+
+    def back_argv(self):
+        """To the session that is there."""
+        return [self.edge, "connect", HOST]
 
     def tickets(self):
         return os.path.join(self.env["XDG_RUNTIME_DIR"], "cmdop", "ticket-*")

@@ -14,7 +14,7 @@ SSHD = "/usr/sbin/sshd"
 PRIVSEP = "/run/sshd"       # compiled into Debian's sshd
 
 SSHD_CONFIG = """
-ListenAddress 127.0.0.1:{port}
+ListenAddress {host}:{port}
 HostKey {dir}/host_key
 AuthorizedKeysFile {dir}/authorized_keys
 PidFile none
@@ -76,8 +76,8 @@ class Peers:
 
     # ---- processes
 
-    def sshd_argv(self, name, port):
-        conf = self.lab.write("sshd_" + name, SSHD_CONFIG.format(dir=self.lab.dir, port=port))
+    def sshd_argv(self, name, port, host="127.0.0.1"):
+        conf = self.lab.write("sshd_" + name, SSHD_CONFIG.format(dir=self.lab.dir, port=port, host=host))
         return [SSHD, "-D", "-e", "-f", conf]
 
     def at_home(self, argv):

@@ -10,6 +10,8 @@
  *                                        last line has the time for all
  *   probe take BYTES FILE -- ARGV        start to exit; its output is FILE
  *   probe give FILE -- ARGV              start to exit; FILE is its input
+ *   probe replay FIRST LAST -- ARGV      start on a terminal until it shows FIRST, until
+ *                                        it shows LAST; a last line has how many bytes
  *   probe listen PORT -- ARGV            start until 127.0.0.1:PORT accepts
  *   probe line TEXT -- ARGV              start until its output holds TEXT
  */
@@ -25,10 +27,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -209,6 +213,84 @@ static int burst(int fd, size_t size, const char *path)
     return 0;
 }
 
+struct seen {
+    char buf[64 * 1024];
+    size_t kept; /* the end of what came, in which a word may begin */
+    size_t all;
+};
+
+/* Read until `word` came; what follows it in the buffer counts as read. */
+static void read_until(int fd, struct seen *s, const char *word)
+{
+    size_t len = strlen(word);
+    while (memmem(s->buf, s->kept, word, len) == NULL) {
+        size_t keep = s->kept < len ? s->kept : len - 1;
+        memmove(s->buf, s->buf + s->kept - keep, keep);
+        ssize_t n = read(fd, s->buf + keep, sizeof(s->buf) - keep);
+        if (n <= 0)
+            give_up("the terminal closed");
+        s->kept = keep + (size_t)n;
+        s->all += (size_t)n;
+    }
+}
+
+/* Raw, so that what is written is what comes, whoever writes. */
+static int open_terminal(char *name, size_t cap)
+{
+    struct winsize size = { .ws_row = 24, .ws_col = 80 };
+    struct termios modes;
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
+    if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0 ||
+        ptsname_r(master, name, cap) != 0)
+        give_up("no terminal");
+    slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC); /* stays: the modes do */
+    if (slave < 0 || tcgetattr(slave, &modes) != 0)
+        give_up(name);
+    cfmakeraw(&modes);
+    tcsetattr(slave, TCSANOW, &modes);
+    ioctl(slave, TIOCSWINSZ, &size);
+    return master;
+}
+
+/* In a session of its own, whose terminal this becomes as it opens it. */
+static pid_t start_on(const char *terminal, char **argv)
+{
+    posix_spawn_file_actions_t acts;
+    posix_spawnattr_t attr;
+    pid_t pid;
+    posix_spawn_file_actions_init(&acts);
+    posix_spawn_file_actions_addopen(&acts, 0, terminal, O_RDWR, 0);
+    posix_spawn_file_actions_adddup2(&acts, 0, 1);
+    posix_spawn_file_actions_adddup2(&acts, 0, 2);
+    posix_spawnattr_init(&attr);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID);
+    errno = posix_spawnp(&pid, argv[0], &acts, &attr, argv, environ);
+    if (errno != 0)
+        give_up(argv[0]);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&acts);
+    return pid;
+}
+
+static int replay(const char *first, const char *last, char **argv)
+{
+    static struct seen s;
+    char name[64];
+    int fd = open_terminal(name, sizeof(name));
+    uint64_t t = now_ns();
+    alarm(KEYS_S);
+    current = start_on(name, argv);
+    read_until(fd, &s, first);
+    uint64_t one = now_ns() - t;
+    read_until(fd, &s, last);
+    uint64_t all = now_ns() - t;
+    print_ns(one);
+    print_ns(all);
+    print_ns(s.all);
+    end(current);
+    return 0;
+}
+
 /* ---- commands -------------------------------------------------------------------------- */
 
 static int spawn(long count, long jobs, const char *pattern, char **argv)
@@ -368,6 +450,8 @@ int main(int argc, char **argv)
         return take((size_t)atoll(argv[2]), argv[3], rest);
     if (!strcmp(word, "give") && args == 1 && command)
         return give(argv[2], rest);
+    if (!strcmp(word, "replay") && args == 2 && command)
+        return replay(argv[2], argv[3], rest);
     if (!strcmp(word, "listen") && args == 1 && command)
         return listen_at(atoi(argv[2]), rest);
     if (!strcmp(word, "line") && args == 1 && command)

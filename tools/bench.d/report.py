@@ -84,6 +84,10 @@ class Report:
         self.failed.append(group)
         print(json.dumps({"name": group, "error": str(why)}), flush=True)
 
+    def skip(self, group, why):
+        say("%s left out: %s" % (group, why))
+        print(json.dumps({"name": group, "skipped": why}), flush=True)
+
     def end(self):
         for text in self.missed:
             say("missed: " + text)

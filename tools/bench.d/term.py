@@ -78,6 +78,22 @@ class Term:
             self.lab.end(self.process)
 
 
+def first_echo(terms, start, key=b"@", seconds=60):
+    """Milliseconds from `start` until the key comes back, {name: ms}."""
+    waiting, took = dict(terms), {}
+    until = time.monotonic() + seconds
+    while waiting:
+        ready = select.select([t.fd for t in waiting.values()], [], [], max(0, until - time.monotonic()))[0]
+        now = time.monotonic()
+        if not ready:
+            raise Failed("no echo within %d s: %s" % (seconds, ", ".join(waiting)))
+        for name in [n for n, t in waiting.items() if t.fd in ready]:
+            if key in waiting[name].read(0):
+                took[name] = (now - start) * 1000
+                del waiting[name]
+    return took
+
+
 def script(lab, name, text):
     return lab.write(name, "stty raw -echo\nprintf '@@%s@@' ready\n" + text + "\n", 0o700)
 
