@@ -106,6 +106,56 @@ static void remove_job(struct app *app, struct mux *m, const msg_open *open,
                "wait for its end, or end it with --force");
 }
 
+/* ---- sessions ------------------------------------------------------------------ */
+
+static int session_record_of(void *ctx, const char *of, uint32_t at,
+                             struct span out)
+{
+    struct app *app = ctx;
+    msg_session_info info;
+    (void)of;
+    if (at >= SESSIONS_MAX)
+        return 0;
+    if (!session_at(&app->sessions, at, &info))
+        return ERR_NOT_FOUND;
+    return rpc_encode(out, cmdop_agent_v1_SessionInfo_fields, &info);
+}
+
+static void list_sessions(struct app *app, struct mux *m, const msg_open *open,
+                          const msg_call *call)
+{
+    (void)call;
+    rpc_answer(&app->rpcs, m, open, "", session_record_of, app);
+}
+
+/* Do something to the one that is meant. */
+static void order_session(struct app *app, struct mux *m, const msg_open *open,
+                          const msg_call *call,
+                          void (*order)(struct session *t))
+{
+    struct session *t = session_find(&app->sessions, call->id);
+    if (t == NULL) {
+        reject(m, open, cmdop_agent_v1_Code_CODE_NOT_FOUND,
+               "there is no such session on the machine",
+               "`cmdop session list` shows those that are there");
+        return;
+    }
+    order(t);
+    rpc_done(&app->rpcs, m, open);
+}
+
+static void detach_session(struct app *app, struct mux *m, const msg_open *open,
+                           const msg_call *call)
+{
+    order_session(app, m, open, call, session_detach);
+}
+
+static void destroy_session(struct app *app, struct mux *m,
+                            const msg_open *open, const msg_call *call)
+{
+    order_session(app, m, open, call, session_destroy);
+}
+
 /* ---- all ------------------------------------------------------------------------ */
 
 static void tell_status(struct app *app, struct mux *m, const msg_open *open,
@@ -120,6 +170,9 @@ static const struct {
     void (*answer)(struct app *app, struct mux *m, const msg_open *open,
                    const msg_call *call);
 } methods[] = {
+    {"sessions.list", list_sessions},
+    {"sessions.detach", detach_session},
+    {"sessions.destroy", destroy_session},
     {"agent.status", tell_status},
     {"jobs.list", list_jobs},
     {"jobs.signal", signal_job},

@@ -11,7 +11,7 @@
 #include "core/identity.h"
 #include "core/paths.h"
 #include "core/rpc.h"
-#include "core/session.h"
+#include "core/pty.h"
 #include "core/uplink.h"
 #include "transport/listen.h"
 

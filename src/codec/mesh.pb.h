@@ -275,8 +275,7 @@ typedef struct _cmdop_agent_v1_Credit {
     uint64_t limit; /* bytes below it may be sent */
 } cmdop_agent_v1_Credit;
 
-/* To the machine: only the sender types from now on, or everybody again. To
- an operator: whether he may type now. */
+/* To the machine: only the sender types from now on, or everybody again. */
 typedef struct _cmdop_agent_v1_Control {
     bool take;
 } cmdop_agent_v1_Control;
@@ -341,8 +340,8 @@ typedef struct _cmdop_agent_v1_MachineInfo {
     int64_t created_ms;
 } cmdop_agent_v1_MachineInfo;
 
-/* Method "sessions.list" of a machine; "sessions.detach" and
- "sessions.destroy" answer with the one they were about. */
+/* Method "sessions.list" of a machine. "sessions.detach" and
+ "sessions.destroy" have no records. */
 typedef struct _cmdop_agent_v1_SessionInfo {
     char id[40];
     char name[64];
@@ -361,8 +360,8 @@ typedef struct _cmdop_agent_v1_SessionInfo {
 } cmdop_agent_v1_SessionInfo;
 
 typedef PB_BYTES_ARRAY_T(32) cmdop_agent_v1_JobInfo_digest_t;
-/* Method "jobs.list" of a machine; "jobs.signal" and "jobs.remove" answer with
- the one they were about. The file of a job that is kept holds the same. */
+/* Method "jobs.list" of a machine; the file of a job that is kept holds the
+ same. "jobs.signal" and "jobs.remove" have no records. */
 typedef struct _cmdop_agent_v1_JobInfo {
     char id[65];
     cmdop_agent_v1_JobState state;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "core/jobfile.h"
 #include "core/paths.h"
+#include "core/request.h"
 #include "crypto/hash.h"
 
 #define READ_ROUNDS  4    /* reads per stream and turn */
@@ -618,18 +619,13 @@ bool job_is(const struct job *t, const struct job_order *o)
 static void fill_info(struct job *t, const struct job_order *o)
 {
     msg_job_info *i = &t->info;
-    struct text words;
     STR_COPY(i->user, o->user);
     STR_COPY(i->boot, t->owner->boot);
     i->keep = o->keep;
     i->started_ms = port_wall_ms();
     i->digest.size = HASH_LEN;
     make_digest(o, i->digest.bytes);
-    TEXT_OF(&words, i->command);
-    for (uint32_t k = 0; o->argv[k] != NULL; k++) {
-        text_str(&words, k > 0 ? " " : "");
-        text_safe(&words, view_str(o->argv[k]));
-    }
+    request_words(o->argv, i->command, sizeof(i->command));
 }
 
 static int spawn(struct job *t, const struct job_order *o)

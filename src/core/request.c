@@ -44,3 +44,13 @@ void request_refuse(struct mux *m, uint32_t number, int err, const char *why)
                          "");
     }
 }
+
+void request_words(const char *const *argv, char *out, size_t cap)
+{
+    struct text t;
+    text_init(&t, out, cap);
+    for (uint32_t i = 0; argv[i] != NULL; i++) {
+        text_str(&t, i > 0 ? " " : "");
+        text_safe(&t, view_str(argv[i]));
+    }
+}

@@ -28,4 +28,7 @@ struct request *request_scratch(void);
  * port said. */
 void request_refuse(struct mux *m, uint32_t number, int err, const char *why);
 
+/* The words of a command in one line, for people; cut to `cap`. */
+void request_words(const char *const *argv, char *out, size_t cap);
+
 #endif

@@ -1,57 +1,33 @@
 /*
- * Sessions: a shell on a terminal that outlives its operators. One output,
- * numbered by the ring; any number of operators, each at its own offset; one
- * input, in the order it arrived. Nobody attached is a live state. The shell,
- * its ring and its queue of input belong to a keeper (core/hold.h), so they
- * outlive the agent too.
+ * Sessions as the machine holds them: a shell on a terminal that outlives its
+ * operators. One output, numbered by the ring; one input, in the order it
+ * arrived. Nobody attached is a live state. The shell, its ring and its queue
+ * of input belong to a keeper (core/hold.h), so they outlive the agent too.
+ * Who attaches, types and watches is core/pty.h.
  *
- *     PTY --take--> ring (1 MiB, oldest dropped) --peek--> operator A
- *                                               --peek--> operator B
- *     PTY <--move--- queue <------------ input of A, B, in order of arrival
+ *     PTY --take--> ring (1 MiB, oldest dropped) --> operators
+ *     PTY <--move--- queue <------------------------ operators
  *
- * Reading pauses while an operator lags by nearly the whole ring, so that a
- * fast producer loses no bytes; an operator that takes next to nothing for
- * STALL_MS no longer holds the others up and finds a counted gap instead.
- *
- * Who types a key at which the terminal throws away what waits to be shown, ^C
- * above all, is rid of what waits on its way to him as well.
- *
- * What an attachment typed is counted by its key (core/writers.h), so after a
- * lost link its bytes are applied once, whatever was under way: the Open that
- * names a key again fences the channel that had it before.
+ * A session that nobody is attached to ends after its time: a week, if it was
+ * not told otherwise.
  */
 #ifndef CORE_SESSION_H
 #define CORE_SESSION_H
 
 #include "base/arena.h"
+#include "codec/msg.h"
 #include "core/held.h"
 #include "core/mux.h"
 #include "core/writers.h"
 #include "limits.h"
 #include "transport/loop.h"
 
-#define SESSION_ID_CAP 33 /* 32 hex digits and the end */
+#define SESSION_ID_CAP      33 /* 32 hex digits and the end */
+#define SESSION_COMMAND_CAP 128
+#define SESSION_IDLE_MS     (7 * 24 * UINT64_C(3600000))
+#define SESSION_SIDE_MAX    4096 /* rows, columns */
 
-struct session;
-
-/* One operator on one session. */
-struct attachment {
-    struct chan chan;
-    struct session *session; /* NULL: free */
-    struct attachment *next;
-    uint64_t typed_at; /* session's count after our last input */
-    uint64_t from;     /* output below it is not for him any more */
-    uint64_t acked;    /* and below this he has it */
-    uint64_t lag_ms;   /* lags since then; 0: it does not */
-    uint64_t lag_at;   /* how far it was then */
-    bool stalled;      /* took too little for too long */
-    bool observer;
-    bool fenced; /* its key came again: it is nobody's now */
-    bool owes;   /* input is applied and not acknowledged */
-    bool has_key;
-    uint8_t key[WRITERS_KEY];
-    char operator_name[NAME_CAP];
-};
+struct attachment;
 
 /* What an operator asked for, kept until the keeper answers. */
 struct wish {
@@ -62,6 +38,7 @@ struct wish {
     uint64_t out_offset;
     bool resume;
     bool observe;
+    bool control;
     bool has_key;
     uint8_t key[WRITERS_KEY]; /* of the attachment */
 };
@@ -70,14 +47,44 @@ struct session {
     char id[SESSION_ID_CAP]; /* "": free slot */
     struct held child;
     struct wish wish;
-    int row; /* of the terminal; -1: closed */
-    struct attachment *attached;
-    uint64_t typed;      /* bytes put into the child's queue */
-    uint64_t touched_ms; /* last attach or input */
-    bool exited;         /* no more is to be known about the child */
-    bool drained;        /* the terminal has no more output */
-    bool told;           /* somebody heard how it ended */
+    int row;                     /* of the terminal; -1: closed */
+    struct attachment *attached; /* of core/pty.h */
+    struct attachment *control;  /* who alone may type; NULL: all */
+    struct attachment *sized_by; /* whose size the terminal has */
+    uint64_t typed;              /* bytes put into the child's queue */
+    uint64_t touched_ms;         /* last attach, input or detach */
+    bool exited;                 /* no more is to be known about the child */
+    bool drained;                /* the terminal has no more output */
+    bool told;                   /* somebody heard how it ended */
+    bool destroyed;              /* somebody wished so, or its time was up */
     struct sessions *owner;
+};
+
+/* What the block keeps for the next agent. */
+struct session_record {
+    uint32_t magic;
+    uint32_t spare;
+    int64_t created_ms;
+    uint64_t typed; /* bytes of input that were taken from nobody known */
+    uint64_t idle_ms;
+    uint32_t rows, cols;
+    char name[NAME_CAP];
+    char user[NAME_CAP];
+    char command[SESSION_COMMAND_CAP]; /* "": the login shell */
+    struct writers writers;
+};
+
+struct session_ops {
+    /* It is there, or `err` and `why` tell why not; then it is forgotten. */
+    void (*ready)(struct session *t, int err, const char *why);
+    /* There is more output. */
+    void (*output)(struct session *t);
+    /* Input was fed to the terminal. */
+    void (*input)(struct session *t);
+    /* Would reading on cost an operator bytes? */
+    bool (*held_up)(struct session *t);
+    /* No more is to be known: session_result tells how it ended. */
+    void (*over)(struct session *t);
 };
 
 struct sessions {
@@ -85,36 +92,87 @@ struct sessions {
     struct attachment *attachments;
     uint32_t count;
     struct loop *loop;
+    const struct session_ops *ops;
     int stall; /* timer: look again at who lags */
     bool stall_armed;
     int ack; /* timer: for input that caused no output */
     uint32_t owing;
+    int idle;                /* timer: for those that nobody uses */
     void (*used)(void *ctx); /* somebody types or attaches; NULL: never mind */
     void *used_ctx;
     const char *machine; /* CMDOP_MACHINE for the children */
     char folder[PATH_CAP];
 };
 
+/* What is to be started. */
+struct session_order {
+    const char *const *argv; /* empty: the login shell */
+    const struct msg_strings *env;
+    const char *term;
+    uint64_t idle_ms; /* 0: the usual */
+};
+
 /* The memory of `a` is zero, and what no session needs stays untouched.
  * Keepers have their sockets below `folder`, in "sessions". OK, or ERR_RANGE:
  * its name is too long. */
-int sessions_init(struct sessions *s, struct arena *a, struct loop *loop,
-                  const char *machine, const char *folder);
+int session_pool_init(struct sessions *s, struct arena *a, struct loop *loop,
+                      const struct session_ops *ops, const char *machine,
+                      const char *folder);
 
 /* Find the sessions that an earlier agent left; while `adopting`, not all of
  * their keepers have answered. */
 void sessions_adopt(struct sessions *s);
 bool sessions_adopting(const struct sessions *s);
 
-/* Answer an Open of kind PTY on this link, now or when the keeper is there:
- * make or find the session, attach, accept or reject. */
-void session_open(struct sessions *s, struct mux *m, const msg_open *open,
-                  struct view params);
-
-/* An Open that was not answered yet is taken back; with number 0 all of this
- * link are. */
-void sessions_gone(struct sessions *s, const struct mux *m, uint32_t number);
-
 uint32_t sessions_live(const struct sessions *s);
+/* By its id, or a live one by its name. NULL: there is none. */
+struct session *session_find(struct sessions *s, const char *ref);
+/* The live one that was used last. */
+struct session *session_last(struct sessions *s);
+/* Is it one whose keeper we asked, and that has not answered yet? */
+bool session_may_come(const struct sessions *s, const char *id);
+
+/* Start one, for this wish: `ready` follows. ERR_LIMIT, ... */
+int session_start(struct sessions *s, const struct session_order *o,
+                  const struct wish *w);
+/* Nobody waits for it any more, before `ready`. */
+void session_take_back(struct session *t);
+
+static inline struct session_record *session_record(const struct session *t)
+{
+    return (struct session_record *)(void *)t->child.hold.block->record;
+}
+
+static inline struct ring *session_ring(struct session *t)
+{
+    return &t->child.hold.ring[0];
+}
+
+/* Typed bytes that the terminal has. */
+static inline uint64_t session_fed(const struct session *t)
+{
+    return t->typed - t->child.hold.queued;
+}
+
+/* Somebody uses it; and `left`: nobody is attached any more. */
+void session_touch(struct session *t);
+void session_left(struct session *t);
+/* Put typed bytes into the queue, counted in *counter, as hold_put; then let
+ * the terminal have them. */
+int session_put(struct session *t, uint64_t *counter, struct view bytes);
+void session_feed(struct session *t);
+/* Look again whether output may be read. */
+void session_watch(struct session *t);
+void session_resize(struct session *t, uint32_t rows, uint32_t cols);
+/* Do these keys make the terminal throw its output away? */
+bool session_flushes(const struct session *t, struct view keys);
+void session_signal(struct session *t, const char *name);
+
+/* How it ended, for a Close. */
+msg_close session_result(const struct session *t);
+/* Tell its end, and forget it when everybody who should know does. */
+void session_settle(struct session *t);
+/* End it: its operators are told. */
+void session_destroy(struct session *t);
 
 #endif

@@ -2,7 +2,7 @@
  * Shells on real terminals and their operators: who sees what, who may type,
  * what a slow one costs the others, and how a shell ends.
  */
-#include "core/session.h"
+#include "core/pty.h"
 
 #include "keeper/keeper.h"
 #include "unit/core/stage.h"
