@@ -51,9 +51,10 @@ struct attach {
     bool raw;      /* the terminal is in raw mode */
     bool attached; /* ever */
     bool open;     /* the channel is accepted */
-    bool shown;    /* the state line stands on the screen */
-    bool leaving;  /* detach was asked for */
-    bool over;     /* result known; screen may still be busy */
+    bool wants_control;
+    bool shown;   /* the state line stands on the screen */
+    bool leaving; /* detach was asked for */
+    bool over;    /* result known; screen may still be busy */
     int status;
     uint64_t out_next;   /* offset of the next output byte */
     uint64_t in_start;   /* ring offset of the machine's input 0 */
@@ -153,6 +154,7 @@ static void on_state(void *ctx, uint64_t now_ms)
 }
 
 static void detach(struct attach *x);
+static void open_session(struct attach *x);
 
 static void settle_screen(struct attach *x)
 {
@@ -188,8 +190,34 @@ static void detach(struct attach *x)
 
 static void help(struct attach *x)
 {
-    to_terminal(x, "\r\n~.  detach (Ctrl-D as well)\r\n~~  send a tilde\r\n"
-                   "~?  this help\r\n");
+    to_terminal(x, "\r\n~.  detach (Ctrl-D as well)\r\n"
+                   "~t  take control: nobody else types\r\n"
+                   "~r  let everybody type again\r\n"
+                   "~~  send a tilde\r\n~?  this help\r\n");
+}
+
+/* Who only watched asks anew, as one who types. */
+static void become_operator(struct attach *x)
+{
+    msg_close end = {.which_result = cmdop_agent_v1_Close_detached_tag,
+                     .result.detached = true};
+    x->observe = false;
+    x->wants_control = true;
+    x->open = false;
+    chan_close(&x->chan, &end, CHAN_NOW);
+}
+
+static void control(struct attach *x, bool take)
+{
+    msg_event event = {.which_what = cmdop_agent_v1_Event_control_tag,
+                       .what.control.take = take};
+    if (!x->open)
+        return;
+    if (x->observe && take)
+        become_operator(x);
+    else if (!x->observe && chan_event(&x->chan, &event) == OK)
+        to_terminal(x, take ? "\r\n[cmdop: you type alone; ~r ends that]\r\n"
+                            : "\r\n[cmdop: everybody may type]\r\n");
 }
 
 static void watch_keys(struct attach *x)
@@ -212,6 +240,8 @@ static void take_keys(struct attach *x, struct view in)
         chan_wake(&x->chan);
         if (event == ESCAPE_DETACH)
             detach(x);
+        else if (event == ESCAPE_TAKE || event == ESCAPE_GIVE)
+            control(x, event == ESCAPE_TAKE);
         else if (event == ESCAPE_HELP)
             help(x);
     }
@@ -283,11 +313,11 @@ static void greet(struct attach *x, const msg_pty_accept *p)
     TEXT_OF(&t, buf);
     text_str(&t, p->created ? "cmdop: session " : "cmdop: reattached to ");
     text_view(&t, view_first(view_str(p->session_id), 8));
-    if (p->operators > 1) {
-        text_str(&t, ", ");
-        text_u64(&t, p->operators - 1);
-        text_str(&t, " other operator(s) attached");
+    if (p->attached[0] != '\0') {
+        text_str(&t, ", with ");
+        text_safe(&t, view_str(p->attached));
     }
+    text_str(&t, x->observe ? "; you watch, ~t takes control" : "");
     text_str(&t, "; Ctrl-D detaches\r\n");
     if (port_is_tty(PORT_STDIN))
         to_terminal(x, buf);
@@ -346,6 +376,7 @@ static void on_accepted(void *ctx, const msg_accept *accept)
                      cmdop_agent_v1_PtyAccept_fields, &p);
     STR_COPY(x->session, p.session_id);
     x->open = true;
+    x->wants_control = false;
     x->out_next = accept->out_offset;
     x->lost_ms = 0;
     tell_state(x);
@@ -431,8 +462,24 @@ static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
 
 static void on_event(void *ctx, const msg_event *event)
 {
-    (void)ctx;
-    (void)event; /* notices are shown by a later version */
+    struct attach *x = ctx;
+    char buf[300];
+    struct text t;
+    if (event->which_what != cmdop_agent_v1_Event_notice_tag)
+        return;
+    TEXT_OF(&t, buf);
+    text_str(&t, "\r\n[cmdop: ");
+    text_safe(&t, view_str(event->what.notice.text));
+    text_str(&t, "]\r\n");
+    to_terminal(x, buf);
+}
+
+/* Our own Close went out: of the channel on which we only watched. */
+static void on_ended(void *ctx)
+{
+    struct attach *x = ctx;
+    if (!x->over && x->wants_control)
+        open_session(x);
 }
 
 static void on_closed(void *ctx, const msg_close *end)
@@ -523,6 +570,7 @@ static const struct chan_ops ops = {
     .closed = on_closed,
     .peek = on_peek,
     .sent = on_sent,
+    .ended = on_ended,
 };
 
 /* ---- the connection ----------------------------------------------------------------------- */
@@ -559,6 +607,7 @@ static void open_session(struct attach *x)
     p.rows = rows;
     p.cols = cols;
     p.observe = x->observe;
+    p.control = x->wants_control;
     p.resume = x->attached;
     p.out_offset = x->out_next;
     p.attachment.size = sizeof(x->key);
@@ -662,6 +711,16 @@ static int run(struct attach *x, const struct cmd_env *env,
         cmd_note(x->last_words);
     }
     return status;
+}
+
+int attach_to(const struct cmd_env *env, const struct where *where,
+              const char *target, const char *session, bool observe)
+{
+    static struct attach x;
+    STR_COPY(x.session, session);
+    x.target = target;
+    x.observe = observe;
+    return run(&x, env, where);
 }
 
 int attach_run(const struct cmd *cmd, const struct cmd_env *env, int argc,

@@ -8,15 +8,25 @@ void escape_init(struct escape *e)
     *e = (struct escape){.line_start = true};
 }
 
+static enum escape_event meaning(uint8_t key)
+{
+    switch (key) {
+    case '.': return ESCAPE_DETACH;
+    case 't': return ESCAPE_TAKE;
+    case 'r': return ESCAPE_GIVE;
+    case '?': return ESCAPE_HELP;
+    default: return ESCAPE_NONE;
+    }
+}
+
 static enum escape_event second(struct escape *e, uint8_t key,
                                 struct writer *out)
 {
     e->tilde = false;
-    if (key == '.')
-        return ESCAPE_DETACH;
-    if (key == '?') {
+    enum escape_event event = meaning(key);
+    if (event != ESCAPE_NONE) {
         e->line_start = true;
-        return ESCAPE_HELP;
+        return event;
     }
     write_u8(out, '~');
     if (key != '~')

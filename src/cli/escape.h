@@ -1,14 +1,20 @@
 /*
  * What the keyboard means to us and not to the shell: Ctrl-D detaches; after
- * a line end, "~." detaches, "~?" helps and "~~" is a tilde. Pure: bytes in,
- * bytes for the shell out.
+ * a line end, "~." detaches, "~t" takes control, "~r" gives it back, "~?" helps
+ * and "~~" is a tilde. Pure: bytes in, bytes for the shell out.
  */
 #ifndef CLI_ESCAPE_H
 #define CLI_ESCAPE_H
 
 #include "base/bytes.h"
 
-enum escape_event { ESCAPE_NONE, ESCAPE_DETACH, ESCAPE_HELP };
+enum escape_event {
+    ESCAPE_NONE,
+    ESCAPE_DETACH,
+    ESCAPE_TAKE,
+    ESCAPE_GIVE,
+    ESCAPE_HELP
+};
 
 struct escape {
     bool line_start; /* the last key was a line end, or none came yet */

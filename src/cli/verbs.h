@@ -7,5 +7,6 @@
 extern const struct cmd connect_cmd; /* cmdop connect ... */
 extern const struct cmd exec_cmd;    /* short for `connect exec` */
 extern const struct cmd job_cmd;
+extern const struct cmd session_cmd;
 
 #endif

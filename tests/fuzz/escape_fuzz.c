@@ -16,7 +16,7 @@ struct told {
     uint8_t keys[2 * INPUT_MAX];
     size_t len;
     size_t at; /* behind the key that detaches, or all */
-    int helps;
+    int helps, takes, gives;
     bool detached;
 };
 
@@ -48,12 +48,16 @@ static void model(struct view in, struct told *t)
         if (++i == in.len)
             return; /* it waits for its second key */
         t->at = i + 1;
-        fresh = in.ptr[i] == '?' || in.ptr[i] == '\r' || in.ptr[i] == '\n';
-        t->helps += in.ptr[i] == '?';
-        if (in.ptr[i] != '?')
+        uint8_t second = in.ptr[i];
+        bool ours = second == '?' || second == 't' || second == 'r';
+        fresh = ours || second == '\r' || second == '\n';
+        t->helps += second == '?';
+        t->takes += second == 't';
+        t->gives += second == 'r';
+        if (!ours)
             say(t, '~');
-        if (in.ptr[i] != '?' && in.ptr[i] != '~')
-            say(t, in.ptr[i]);
+        if (!ours && second != '~')
+            say(t, second);
     }
 }
 
@@ -69,6 +73,8 @@ static void feed(struct escape *e, struct view piece, struct told *t)
         t->len += w.len;
         t->at += before - piece.len;
         t->helps += event == ESCAPE_HELP;
+        t->takes += event == ESCAPE_TAKE;
+        t->gives += event == ESCAPE_GIVE;
         t->detached = event == ESCAPE_DETACH;
     }
 }
@@ -85,6 +91,7 @@ static void assert_same(const struct told *a, const struct told *b)
 {
     assert(a->len == b->len && memcmp(a->keys, b->keys, a->len) == 0);
     assert(a->at == b->at && a->helps == b->helps);
+    assert(a->takes == b->takes && a->gives == b->gives);
     assert(a->detached == b->detached);
 }
 

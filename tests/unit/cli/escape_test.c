@@ -41,6 +41,9 @@ static const struct {
     {"\x1b[A~.", "\x1b[A~.", ""},
     {"~.never", "", "D"},
     {"\x03~.", "\x03~.", ""},
+    {"~tls\r~r", "ls\r", "TR"},
+    {"x~t", "x~t", ""},
+    {"~T", "~T", ""},
 };
 
 struct run {
@@ -63,7 +66,10 @@ static void feed(struct run *r, struct view in)
         r->len += w.len;
         r->gone = event == ESCAPE_DETACH;
         if (event != ESCAPE_NONE)
-            strcat(r->meant, r->gone ? "D" : "H");
+            strcat(r->meant, event == ESCAPE_DETACH ? "D"
+                             : event == ESCAPE_TAKE ? "T"
+                             : event == ESCAPE_GIVE ? "R"
+                                                    : "H");
         else
             assert_int_equal(in.len, 0);
     }

@@ -62,7 +62,8 @@ struct operator
     uint64_t next[CHAN_STREAMS];
     bool ended[CHAN_STREAMS];
     uint64_t gap;
-    int accepted, rejected, closed, lost;
+    int accepted, rejected, closed, lost, notices;
+    char notice[240]; /* the last one */
     msg_accept accept;
     msg_reject reject;
     msg_close close;
@@ -112,8 +113,11 @@ static inline int op_data(void *ctx, uint32_t stream, uint64_t off,
 
 static inline void op_event(void *ctx, const msg_event *e)
 {
-    (void)ctx;
-    (void)e;
+    struct operator* o = ctx;
+    if (e->which_what != cmdop_agent_v1_Event_notice_tag)
+        return;
+    o->notices++;
+    strcpy(o->notice, e->what.notice.text);
 }
 
 static inline void op_acked(void *ctx, uint32_t stream, uint64_t ack)
