@@ -258,7 +258,6 @@ static void find_keepers(struct app *app)
             port_fatal(port_why());
     }
     loop_disarm(&app->loop, app->beat);
-    jobs_adopt_files(&app->jobs);
 }
 
 void app_run(struct app *app)

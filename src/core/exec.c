@@ -351,6 +351,9 @@ static void answer(struct jobs *j, struct request *r, struct mux *m,
                "an id is 1 to 64 letters, digits, dots, dashes and "
                "underscores",
                "");
+    else if (t == NULL && (p->attach || p->watch) && j->finder.missed)
+        reject(m, open, cmdop_agent_v1_Code_CODE_TIMEOUT,
+               "not all keepers have answered yet", "try again in a moment");
     else if (t == NULL && (p->attach || p->watch))
         reject(m, open, cmdop_agent_v1_Code_CODE_NOT_FOUND,
                "there is no such command on the machine",

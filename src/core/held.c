@@ -191,6 +191,14 @@ void held_hang_up(struct held *c)
     (void)hold_send(c->hold.conn, HOLD_HANG_UP, "");
 }
 
+void held_leave(struct held *c)
+{
+    if (c->row >= 0)
+        loop_remove(c->loop, c->row);
+    c->row = -1;
+    hold_drop(&c->hold);
+}
+
 void held_release(struct held *c, struct held_pool *pool)
 {
     if (c->row >= 0)

@@ -60,6 +60,8 @@ void held_signal(struct held *c, const char *name);
 void held_end_input(struct held *c);
 /* Close its terminal or pipes, at the keeper too. */
 void held_hang_up(struct held *c);
+/* We know no more of it; its keeper goes on without us. */
+void held_leave(struct held *c);
 /* Nobody needs child and output any more: the keeper ends, or rests in the
  * pool if one is given and it is fit for that. */
 void held_release(struct held *c, struct held_pool *pool);

@@ -33,7 +33,15 @@ static void on_ready(void *ctx, int err, const char *why);
 static void on_exited(void *ctx);
 static void on_deadline(void *ctx, uint64_t now_ms);
 static void on_patience(void *ctx, uint64_t now_ms);
+static bool on_knows(void *ctx, const char *place);
+static int on_adopt(void *ctx, const char *place);
+static void on_gone(void *ctx, const char *place);
+static void on_complete(void *ctx);
 static const struct held_ops held_ops = {on_ready, on_exited, on_exited};
+static const struct finder_ops finder_ops = {.knows = on_knows,
+                                             .adopt = on_adopt,
+                                             .gone = on_gone,
+                                             .complete = on_complete};
 
 static struct hold_block *block_of(const struct job *t)
 {
@@ -83,6 +91,13 @@ static void drop_row(struct job *t, int *row)
     if (*row >= 0)
         loop_remove(t->owner->loop, *row);
     *row = -1;
+}
+
+static void drop_rows(struct job *t)
+{
+    drop_row(t, &t->in_row);
+    for (uint32_t i = 0; i < CHAN_STREAMS; i++)
+        drop_row(t, &t->out_row[i]);
 }
 
 static void close_out(struct job *t, uint32_t stream)
@@ -358,6 +373,7 @@ int job_pool_init(struct jobs *j, struct arena *a, struct loop *loop,
 {
     *j = (struct jobs){.loop = loop, .ops = ops};
     held_pool_init(&j->pool, loop);
+    finder_init(&j->finder, loop, j->folder, &finder_ops, j);
     j->slots = arena_carve(a, JOBS_MAX * sizeof(*j->slots), 64);
     j->inputs = arena_carve(a, (size_t)JOBS_MAX * JOB_RING, 4096);
     port_boot_id(j->boot, sizeof(j->boot));
@@ -408,10 +424,8 @@ static void release(struct job *t)
     struct jobs *j = t->owner;
     loop_timer_remove(j->loop, t->deadline);
     loop_timer_remove(j->loop, t->patience);
-    drop_row(t, &t->in_row);
+    drop_rows(t);
     if (block_of(t) != NULL) {
-        for (uint32_t i = 0; i < CHAN_STREAMS; i++)
-            close_out(t, i);
         held_release(&t->child, t->info.keep ? NULL : &j->pool);
         port_memory_release(input_of(t));
     }
@@ -767,6 +781,14 @@ static bool adopt_instead(struct job *t, int err)
                       t->place) == OK;
 }
 
+/* We cannot take it: it goes on without us, and its file stays. */
+static void let_go(struct job *t)
+{
+    drop_rows(t);
+    held_leave(&t->child);
+    release(t);
+}
+
 static void on_ready(void *ctx, int err, const char *why)
 {
     struct job *t = ctx;
@@ -776,15 +798,19 @@ static void on_ready(void *ctx, int err, const char *why)
         err = recall(t);
     if (err == OK)
         err = watch_child(t);
-    if (err != OK && t->adopting) {
-        log_warn("job.adopt", err_str(err));
-        t->info.keep = false; /* its file stays */
+    if (err != OK && t->adopting && t->asker.mux == NULL) {
+        if (err != ERR_DAMAGED && err != ERR_EXISTS)
+            finder_miss(&t->owner->finder, t->place);
+        let_go(t);
+        return;
     }
     t->owner->ops->ready(t, err, why);
-    if (err != OK)
-        forget(t);
-    else
+    if (err == OK)
         settle_in(t);
+    else if (t->adopting)
+        let_go(t);
+    else
+        forget(t);
 }
 
 /* ---- after an earlier agent ------------------------------------------------------------------ */
@@ -799,30 +825,28 @@ static void mark_lost(struct jobs *j, const char *place)
     (void)jobfile_write(j->folder, place, &info);
 }
 
-static void adopt_one(void *ctx, const char *name)
+static int on_adopt(void *ctx, const char *place)
 {
     struct jobs *j = ctx;
-    char path[PATH_CAP];
-    if (strlen(name) != HOLD_ID_CAP - 1)
-        return;
-    struct job *t = occupy(j, name); /* until its record tells its id */
+    struct job *t = occupy(j, place); /* until its record tells its id */
     if (t == NULL)
-        return;
-    STR_COPY(t->place, name);
+        return ERR_LIMIT;
+    STR_COPY(t->place, place);
     t->adopting = true;
-    int err = held_adopt(&t->child, j->loop, &held_ops, t, j->folder, name);
-    if (err == OK)
-        return;
-    release(t);
-    if (err != ERR_REFUSED || paths_join(path, j->folder, name) != OK)
-        return;
-    mark_lost(j, name);
-    (void)port_keep_remove(path);
+    int err = held_adopt(&t->child, j->loop, &held_ops, t, j->folder, place);
+    if (err != OK)
+        release(t);
+    return err;
+}
+
+static void on_gone(void *ctx, const char *place)
+{
+    mark_lost(ctx, place);
 }
 
 void jobs_adopt(struct jobs *j)
 {
-    (void)port_folder_list(j->folder, adopt_one, j);
+    finder_look(&j->finder);
 }
 
 bool jobs_adopting(const struct jobs *j)
@@ -834,8 +858,9 @@ bool jobs_adopting(const struct jobs *j)
     return false;
 }
 
-static bool has_place(const struct jobs *j, const char *place)
+static bool on_knows(void *ctx, const char *place)
 {
+    const struct jobs *j = ctx;
     for (uint32_t i = 0; i < JOBS_MAX; i++)
         if (is_used(&j->slots[i]) && strcmp(j->slots[i].place, place) == 0)
             return true;
@@ -849,7 +874,7 @@ static void adopt_file(void *ctx, const char *name)
     struct jobs *j = ctx;
     char place[HOLD_ID_CAP];
     msg_job_info info;
-    if (!jobfile_is(name, place) || has_place(j, place))
+    if (!jobfile_is(name, place) || on_knows(j, place))
         return;
     if (jobfile_read(j->folder, place, &info) != OK || !job_id_ok(info.id)) {
         log_warn("job.damaged", name);
@@ -875,7 +900,8 @@ static void adopt_file(void *ctx, const char *name)
     wait_for(t, JOB_KEEP_MS);
 }
 
-void jobs_adopt_files(struct jobs *j)
+static void on_complete(void *ctx)
 {
+    struct jobs *j = ctx;
     (void)port_folder_list(j->folder, adopt_file, j);
 }

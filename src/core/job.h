@@ -21,6 +21,7 @@
 
 #include "base/arena.h"
 #include "codec/msg.h"
+#include "core/finder.h"
 #include "core/held.h"
 #include "core/mux.h"
 #include "limits.h"
@@ -88,6 +89,7 @@ struct jobs {
     struct job *slots;
     uint8_t *inputs; /* a ring for each */
     struct held_pool pool;
+    struct finder finder;
     const struct job_ops *ops;
     struct viewer *viewers;
     uint32_t count; /* slots in use */
@@ -130,11 +132,11 @@ int job_start(struct jobs *j, const struct job_order *o, struct job **out);
 /* The one that asked does not want it any more, before `ready`. */
 void job_take_back(struct job *t);
 
-/* Find the commands that an earlier agent left; while `adopting`, not all of
- * their keepers have answered. Then those of which only a file is left. */
+/* Find the commands that an earlier agent left, also those of which only a
+ * file is left, and later on those that could not be reached for lack of
+ * something; while `adopting`, not all of their keepers have answered. */
 void jobs_adopt(struct jobs *j);
 bool jobs_adopting(const struct jobs *j);
-void jobs_adopt_files(struct jobs *j);
 
 static inline bool job_is_over(const struct job *t)
 {

@@ -25,7 +25,11 @@ static void on_idle(void *ctx, uint64_t now_ms);
 static void on_ready(void *ctx, int err, const char *why);
 static void on_exited(void *ctx);
 static void on_keeper_lost(void *ctx);
+static bool on_knows(void *ctx, const char *place);
+static int on_adopt(void *ctx, const char *place);
 static const struct held_ops held_ops = {on_ready, on_exited, on_keeper_lost};
+static const struct finder_ops finder_ops = {.knows = on_knows,
+                                             .adopt = on_adopt};
 
 int session_pool_init(struct sessions *s, struct arena *a, struct loop *loop,
                       const struct session_ops *ops, const char *machine,
@@ -34,6 +38,7 @@ int session_pool_init(struct sessions *s, struct arena *a, struct loop *loop,
     *s = (struct sessions){.loop = loop, .ops = ops, .machine = machine};
     s->stall = loop_timer_add(loop, on_stall, s);
     s->idle = loop_timer_add(loop, on_idle, s);
+    finder_init(&s->finder, loop, s->folder, &finder_ops, s);
     s->slots = arena_carve(a, SESSIONS_MAX * sizeof(*s->slots), 64);
     return paths_join(s->folder, folder, "sessions");
 }
@@ -304,6 +309,8 @@ struct session *session_last(struct sessions *s)
 
 bool session_may_come(const struct sessions *s, const char *id)
 {
+    if (s->finder.missed)
+        return true;
     for (uint32_t i = 0; i < SESSIONS_MAX; i++)
         if (strcmp(s->slots[i].id, id) == 0 && !s->slots[i].child.ready)
             return true;
@@ -441,6 +448,12 @@ static void on_ready(void *ctx, int err, const char *why)
         t->drained = t->row < 0;
         err = t->row < 0 && tty_of(t) >= 0 ? ERR_LIMIT : OK;
     }
+    if (err != OK && !created && err != ERR_DAMAGED) {
+        finder_miss(&t->owner->finder, t->id);
+        held_leave(&t->child);
+        vacate(t);
+        return;
+    }
     if (err != OK) {
         t->owner->ops->ready(t, err, why);
         session_take_back(t);
@@ -455,27 +468,31 @@ static void on_ready(void *ctx, int err, const char *why)
     on_idle(t->owner, loop_now(t->owner->loop));
 }
 
-static void adopt_one(void *ctx, const char *name)
+static bool on_knows(void *ctx, const char *place)
+{
+    const struct sessions *s = ctx;
+    for (uint32_t i = 0; i < SESSIONS_MAX; i++)
+        if (strcmp(s->slots[i].id, place) == 0)
+            return true;
+    return false;
+}
+
+static int on_adopt(void *ctx, const char *place)
 {
     struct sessions *s = ctx;
-    char path[PATH_CAP];
-    if (strlen(name) != SESSION_ID_CAP - 1)
-        return;
     struct session *t = take_slot(s);
     if (t == NULL)
-        return;
-    occupy(t, s, name);
-    int err = held_adopt(&t->child, s->loop, &held_ops, t, s->folder, name);
-    if (err == OK)
-        return;
-    vacate(t);
-    if (err == ERR_REFUSED && paths_join(path, s->folder, name) == OK)
-        (void)port_keep_remove(path); /* from before the machine restarted */
+        return ERR_LIMIT;
+    occupy(t, s, place);
+    int err = held_adopt(&t->child, s->loop, &held_ops, t, s->folder, place);
+    if (err != OK)
+        vacate(t);
+    return err;
 }
 
 void sessions_adopt(struct sessions *s)
 {
-    (void)port_folder_list(s->folder, adopt_one, s);
+    finder_look(&s->finder);
 }
 
 bool sessions_adopting(const struct sessions *s)

@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "codec/msg.h"
+#include "core/finder.h"
 #include "core/held.h"
 #include "core/mux.h"
 #include "core/writers.h"
@@ -93,6 +94,7 @@ struct sessions {
     uint32_t count;
     struct loop *loop;
     const struct session_ops *ops;
+    struct finder finder;
     int stall; /* timer: look again at who lags */
     bool stall_armed;
     int ack; /* timer: for input that caused no output */
@@ -119,8 +121,9 @@ int session_pool_init(struct sessions *s, struct arena *a, struct loop *loop,
                       const struct session_ops *ops, const char *machine,
                       const char *folder);
 
-/* Find the sessions that an earlier agent left; while `adopting`, not all of
- * their keepers have answered. */
+/* Find the sessions that an earlier agent left, and later on those that could
+ * not be reached for lack of something; while `adopting`, not all of their
+ * keepers have answered. */
 void sessions_adopt(struct sessions *s);
 bool sessions_adopting(const struct sessions *s);
 
@@ -129,7 +132,8 @@ uint32_t sessions_live(const struct sessions *s);
 struct session *session_find(struct sessions *s, const char *ref);
 /* The live one that was used last. */
 struct session *session_last(struct sessions *s);
-/* Is it one whose keeper we asked, and that has not answered yet? */
+/* Is it perhaps one whose keeper could not be asked, or has not answered
+ * yet? */
 bool session_may_come(const struct sessions *s, const char *id);
 
 /* Start one, for this wish: `ready` follows. ERR_LIMIT, ... */

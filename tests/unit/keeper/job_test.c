@@ -488,7 +488,6 @@ static void another_agent(void)
     agent_dies();
     jobs_adopt(&jobs);
     UNTIL(!jobs_adopting(&jobs));
-    jobs_adopt_files(&jobs);
 }
 
 static void a_command_outlives_its_agent(void **state)
