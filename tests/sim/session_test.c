@@ -310,6 +310,31 @@ static void a_keeper_that_answers_late_costs_no_operator(void **state)
     town_check();
 }
 
+/* The n-th call of a new agent fails that has to do with files or keepers:
+ * some end the agent, and another one starts. None ends the session. */
+static void an_agent_that_starts_with_trouble_finds_its_session(void **state)
+{
+    unsigned calls = SIM_KEEP | SIM_DIAL | SIM_SHARED;
+    bool met = true;
+    (void)state;
+    int tool = start_counter("connect web-1");
+    for (uint64_t nth = 1; met; nth++) {
+        sim_kill(town.agent);
+        town_start_agent();
+        sim_fault(town.agent, calls, nth, false, ERR_LIMIT);
+        sim_run(8000);
+        met = sim_fault_met();
+        sim_fault(-1, 0, 0, false, OK);
+        if (!sim_alive(town.agent))
+            town_start_agent();
+        sim_run(8000);
+        if (!sim_alive(tool) || sim_children(town.machine_host) != 1)
+            fail_msg("call %llu ended the session", (unsigned long long)nth);
+        assert_true(counted(tool, 1) > sim_now_ms() / 100 - 50);
+    }
+    town_check();
+}
+
 static void a_lost_operator_may_still_leave(void **state)
 {
     (void)state;
@@ -501,6 +526,7 @@ int main(void)
         FACT(the_machine_is_away_for_minutes),
         FACT(the_relay_restarts_under_a_session),
         FACT(a_keeper_that_answers_late_costs_no_operator),
+        FACT(an_agent_that_starts_with_trouble_finds_its_session),
         FACT(a_lost_operator_may_still_leave),
         TALE(no_weather_costs_a_byte),
         FACT(a_flood_arrives_whole_at_a_fast_terminal),
