@@ -63,11 +63,27 @@ void crew_begin(struct crew *c)
     assert_true(sim_wait_out(tool, "hear\r\n", 5000));
 }
 
-void crew_come(struct crew *c, bool observes)
+/* The session's id, from the words its keeper was started with. */
+static const char *session_id(void)
 {
+    static const char words[] = "--folder /sim/machine/sessions --id ";
+    for (int i = 0; i < sim_roles(); i++) {
+        const char *at = strstr(sim_line(i), words);
+        if (at != NULL && sim_alive(i))
+            return at + strlen(words);
+    }
+    return "";
+}
+
+/* By its id, or as the one that is there. */
+void crew_come(struct crew *c, bool observes, bool by_id)
+{
+    char line[120];
     assert_true(c->count < CREW_MAX);
-    (void)seat(c, observes ? "connect --observe web-1" : "connect web-1",
-               observes);
+    snprintf(line, sizeof(line), "connect %s%s%.32s web-1",
+             observes ? "--observe " : "", by_id ? "--session " : "",
+             by_id ? session_id() : "");
+    (void)seat(c, line, observes);
 }
 
 int crew_there(const struct crew *c)

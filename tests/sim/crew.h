@@ -51,8 +51,8 @@ struct crew {
 
 /* The first one, who starts the session and makes it listen. */
 void crew_begin(struct crew *c);
-/* Another one comes. */
-void crew_come(struct crew *c, bool observes);
+/* Another one comes, by the session's id or without. */
+void crew_come(struct crew *c, bool observes, bool by_id);
 int crew_there(const struct crew *c);
 /* One of those who are there; of those who type; NULL: there is none. */
 struct mate *crew_any(struct crew *c);

@@ -39,6 +39,7 @@ static struct job {
     size_t typed;
 } job;
 static bool agent_was_down;
+static bool had_trouble; /* an agent: it may not know the session for a while */
 
 /* ---- what can happen ----------------------------------------------------------------- */
 
@@ -143,8 +144,22 @@ static void agents_come_and_go(void)
 /* Connections are not made, names not found. */
 static void calls_fail(void)
 {
-    sim_fault(any_role(), SIM_DIAL | SIM_ACCEPT | SIM_RESOLVE, 1 + sim_roll(3),
-              sim_roll(2) == 0, ERR_LIMIT);
+    had_trouble = true; /* it may be an agent that begins */
+    sim_fault(any_role(),
+              SIM_DIAL | SIM_ACCEPT | SIM_RESOLVE | SIM_KEEP | SIM_SHARED,
+              1 + sim_roll(3), sim_roll(2) == 0, ERR_LIMIT);
+}
+
+/* An agent that finds its files and its keepers only with trouble. */
+static void an_agent_starts_badly(void)
+{
+    sim_kill(town.agent);
+    agent_was_down = had_trouble = true;
+    town_start_agent();
+    sim_fault(town.agent, SIM_KEEP | SIM_SHARED | SIM_LISTEN | SIM_DIAL,
+              1 + sim_roll(15), sim_roll(3) == 0,
+              sim_roll(2) == 0 ? ERR_LIMIT : ERR_IO);
+    sim_run(sim_roll(3000));
 }
 
 static void no_call_fails(void)
@@ -219,7 +234,7 @@ static void a_disk_has_room(void)
 static void somebody_comes(void)
 {
     if (crew_there(&crew) < CREW_DESKS && crew.count < CREW_MAX - 1)
-        crew_come(&crew, sim_roll(4) == 0);
+        crew_come(&crew, sim_roll(4) == 0, had_trouble || sim_roll(2) == 0);
 }
 
 static void somebody_leaves(void)
@@ -274,7 +289,8 @@ static const struct {
     {4, somebody_is_killed_in_a_call},
     {2, agents_come_and_go},
     {2, calls_fail},
-    {2, no_call_fails},
+    {2, an_agent_starts_badly},
+    {3, no_call_fails},
     {2, somebody_hangs},
     {3, nobody_hangs},
     {1, somebody_hangs_in_a_flood},
@@ -391,7 +407,7 @@ static bool a_key_is_echoed(void)
 {
     struct mate *o = crew_typist(&crew);
     if (o == NULL) {
-        crew_come(&crew, false);
+        crew_come(&crew, false, had_trouble);
         o = crew_typist(&crew);
         sim_run(5 * SECOND);
         if (!settles())
@@ -515,7 +531,7 @@ static void open_town(uint64_t seed)
 {
     town_reopen(seed);
     job = (struct job){.tool = -1};
-    agent_was_down = false;
+    agent_was_down = had_trouble = false;
     if (sim_roll(4) == 0)
         sim_tcp_dead(0);
     crew_begin(&crew);
