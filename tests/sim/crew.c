@@ -24,11 +24,13 @@ _Static_assert(CREW_MAX *CREW_LETTERS < sizeof(LETTERS), "letters for all");
 bool crew_wrong(struct crew *c, const char *format, ...)
 {
     va_list args;
-    if (c->why[0] == '\0') {
-        va_start(args, format);
-        vsnprintf(c->why, sizeof(c->why), format, args);
-        va_end(args);
-    }
+    if (c->why[0] != '\0')
+        return false;
+    va_start(args, format);
+    vsnprintf(c->why, sizeof(c->why), format, args);
+    va_end(args);
+    for (char *at = c->why; (at = strchr(at, '\n')) != NULL;)
+        *at = ' '; /* it is told in one line */
     return false;
 }
 
@@ -193,6 +195,7 @@ static bool look(struct mate *o)
         if (piece == SCREEN_BYTES)
             note_last(o, s.bytes);
         o->shown += piece == SCREEN_BYTES ? s.bytes.len : 0;
+        o->gaps += piece == SCREEN_GAP ? s.gap : 0;
         o->shown += piece == SCREEN_GAP ? s.gap : 0;
     }
     o->seen = all.len - s.left.len;
@@ -281,6 +284,8 @@ static bool check_screen(struct crew *c, struct mate *o)
         return crew_wrong(c, "operator %d sees \"%s\" at %llu, not \"%s\"",
                           number(c, o), seen, (unsigned long long)upto, said);
     }
+    if (o->gaps > 0 && sim_said().len <= SESSION_RING)
+        return crew_wrong(c, "operator %d misses what was held", number(c, o));
     if (o->state == CREW_THERE && upto != sim_said().len)
         return crew_wrong(c, "operator %d sees %llu of %zu", number(c, o),
                           (unsigned long long)upto, sim_said().len);

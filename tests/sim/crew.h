@@ -30,9 +30,10 @@ struct mate {
     bool may_end;     /* it was told to leave */
     uint64_t said_at; /* so much the session had said when it came */
     size_t typed_len;
-    size_t applied;       /* of what was typed */
-    size_t seen;          /* bytes of its screen that were looked at */
-    uint64_t shown;       /* bytes of the session on it, gaps counted */
+    size_t applied; /* of what was typed */
+    size_t seen;    /* bytes of its screen that were looked at */
+    uint64_t shown; /* bytes of the session on it, gaps counted */
+    uint64_t gaps;
     uint64_t tail;        /* and so many that may be the tool's */
     char last[CREW_LAST]; /* what it shows last */
     char typed[CREW_KEYS_MAX];
