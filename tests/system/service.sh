@@ -100,6 +100,7 @@ class Manager:
 
 
 def numbers(text):
+    text = re.sub(r"\r\x1b\[K(\[cmdop: [^\]]*\])?", "", text)  # what the tool says while it waits
     return [int(x) for x in re.findall(r"(?m)^\r?n(\d+)\r$", text)]
 
 
