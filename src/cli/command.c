@@ -371,6 +371,7 @@ static void on_accepted(void *ctx, const msg_accept *accept)
     reopen_worked(&x->reopen);
     uplink_attend(&x->client.uplink);
     loop_disarm(&x->client.loop, x->patience);
+    x->lost = false;
     begin_output(x, 0, accept->out_offset, m.out_gap, m.out_end);
     begin_output(x, 1, accept->err_offset, m.err_gap, m.err_end);
     x->machine = m;
@@ -404,9 +405,10 @@ static void on_patience(void *ctx, uint64_t now_ms)
 static void lost(struct command *x)
 {
     x->open = false;
-    if (!x->keep && !x->watch)
+    if (!x->keep && !x->watch && !x->lost)
         loop_arm(&x->client.loop, x->patience,
                  loop_now(&x->client.loop) + JOB_RETURN_MS);
+    x->lost = true;
 }
 
 static bool passes(msg_code code)

@@ -76,6 +76,7 @@ struct command {
     uint32_t opens; /* that we sent */
     bool accepted;  /* one of them */
     bool open;      /* the channel is there */
+    bool lost;      /* it was open, and is to be opened again */
     bool over;      /* the result is known */
     int timer;
     int patience; /* timer: to come back to a plain command */
