@@ -168,6 +168,11 @@ static void on_timer(void *ctx, uint64_t now_ms)
         fail(x, cmdop_agent_v1_Code_CODE_TIMEOUT,
              "the machine did not answer in that time",
              "give it more time with --timeout");
+    } else if (!x->open && !x->keep && !x->watch) {
+        fail(x, cmdop_agent_v1_Code_CODE_LOST,
+             "the connection was lost, and was not there again in that time; "
+             "the machine ends the command",
+             "an --id lets it go on");
     } else {
         x->keep = true;
         if (!x->watch)

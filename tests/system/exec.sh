@@ -30,7 +30,7 @@ refused "a file that cannot be run is 126" 126 'may not be executed.*mode'
 run exec_on box -- /
 refused "a folder cannot be run either" 126 'may not be executed|folder|directory'
 began=$(now_ms)
-run exec_on --timeout 1s box -- sh -c 'echo first; exec sleep 30'
+run exec_on --kill --timeout 1s box -- sh -c 'echo first; exec sleep 30'
 is "a time-out is 124" "$STATUS" 124
 is "what came before it is kept" "$(cat "$T/out")" first
 fact "and it comes in time" test $(($(now_ms) - began)) -lt 4000
