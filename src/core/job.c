@@ -6,11 +6,11 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "core/jobfile.h"
+#include "core/jobpipe.h"
 #include "core/paths.h"
 #include "core/request.h"
 #include "crypto/hash.h"
 
-#define READ_ROUNDS  4    /* reads per stream and turn */
 #define GRACE_MS     5000 /* between TERM and KILL */
 #define PARTED_MAX   SPARES_MAX
 #define RECORD_MAGIC 0x6a6f6273 /* "jobs" */
@@ -69,203 +69,6 @@ static bool is_parted(const struct job *t)
 {
     return is_used(t) && job_is_over(t) && !t->info.keep &&
            t->viewers == NULL && (t->told || !t->returns);
-}
-
-/* ---- output ---------------------------------------------------------------------- */
-
-static bool is_open(const struct job *t, uint32_t stream)
-{
-    return t->child.hold.child_out[stream] >= 0;
-}
-
-static void watch_out(struct job *t, uint32_t stream)
-{
-    if (t->out_row[stream] < 0)
-        return;
-    bool room = hold_room(&t->child.hold, stream) > 0;
-    loop_want(t->owner->loop, t->out_row[stream], room ? PORT_READ : 0);
-}
-
-static void drop_row(struct job *t, int *row)
-{
-    if (*row >= 0)
-        loop_remove(t->owner->loop, *row);
-    *row = -1;
-}
-
-static void drop_rows(struct job *t)
-{
-    drop_row(t, &t->in_row);
-    for (uint32_t i = 0; i < CHAN_STREAMS; i++)
-        drop_row(t, &t->out_row[i]);
-}
-
-static void close_out(struct job *t, uint32_t stream)
-{
-    drop_row(t, &t->out_row[stream]);
-    hold_close_out(&t->child.hold, stream);
-}
-
-static void close_in(struct job *t)
-{
-    drop_row(t, &t->in_row);
-    ring_consume(&t->in, t->in.tail);
-    if (!t->in_over)
-        held_end_input(&t->child);
-    t->in_over = true;
-}
-
-static void fail_out(struct job *t, int err)
-{
-    if (err == ERR_CLOSED)
-        return;
-    t->broken = true;
-    close_in(t);
-    for (uint32_t i = 0; i < CHAN_STREAMS; i++)
-        close_out(t, i);
-    held_hang_up(&t->child); /* or it would write for ever */
-}
-
-/* Read while there is room. A command that has exited wrote all it had to
- * say: an empty pipe is then its end, whoever else may still hold it. */
-static void read_out(struct job *t, uint32_t stream)
-{
-    struct hold *h = &t->child.hold;
-    bool over = job_is_over(t);
-    for (int i = 0; (is_open(t, stream) || h->waiting[stream] > 0) &&
-                    hold_room(h, stream) > 0;
-         i++) {
-        if (i >= READ_ROUNDS && !over)
-            return;
-        int n = hold_take(h, stream, JOB_RING);
-        if (n < 0)
-            fail_out(t, n);
-        if (n < 0 || (n == 0 && over))
-            close_out(t, stream);
-        if (n <= 0)
-            return;
-    }
-}
-
-static void turn_out(struct job *t, uint32_t stream)
-{
-    uint64_t before = job_end(t, stream);
-    read_out(t, stream);
-    watch_out(t, stream);
-    if (job_is_over(t) || job_end(t, stream) > before)
-        t->owner->ops->output(t);
-}
-
-static void on_stdout(void *ctx, uint8_t ready)
-{
-    (void)ready;
-    turn_out(ctx, 0);
-}
-
-static void on_stderr(void *ctx, uint8_t ready)
-{
-    (void)ready;
-    turn_out(ctx, 1);
-}
-
-uint64_t job_first(const struct job *t, uint32_t stream)
-{
-    return block_of(t) != NULL ? t->child.hold.ring[stream].head
-                               : job_end(t, stream);
-}
-
-uint64_t job_end(const struct job *t, uint32_t stream)
-{
-    if (block_of(t) != NULL)
-        return t->child.hold.ring[stream].tail;
-    return stream == 0 ? t->info.out_end : t->info.err_end;
-}
-
-struct view job_peek(struct job *t, uint32_t stream, uint64_t *off, bool *fin)
-{
-    const struct ring *ring = &t->child.hold.ring[stream];
-    if (*off < job_first(t, stream))
-        *off = job_first(t, stream);
-    struct view v = block_of(t) != NULL ? ring_at(ring, *off) : VIEW_NONE;
-    /* The end goes out with the exit status: one message less to wake for. */
-    *fin = job_is_over(t) && !is_open(t, stream) &&
-           *off + v.len == job_end(t, stream);
-    return v;
-}
-
-void job_want(struct job *t, uint32_t stream, uint64_t off)
-{
-    struct hold *h = &t->child.hold;
-    if (h->block == NULL)
-        return;
-    hold_want(h, stream, off);
-    if (job_is_over(t) || h->waiting[stream] > 0)
-        turn_out(t, stream); /* nobody will wake us for those */
-    else
-        watch_out(t, stream);
-}
-
-/* ---- input ----------------------------------------------------------------------- */
-
-static bool in_waits(const struct job *t)
-{
-    return ring_len(&t->in) > 0 || hold_feeds(&t->child.hold);
-}
-
-static void watch_in(struct job *t)
-{
-    if (t->in_row >= 0)
-        loop_want(t->owner->loop, t->in_row, in_waits(t) ? PORT_WRITE : 0);
-}
-
-/* From the ring into the queue, from the queue into the command, and then its
- * end. */
-static int pump_in(struct job *t)
-{
-    struct hold *h = &t->child.hold;
-    for (;;) {
-        uint64_t at = t->in.head;
-        while (ring_len(&t->in) > 0) {
-            int n = hold_put(h, &record_of(t)->taken, ring_at(&t->in, at));
-            if (n < 0)
-                return n;
-            if (n == 0)
-                break;
-            ring_consume(&t->in, at += (uint64_t)n);
-        }
-        if (t->in_fin && ring_len(&t->in) == 0)
-            hold_end_in(h);
-        int err = hold_feed(h);
-        if (err != OK || ring_len(&t->in) == 0 || h->queued > 0)
-            return err;
-    }
-}
-
-static void settle_in(struct job *t)
-{
-    if (!t->in_over && (pump_in(t) != OK || (t->in_fin && !in_waits(t))))
-        close_in(t);
-    watch_in(t);
-    t->owner->ops->input(t);
-}
-
-static void on_stdin(void *ctx, uint8_t ready)
-{
-    struct job *t = ctx;
-    if ((ready & PORT_HANGUP) != 0)
-        close_in(t);
-    settle_in(t);
-}
-
-int job_put(struct job *t, struct view bytes, bool fin)
-{
-    if (!t->in_over && ring_write(&t->in, bytes) != OK)
-        return ERR_PROTO;
-    if (t->in_over) /* the command reads no more */
-        t->in.head = t->in.tail += bytes.len;
-    t->in_fin = t->in_fin || fin;
-    settle_in(t);
-    return OK;
 }
 
 /* ---- its end ------------------------------------------------------------------------ */
@@ -328,14 +131,11 @@ static void on_exited(void *ctx)
         return;
     note_end(t);
     loop_disarm(t->owner->loop, t->deadline);
-    close_in(t);
-    for (uint32_t s = 0; s < CHAN_STREAMS; s++)
-        read_out(t, s);
+    jobpipe_close_in(t);
+    jobpipe_drain(t);
     if (t->info.keep)
         save(t);
     t->owner->ops->over(t);
-    for (uint32_t s = 0; s < CHAN_STREAMS; s++)
-        watch_out(t, s);
     job_settle(t);
 }
 
@@ -424,7 +224,7 @@ static void release(struct job *t)
     struct jobs *j = t->owner;
     loop_timer_remove(j->loop, t->deadline);
     loop_timer_remove(j->loop, t->patience);
-    drop_rows(t);
+    jobpipe_unwatch(t);
     if (block_of(t) != NULL) {
         held_release(&t->child, t->info.keep ? NULL : &j->pool);
         port_memory_release(input_of(t));
@@ -568,10 +368,7 @@ void job_left(struct job *t)
 void job_ended(struct job *t)
 {
     if (block_of(t) != NULL && !job_is_over(t)) {
-        close_in(t);
-        for (uint32_t i = 0; i < CHAN_STREAMS; i++)
-            close_out(t, i);
-        held_hang_up(&t->child);
+        jobpipe_close(t);
         end_child(t);
     }
     t->told = true; /* whoever ended it does not ask */
@@ -718,26 +515,6 @@ void job_take_back(struct job *t)
     forget(t);
 }
 
-static int watch_child(struct job *t)
-{
-    struct loop *loop = t->owner->loop;
-    const struct hold *h = &t->child.hold;
-    static loop_row_fn *const fn[CHAN_STREAMS] = {on_stdout, on_stderr};
-    if (h->child_in >= 0) {
-        t->in_row = loop_add(loop, h->child_in, 0, on_stdin, t);
-        if (t->in_row < 0)
-            return ERR_LIMIT;
-    }
-    for (uint32_t i = 0; i < CHAN_STREAMS; i++) {
-        if (h->child_out[i] < 0)
-            continue;
-        t->out_row[i] = loop_add(loop, h->child_out[i], PORT_READ, fn[i], t);
-        if (t->out_row[i] < 0)
-            return ERR_LIMIT;
-    }
-    return OK;
-}
-
 /* What an earlier agent knew of it. */
 static int recall(struct job *t)
 {
@@ -784,7 +561,7 @@ static bool adopt_instead(struct job *t, int err)
 /* We cannot take it: it goes on without us, and its file stays. */
 static void let_go(struct job *t)
 {
-    drop_rows(t);
+    jobpipe_unwatch(t);
     held_leave(&t->child);
     release(t);
 }
@@ -796,8 +573,10 @@ static void on_ready(void *ctx, int err, const char *why)
         return;
     if (err == OK && t->adopting)
         err = recall(t);
-    if (err == OK)
-        err = watch_child(t);
+    if (err == OK) {
+        t->taken = &record_of(t)->taken;
+        err = jobpipe_watch(t);
+    }
     if (err != OK && t->adopting && t->asker.mux == NULL) {
         if (err != ERR_DAMAGED && err != ERR_EXISTS)
             finder_miss(&t->owner->finder, t->place);
@@ -806,7 +585,7 @@ static void on_ready(void *ctx, int err, const char *why)
     }
     t->owner->ops->ready(t, err, why);
     if (err == OK)
-        settle_in(t);
+        jobpipe_settle_in(t);
     else if (t->adopting)
         let_go(t);
     else

@@ -55,6 +55,7 @@ struct job {
     struct viewer *viewers; /* of core/exec.h */
     uint32_t operators;     /* how many they are */
     struct viewer *holder;  /* for whom output waits; NULL: nobody */
+    uint64_t *taken;        /* in the block: bytes put into the queue */
     struct ring in;         /* what the queue does not take yet */
     int in_row;             /* -1: not watched */
     int out_row[CHAN_STREAMS];
