@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "addr.h"
@@ -95,13 +96,33 @@ int port_silent_ms(int handle)
     return ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
-/* What the path takes in UNSENT_US, as congestion control sees it. */
-static int unsent_max(const struct tcp_info *info)
+/* A C library's struct may end before what Linux 4.9 and later tell. */
+union path {
+    struct tcp_info info;
+    uint8_t raw[256];
+};
+#define RATE_LIMITED_AT 7   /* bit 0: by us, who gave it too little */
+#define RATE_AT         160 /* tcpi_delivery_rate, bytes in a second */
+
+/* Bytes in a second as they arrived last, 0: that is not known. Congestion
+ * control may keep a window from better times for long. */
+static uint64_t delivery_rate(const union path *p, size_t len)
 {
-    uint64_t window = (uint64_t)info->tcpi_snd_cwnd * info->tcpi_snd_mss;
-    if (info->tcpi_rtt == 0)
-        return UNSENT_BYTES;
-    uint64_t most = window * UNSENT_US / info->tcpi_rtt;
+    uint64_t rate = 0;
+    if (len >= RATE_AT + sizeof(rate) && (p->raw[RATE_LIMITED_AT] & 1) == 0)
+        memcpy(&rate, p->raw + RATE_AT, sizeof(rate));
+    return rate;
+}
+
+/* What the path takes in UNSENT_US. */
+static int unsent_max(const union path *p, size_t len)
+{
+    uint64_t window = (uint64_t)p->info.tcpi_snd_cwnd * p->info.tcpi_snd_mss;
+    uint64_t rate = delivery_rate(p, len), most = UNSENT_BYTES;
+    if (p->info.tcpi_rtt != 0)
+        most = window * UNSENT_US / p->info.tcpi_rtt;
+    if (rate != 0 && most > rate / (1000000 / UNSENT_US))
+        most = rate / (1000000 / UNSENT_US);
     if (most < UNSENT_MIN)
         return UNSENT_MIN;
     return most < UNSENT_BYTES ? (int)most : UNSENT_BYTES;
@@ -110,11 +131,11 @@ static int unsent_max(const struct tcp_info *info)
 /* The kernel calls a socket writable again when half of the bound is free. */
 int port_send_room(int handle)
 {
-    struct tcp_info info = {0};
-    socklen_t len = sizeof(info);
-    if (getsockopt(handle, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+    union path path = {0};
+    socklen_t len = sizeof(path);
+    if (getsockopt(handle, IPPROTO_TCP, TCP_INFO, &path, &len) < 0)
         return UNSENT_BYTES;
-    int most = unsent_max(&info), unsent = 0;
+    int most = unsent_max(&path, len), unsent = 0;
     set_option(handle, IPPROTO_TCP, TCP_NOTSENT_LOWAT, most);
     (void)handle_control(handle, SIOCOUTQNSD, &unsent);
     return 2 * unsent >= most ? 0 : most - unsent;
