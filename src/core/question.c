@@ -76,6 +76,9 @@ static void on_closed(void *ctx, const msg_close *end)
                 "the connection was lost before the answer was complete", "");
     else if (end->which_result == cmdop_agent_v1_Close_failure_tag)
         q->done(q->ctx, &end->result.failure);
+    else if (ring_len(&q->ring) > 0)
+        give_up(q, cmdop_agent_v1_Code_CODE_PROTOCOL,
+                "the answer ends inside a record", "");
     else
         q->done(q->ctx, NULL);
 }
