@@ -126,6 +126,33 @@ int port_keep_write_fast(const char *path, struct view data)
     return port_keep_write(path, data);
 }
 
+int port_keep_remove(const char *path)
+{
+    if (fake_fails())
+        return fake.fail_err;
+    if (fake_find(path) == NULL)
+        return ERR_NOT_FOUND;
+    fake_remove(path);
+    return OK;
+}
+
+/* Names in this folder, not of folders below it. */
+int port_folder_list(const char *path,
+                     void (*each)(void *ctx, const char *name), void *ctx)
+{
+    size_t len = strlen(path);
+
+    if (fake_fails())
+        return fake.fail_err;
+    for (size_t i = 0; i < fake.count; i++) {
+        const char *p = fake.file[i].path;
+        if (strncmp(p, path, len) == 0 && p[len] == '/' &&
+            strchr(p + len + 1, '/') == NULL)
+            each(ctx, p + len + 1);
+    }
+    return OK;
+}
+
 int port_keep_folder(const char *path)
 {
     (void)path;
