@@ -385,7 +385,7 @@ void job_settle(struct job *t)
     else if (!t->returns)
         release(t);
     else if (t->told)
-        wait_for(t, JOB_PARTED_MS);
+        wait_for(t, JOB_RETURN_MS);
     thin_out(t->owner);
 }
 

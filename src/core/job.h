@@ -29,11 +29,9 @@
 
 #define JOB_ID_CAP    65
 #define JOB_RING      WINDOW_BULK
-#define JOB_RETURN_MS 60000 /* for an operator whose link was lost */
+/* For an operator whose link was lost; also when that was at the end. */
+#define JOB_RETURN_MS 60000
 #define JOB_KEEP_MS   (7 * 24 * UINT64_C(3600000))
-/* A plain command that ended is remembered so long, for an operator whose
- * link was lost just then. */
-#define JOB_PARTED_MS 10000
 
 struct viewer;
 

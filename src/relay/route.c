@@ -106,7 +106,6 @@ static void op_event(void *ctx, const msg_event *event)
 
 static void end_machine_side(struct route *t, const msg_close *end)
 {
-    t->in_fin = true;
     /* Nobody waits for input that the machine does not take. */
     chan_close(&t->ag, end, t->ag.answered ? CHAN_FLUSH : CHAN_NOW);
 }

@@ -276,7 +276,7 @@ static void a_plain_command_ends_a_minute_after_its_operator(void **state)
     assert_false(job_is_over(job("one")));
     stage_later(6000);
     UNTIL(job_is_over(job("one")));
-    stage_later(JOB_PARTED_MS + 1000);
+    stage_later(JOB_RETURN_MS + 1000);
     UNTIL(jobs.count == 0);
 }
 
@@ -306,7 +306,7 @@ static void an_end_that_was_told_can_be_asked_for_again(void **state)
     assert_exit(o, 5);
     assert_string_equal(o->seen[0], "x\n");
     op_vanishes(o);
-    stage_later(JOB_PARTED_MS + 1000);
+    stage_later(JOB_RETURN_MS + 1000);
     UNTIL(jobs.count == 0);
 }
 
