@@ -159,6 +159,40 @@ void text_time(struct text *t, int64_t unix_ms)
     text_char(t, 'Z');
 }
 
+/* The reverse of civil. */
+static int64_t days_of(int64_t y, int64_t m, int64_t d)
+{
+    y -= m <= 2;
+    int64_t era = y / 400;
+    int64_t yoe = y - era * 400;
+    int64_t doy = (153 * (m > 2 ? m - 3 : m + 9) + 2) / 5 + d - 1;
+    return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
+}
+
+/* The fields are read wherever digits must stand; then the time is the right
+ * one if it is written just like that. */
+int text_parse_time(struct view v, int64_t *out_ms)
+{
+    static const uint8_t at[] = {0, 5, 8, 11, 14, 17},
+                         len[] = {4, 2, 2, 2, 2, 2};
+    uint64_t f[6];
+    char again[32];
+    struct text t;
+    for (int i = 0; i < 6; i++)
+        if (text_parse_u64(view_first(view_from(v, at[i]), len[i]), 9999,
+                           &f[i]) != OK)
+            return ERR_RANGE;
+    int64_t days = days_of((int64_t)f[0], (int64_t)f[1], (int64_t)f[2]);
+    int64_t ms =
+        1000 * (days * 86400 + (int64_t)(f[3] * 3600 + f[4] * 60 + f[5]));
+    TEXT_OF(&t, again);
+    text_time(&t, ms);
+    if (f[0] == 0 || !view_eq(text_done(&t), v))
+        return ERR_RANGE;
+    *out_ms = ms;
+    return OK;
+}
+
 struct view text_done(const struct text *t)
 {
     return view_of(t->buf, t->len);

@@ -39,6 +39,9 @@ void text_safe(struct text *t, struct view v);
 /* RFC 3339 in UTC, "2026-11-21T02:34:56Z"; ms since 1970. */
 void text_time(struct text *t, int64_t unix_ms);
 
+/* Exactly such a time, of the years 1 to 9999; OK, or ERR_RANGE. */
+int text_parse_time(struct view v, int64_t *out_ms);
+
 struct view text_done(const struct text *t);
 
 /* Several strings into one, NULL-ended: text_join(&t, "a", b, NULL). */

@@ -181,6 +181,47 @@ static void time_is_rfc_3339(void **state)
     }
 }
 
+static void a_time_is_taken_as_it_is_written(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "2026-11-21",
+        "2026-11-21T02:34:56",
+        "2026-11-21T02:34:56z",
+        "2026-11-21 02:34:56Z",
+        "2026-11-21T02:34:56ZZ",
+        "2026-11-21T02:34:56.1Z",
+        "2026-11-21T02:34:56+00:00",
+        "2026-13-01T00:00:00Z",
+        "2026-00-01T00:00:00Z",
+        "2026-02-29T00:00:00Z",
+        "2100-02-29T00:00:00Z",
+        "2026-01-00T00:00:00Z",
+        "2026-01-32T00:00:00Z",
+        "2026-01-01T24:00:00Z",
+        "2026-01-01T00:60:00Z",
+        "2026-01-01T00:00:60Z",
+        "0000-12-31T00:00:00Z",
+        "-026-01-01T00:00:00Z",
+        "20 6-01-01T00:00:00Z",
+    };
+    int64_t ms;
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        ms = 7;
+        assert_int_equal(text_parse_time(view_str(bad[i]), &ms), ERR_RANGE);
+        assert_true(ms == 7);
+    }
+    /* A prime number of seconds apart, from the year 1 on. */
+    for (int64_t at = -62135596800000; at < 253402300800000;
+         at += 86028121 * INT64_C(1000)) {
+        TEXT_OF(&t, buf);
+        text_time(&t, at);
+        assert_int_equal(text_parse_time(text_done(&t), &ms), OK);
+        assert_true(ms == at);
+    }
+}
+
 static void only_whole_numbers_in_range_are_taken(void **state)
 {
     static const char *const bad[] = {
@@ -245,6 +286,7 @@ int main(void)
         cmocka_unit_test_setup(remote_text_cannot_move_the_cursor, setup),
         cmocka_unit_test_setup(no_input_yields_a_control, setup),
         cmocka_unit_test_setup(time_is_rfc_3339, setup),
+        cmocka_unit_test_setup(a_time_is_taken_as_it_is_written, setup),
         cmocka_unit_test_setup(only_whole_numbers_in_range_are_taken, setup),
         cmocka_unit_test_setup(durations_have_units, setup),
     };
