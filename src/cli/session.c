@@ -2,9 +2,11 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "cli/find.h"
 #include "cli/fleet.h"
 #include "cli/glance.h"
 #include "cli/run.h"
+#include "cli/save.h"
 #include "cli/verbs.h"
 #include "core/session.h"
 
@@ -13,28 +15,6 @@
 #define COL_IDLE    10
 
 #define WHICH "which session? `cmdop session list` shows them"
-
-static bool decode(struct view record, msg_session_info *out)
-{
-    *out = (msg_session_info)cmdop_agent_v1_SessionInfo_init_zero;
-    return msg_decode(record, cmdop_agent_v1_SessionInfo_fields, out) == OK;
-}
-
-static bool key_of(struct view record, struct fleet_key *out)
-{
-    msg_session_info s;
-    if (!decode(record, &s))
-        return false;
-    STR_COPY(out->id, s.id);
-    STR_COPY(out->name, s.ended ? "" : s.name);
-    return true;
-}
-
-static int find(const struct cmd_env *env, const struct where *where,
-                const char *ref, struct fleet_found *out)
-{
-    return fleet_find(env, where, ref, "sessions.list", key_of, out);
-}
 
 static void print_ref(const char *host, const char *id)
 {
@@ -179,7 +159,7 @@ static void on_record(void *ctx, const struct fleet_machine *m,
 {
     struct list *l = ctx;
     msg_session_info s;
-    if (!decode(record, &s))
+    if (!find_session_decode(record, &s))
         return;
     if (l->json)
         json_row(l, m, &s);
@@ -233,7 +213,7 @@ static int run_attach(const struct cmd_env *env, int argc, char **argv)
         return status;
     if (argc != 2)
         return cmd_usage(&session_cmd, WHICH, "");
-    status = find(env, &where, argv[1], &found);
+    status = find_session(env, &where, argv[1], &found);
     if (status != CMD_OK)
         return status;
     return attach_to(env, &where, fleet_target(&found.machine), found.id,
@@ -265,7 +245,7 @@ static int order_each(const struct cmd_env *env, const struct where *where,
         return cmd_usage(&session_cmd, WHICH, "");
     for (int i = 1; i < argc; i++) {
         struct fleet_found found;
-        int one = find(env, where, argv[i], &found);
+        int one = find_session(env, where, argv[i], &found);
         if (one == CMD_OK)
             one = order(env, where, fleet_target(&found.machine), method,
                         found.id);
@@ -300,7 +280,7 @@ static void on_unused(void *ctx, const struct fleet_machine *m,
 {
     struct unused *u = ctx;
     msg_session_info s;
-    if (!decode(record, &s) || s.operators + s.observers > 0 ||
+    if (!find_session_decode(record, &s) || s.operators + s.observers > 0 ||
         s.idle_ms < u->ms || u->count == UNUSED_MAX)
         return;
     struct fleet_found *f = &u->found[u->count++];
@@ -357,6 +337,16 @@ static int run_destroy(const struct cmd_env *env, int argc, char **argv)
     return destroy_unused(env, &where, host, ms);
 }
 
+static int run_save(const struct cmd_env *env, int argc, char **argv)
+{
+    return save_run(&session_cmd, env, argc, argv);
+}
+
+static int run_restore(const struct cmd_env *env, int argc, char **argv)
+{
+    return restore_run(&session_cmd, env, argc, argv);
+}
+
 /* ---- the verb ------------------------------------------------------------------------------ */
 
 static int run(const struct cmd_env *env, int argc, char **argv)
@@ -364,15 +354,15 @@ static int run(const struct cmd_env *env, int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(const struct cmd_env *env, int argc, char **argv);
-    } verbs[] = {{"create", run_create},
-                 {"list", run_list},
-                 {"attach", run_attach},
-                 {"detach", run_detach},
-                 {"destroy", run_destroy}};
+    } verbs[] = {{"create", run_create},   {"list", run_list},
+                 {"attach", run_attach},   {"detach", run_detach},
+                 {"destroy", run_destroy}, {"save", run_save},
+                 {"restore", run_restore}};
     for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (strcmp(argv[1], verbs[i].name) == 0)
             return verbs[i].run(env, argc - 1, argv + 1);
-    return cmd_usage(&session_cmd, "create, list, attach, detach or destroy: ",
+    return cmd_usage(&session_cmd,
+                     "create, list, attach, detach, destroy, save or restore: ",
                      argc > 1 ? argv[1] : "");
 }
 
