@@ -382,5 +382,8 @@ struct span port_memory(size_t size);
 /* Nobody needs the content of `mem` any more: whole pages of it go back to
  * the system and may read as zeros from now on. */
 void port_memory_release(struct span mem);
+/* The pages of the program itself go back too; those that are used again come
+ * again. For a program that will sleep for long. */
+void port_memory_trim(void);
 
 #endif

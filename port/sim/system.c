@@ -266,6 +266,10 @@ struct span port_memory(size_t size)
     return (struct span){mem, size};
 }
 
+void port_memory_trim(void)
+{
+}
+
 void port_memory_release(struct span mem)
 {
     memset(mem.ptr, 0, mem.len);

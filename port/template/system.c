@@ -93,6 +93,10 @@ struct span port_memory(size_t size)
 }
 
 /* A hint: to do nothing is right. */
+void port_memory_trim(void)
+{
+}
+
 void port_memory_release(struct span mem)
 {
     (void)mem;

@@ -611,6 +611,10 @@ static void enter(struct sessions *s, struct mux *m, const msg_open *open,
                                   : NULL;
     if (t != NULL)
         join(t, &w, false);
+    else if (p->last && s->finder.missed)
+        reject(m, open->channel, cmdop_agent_v1_Code_CODE_TIMEOUT,
+               "not all of the machine's sessions are found again yet",
+               "try again in a moment; --new starts another one");
     else if (!named)
         start(s, r, p, &w);
     else if (session_may_come(s, p->session_id))

@@ -306,6 +306,8 @@ static void run_child(struct keeper *k)
     watch_child(k);
     if (hold_send_hello(&k->hold, k->hold.conn, false) <= 0)
         alone(k);
+    if (is_tty(k))
+        port_memory_trim(); /* it will sleep for long */
 }
 
 /* Whoever dismisses us knows of the child: its id is free again. */

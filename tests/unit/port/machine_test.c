@@ -250,6 +250,15 @@ static void released_pages_go_back_and_others_stay(void **state)
     munmap(mem.ptr, mem.len);
 }
 
+/* Its code and its constants come again when they are used. */
+static void a_program_goes_on_without_its_pages(void **state)
+{
+    for (int i = 0; i < 3; i++) {
+        port_memory_trim();
+        released_pages_go_back_and_others_stay(state);
+    }
+}
+
 /* ---- log ---- */
 
 static void log_lines_go_to_the_file_and_follow_it(void **state)
@@ -296,6 +305,7 @@ int main(void)
         cmocka_unit_test(a_user_without_an_entry_has_a_number_and_a_shell),
         cmocka_unit_test(the_hostname_is_that_of_uname),
         cmocka_unit_test(released_pages_go_back_and_others_stay),
+        cmocka_unit_test(a_program_goes_on_without_its_pages),
         cmocka_unit_test(log_lines_go_to_the_file_and_follow_it),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
