@@ -391,17 +391,18 @@ static size_t fill_record(struct wire *w)
  * overtakes. */
 static bool push_tls(struct wire *w)
 {
-    size_t most = FLOOD_MIN;
+    size_t most = w->floods ? (size_t)port_send_room(w->handle) : FLOOD_MIN;
     for (size_t sent = 0; sent < PUSH_MAX && most > 0;) {
         if (!flush(w))
             return false;
         size_t n = gather_records(w, most);
+        w->floods = n >= FLOOD_MIN;
         if (n == 0)
             return is_live(w) && tls_state(&w->tls) == TLS_OPEN;
         sent += n;
         if (!flush(w))
             return false;
-        if (n >= FLOOD_MIN)
+        if (w->floods)
             most = (size_t)port_send_room(w->handle);
     }
     w->want_write = true;
@@ -491,6 +492,7 @@ static void wire_start(struct wire *w, int handle, const struct wire_mem *mem,
     w->err = OK;
     w->status = -1;
     w->bye = false;
+    w->floods = false;
     w->send_err = OK;
     w->ops = ops;
     w->ctx = ctx;

@@ -64,6 +64,7 @@ struct wire {
     bool has_tls;
     bool is_client;
     bool want_write; /* bytes wait for the handle */
+    bool floods;     /* there was more to say than a record holds */
     bool bye;        /* close_notify was said */
     int send_err;    /* the handle takes no more: why */
     const struct wire_ops *ops;

@@ -84,7 +84,10 @@ class Seat:
         self.tool = Tool(self.view, *self.args)
 
     def kill(self):
-        os.kill(self.tool.pid, signal.SIGKILL)
+        if self.tool.wait(0) is None:
+            os.kill(self.tool.pid, signal.SIGKILL)
+        elif self.view.greeted:
+            self.faults.append("life %d left with status %s" % (self.lives, self.tool.status))
         self.tool.wait()
         self.count()
         self.tool.close()
