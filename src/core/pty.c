@@ -126,6 +126,7 @@ static void on_sent(void *ctx, uint32_t stream, uint64_t upto)
     (void)stream;
     (void)upto;
     note_owing(a); /* the acknowledgement goes out behind it */
+    session_used(a->session->owner); /* somebody looks at it */
     session_watch(a->session);
 }
 

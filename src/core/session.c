@@ -274,11 +274,16 @@ void session_left(struct session *t)
     on_idle(t->owner, t->touched_ms);
 }
 
+void session_used(struct sessions *s)
+{
+    if (s->used != NULL)
+        s->used(s->used_ctx);
+}
+
 void session_touch(struct session *t)
 {
     t->touched_ms = loop_now(t->owner->loop);
-    if (t->owner->used != NULL)
-        t->owner->used(t->owner->used_ctx);
+    session_used(t->owner);
 }
 
 /* ---- finding -------------------------------------------------------------------- */

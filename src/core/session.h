@@ -100,7 +100,7 @@ struct sessions {
     int ack; /* timer: for input that caused no output */
     uint32_t owing;
     int idle;                /* timer: for those that nobody uses */
-    void (*used)(void *ctx); /* somebody types or attaches; NULL: never mind */
+    void (*used)(void *ctx); /* somebody types, looks or attaches */
     void *used_ctx;
     const char *machine; /* CMDOP_MACHINE for the children */
     char folder[PATH_CAP];
@@ -158,6 +158,8 @@ static inline uint64_t session_fed(const struct session *t)
     return t->typed - t->child.hold.queued;
 }
 
+/* Somebody needs the link. */
+void session_used(struct sessions *s);
 /* Somebody uses it; and `left`: nobody is attached any more. */
 void session_touch(struct session *t);
 void session_left(struct session *t);
