@@ -111,6 +111,14 @@ static void open_machine(struct conn *c, const msg_open *open,
                    &c->routes, loop_now(&c->relay->loop));
 }
 
+/* A question to a machine may change what runs there; which ones do, only the
+ * machine knows. */
+static bool uses_machine(const msg_open *open)
+{
+    return open->kind != cmdop_agent_v1_Kind_KIND_RPC ||
+           open->target[0] != '\0';
+}
+
 /* What holds at the sign-in must still hold at every Open. */
 static bool may_open(struct conn *c, const msg_open *open)
 {
@@ -119,7 +127,7 @@ static bool may_open(struct conn *c, const msg_open *open)
                "the sign-in has expired", "sign in again");
         return false;
     }
-    if (c->role == STORE_VIEWER && open->kind != cmdop_agent_v1_Kind_KIND_RPC) {
+    if (c->role == STORE_VIEWER && uses_machine(open)) {
         reject(c, open, cmdop_agent_v1_Code_CODE_DENIED,
                "a viewer may list machines, not use them",
                "an owner of the fleet can change the role");
