@@ -49,6 +49,9 @@ is "--detach prints HOST:ID and comes back" "$STATUS $(cat "$T/out")" '0 box:nig
 run exec_on -d box -- sleep 300
 is "without an id one is made" "$STATUS $(grep -Ec '^box:[0-9a-f]{32}$' "$T/out")" '0 1'
 MADE=$(cat "$T/out")
+exec_on -d --id blind box -- cat > "$T/out" < "$T/input"
+run job wait --timeout 20s blind
+is "one that was left has no input" "$STATUS" 0
 run job list
 says "the list has it as running" "$T/out" '^box:nightly +running +[0-9T:Z-]+ +sh -c'
 says "and one that is over with its status" "$T/out" '^box:once +done 0 '
