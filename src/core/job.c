@@ -566,6 +566,18 @@ static void let_go(struct job *t)
     release(t);
 }
 
+/* From here on it ran, whatever becomes of its keeper: the file has its pid.
+ * An agent that was killed just before left that to us. */
+static void note_start(struct job *t)
+{
+    msg_job_info there;
+    bool noted = t->adopting &&
+                 jobfile_read(t->owner->folder, t->place, &there) == OK &&
+                 there.pid != 0;
+    if (t->info.keep && !noted)
+        save(t);
+}
+
 static void on_ready(void *ctx, int err, const char *why)
 {
     struct job *t = ctx;
@@ -583,6 +595,8 @@ static void on_ready(void *ctx, int err, const char *why)
         let_go(t);
         return;
     }
+    if (err == OK)
+        note_start(t);
     t->owner->ops->ready(t, err, why);
     if (err == OK)
         jobpipe_settle_in(t);
@@ -646,8 +660,8 @@ static bool on_knows(void *ctx, const char *place)
     return false;
 }
 
-/* Without its keeper: it has ended, or ran when the machine restarted, or
- * was never started. */
+/* Without its keeper: it has ended, or ran when the machine restarted or its
+ * keeper was told to end, or was never started. */
 static void adopt_file(void *ctx, const char *name)
 {
     struct jobs *j = ctx;
@@ -660,7 +674,8 @@ static void adopt_file(void *ctx, const char *name)
         return;
     }
     bool runs = info.state <= cmdop_agent_v1_JobState_JOB_STATE_RUNNING;
-    if (runs && j->boot[0] != '\0' && strcmp(info.boot, j->boot) == 0) {
+    if (runs && info.pid == 0 && j->boot[0] != '\0' &&
+        strcmp(info.boot, j->boot) == 0) {
         jobfile_remove(j->folder, place);
         return;
     }

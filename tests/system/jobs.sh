@@ -225,6 +225,15 @@ is "lost it is after a new agent too" "$(state doomed)" lost
 run exec_on --id doomed box -- sh -c 'echo $$ > "$HOME/doomed"; exec sleep 302'
 refused "and its id is still taken" 255 'how the command ended is not known'
 
+exec_on -d --id stopped box -- sh -c 'echo run >> "$HOME/stopped"; exec sleep 303' > "$T/out"
+wait_for 5 test -s "$T/box/stopped"
+at box "$CMDOP" agent stop --all > "$T/out" 2>&1
+agent box
+is "a job that \`agent stop --all\` has ended is lost" "$(state stopped)" lost
+run exec_on --id stopped box -- sh -c 'echo run >> "$HOME/stopped"; exec sleep 303'
+refused "and its id gets no second process either" 255 'how the command ended is not known'
+is "which is one" "$(count "$T/box/stopped")" 1
+
 # ---- outcomes are never mixed ----------------------------------------------------------
 
 outcome_is() { # NAME OUTCOME EXIT_CODE STATUS; after `run`

@@ -616,21 +616,26 @@ static void a_keeper_killed_between_two_agents_is_noticed(void **state)
     (void)kill((int)child, SIGKILL);
 }
 
-static void rewrite(const char *place, const char *boot, bool ended)
+enum left { NEVER_STARTED, RAN, ENDED };
+
+static void rewrite(const char *place, const char *boot, enum left how)
 {
     msg_job_info info;
     char path[PATH_CAP];
     assert_int_equal(jobfile_read(jobs.folder, place, &info), OK);
     strcpy(info.boot, boot);
-    if (!ended)
+    assert_true(info.pid != 0);
+    if (how != ENDED)
         info.state = cmdop_agent_v1_JobState_JOB_STATE_RUNNING;
+    if (how == NEVER_STARTED)
+        info.pid = 0;
     assert_int_equal(jobfile_write(jobs.folder, place, &info), OK);
     assert_int_equal(paths_join(path, jobs.folder, place), OK);
     (void)port_keep_remove(path);
 }
 
 /* As a restart leaves it: a file, and nobody behind it. */
-static void restart_machine(const char *boot, bool ended)
+static void restart_machine(const char *boot, enum left how)
 {
     const struct ask a = {
         .id = "one", .script = "read x; echo x; exit 5", .keep = true};
@@ -643,14 +648,14 @@ static void restart_machine(const char *boot, bool ended)
     agent_dies();
     assert_int_equal(kill(keeper, SIGKILL), 0);
     UNTIL(kill(keeper, 0) != 0);
-    rewrite(place, boot, ended);
+    rewrite(place, boot, how);
     another_agent();
 }
 
 static void an_end_outlives_the_machine(void **state)
 {
     (void)state;
-    restart_machine("another boot", true);
+    restart_machine("another boot", ENDED);
     struct operator* o = get(0, &(struct ask){.id = "one"});
     UNTIL(o->closed);
     assert_exit(o, 5);
@@ -660,7 +665,7 @@ static void an_end_outlives_the_machine(void **state)
 static void what_ran_when_the_machine_restarted_is_lost(void **state)
 {
     (void)state;
-    restart_machine("another boot", false);
+    restart_machine("another boot", RAN);
     struct operator* o = get(0, &(struct ask){.id = "one"});
     UNTIL(o->closed);
     assert_lost(o);
@@ -670,12 +675,43 @@ static void what_ran_when_the_machine_restarted_is_lost(void **state)
 static void what_was_never_started_may_be_started(void **state)
 {
     (void)state;
-    restart_machine(jobs.boot, false);
+    restart_machine(jobs.boot, NEVER_STARTED);
     assert_int_equal(jobs.count, 0);
     struct operator* o =
         get(0, &(struct ask){.id = "one", .script = "exit 7", .keep = true});
     UNTIL(o->closed);
     assert_exit(o, 7);
+}
+
+/* Its keeper was told to end while there was no agent. */
+static void what_ran_and_has_no_keeper_is_lost(void **state)
+{
+    (void)state;
+    restart_machine(jobs.boot, RAN);
+    struct operator* o = get(
+        0, &(struct ask){
+               .id = "one", .script = "read x; echo x; exit 5", .keep = true});
+    UNTIL(o->closed);
+    assert_lost(o);
+}
+
+/* It is noted as soon as it runs, and by the next agent if need be. */
+static void that_it_ran_is_in_its_file(void **state)
+{
+    const struct ask a = {
+        .id = "one", .script = "exec sleep 1000", .keep = true};
+    msg_job_info info;
+    char place[HOLD_ID_CAP];
+    (void)state;
+    uint32_t pid = info_of(get(0, &a)).pid;
+    strcpy(place, job("one")->place);
+    assert_int_equal(jobfile_read(jobs.folder, place, &info), OK);
+    assert_int_equal(info.pid, pid);
+    info.pid = 0;
+    assert_int_equal(jobfile_write(jobs.folder, place, &info), OK);
+    another_agent();
+    assert_int_equal(jobfile_read(jobs.folder, place, &info), OK);
+    assert_int_equal(info.pid, pid);
 }
 
 /* A second agent has started it meanwhile. */
@@ -726,6 +762,8 @@ int main(int argc, char **argv)
         FACT(an_end_outlives_the_machine),
         FACT(what_ran_when_the_machine_restarted_is_lost),
         FACT(what_was_never_started_may_be_started),
+        FACT(what_ran_and_has_no_keeper_is_lost),
+        FACT(that_it_ran_is_in_its_file),
         FACT(two_agents_start_one_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
