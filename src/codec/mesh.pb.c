@@ -105,6 +105,24 @@ PB_BIND(cmdop_agent_v1_JobInfo, cmdop_agent_v1_JobInfo, 2)
 PB_BIND(cmdop_agent_v1_AgentStatus, cmdop_agent_v1_AgentStatus, 2)
 
 
+PB_BIND(cmdop_agent_v1_AuthDeviceOpen, cmdop_agent_v1_AuthDeviceOpen, AUTO)
+
+
+PB_BIND(cmdop_agent_v1_AuthDevice, cmdop_agent_v1_AuthDevice, 2)
+
+
+PB_BIND(cmdop_agent_v1_AuthTokenOpen, cmdop_agent_v1_AuthTokenOpen, AUTO)
+
+
+PB_BIND(cmdop_agent_v1_AuthToken, cmdop_agent_v1_AuthToken, 2)
+
+
+PB_BIND(cmdop_agent_v1_AuthRevokeOpen, cmdop_agent_v1_AuthRevokeOpen, AUTO)
+
+
+PB_BIND(cmdop_agent_v1_WhoAmI, cmdop_agent_v1_WhoAmI, 2)
+
+
 
 
 

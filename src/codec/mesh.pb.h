@@ -42,7 +42,9 @@ typedef enum _cmdop_agent_v1_Code {
     cmdop_agent_v1_Code_CODE_CANNOT_RUN = 12, /* the program was found but could not be started */
     cmdop_agent_v1_Code_CODE_NO_PROGRAM = 13, /* the program was not found */
     cmdop_agent_v1_Code_CODE_LOST = 14, /* the link to the machine went away */
-    cmdop_agent_v1_Code_CODE_TIMEOUT = 15
+    cmdop_agent_v1_Code_CODE_TIMEOUT = 15,
+    cmdop_agent_v1_Code_CODE_PIN = 16, /* the machine wants its attach password first */
+    cmdop_agent_v1_Code_CODE_PENDING = 17 /* known, and waits for an owner's approval */
 } cmdop_agent_v1_Code;
 
 typedef enum _cmdop_agent_v1_JobState {
@@ -101,12 +103,19 @@ typedef struct _cmdop_agent_v1_Challenge {
 
 typedef PB_BYTES_ARRAY_T(32) cmdop_agent_v1_Proof_machine_key_t;
 typedef PB_BYTES_ARRAY_T(64) cmdop_agent_v1_Proof_signature_t;
+typedef PB_BYTES_ARRAY_T(16) cmdop_agent_v1_Proof_instance_t;
+typedef PB_BYTES_ARRAY_T(32) cmdop_agent_v1_Proof_next_key_t;
+typedef PB_BYTES_ARRAY_T(64) cmdop_agent_v1_Proof_next_signature_t;
 typedef struct _cmdop_agent_v1_Proof {
     cmdop_agent_v1_Proof_machine_key_t machine_key; /* Ed25519 public key, 32 bytes */
     cmdop_agent_v1_Proof_signature_t signature; /* 64 bytes by machine_key */
     char join_key[96]; /* only to enrol */
     char name[64]; /* only to enrol: the name people see */
-    char token[128]; /* operators: bearer token */
+    char token[128]; /* operators: bearer token; empty: a guest */
+    cmdop_agent_v1_Proof_instance_t instance; /* machines: 16 random bytes of this process */
+    uint64_t epoch; /* machines: the lease it holds; 0: none yet */
+    cmdop_agent_v1_Proof_next_key_t next_key; /* machines: the key that shall replace machine_key */
+    cmdop_agent_v1_Proof_next_signature_t next_signature; /* 64 bytes by next_key */
 } cmdop_agent_v1_Proof;
 
 typedef struct _cmdop_agent_v1_Welcome {
@@ -119,6 +128,9 @@ typedef struct _cmdop_agent_v1_Welcome {
     int64_t server_time_ms;
     uint32_t frame_max; /* largest gRPC message accepted, bytes */
     uint32_t channels_max;
+    uint64_t epoch; /* machines: the lease, to be kept before a Heartbeat */
+    uint32_t key_version; /* machines: how often the key was replaced, plus 1 */
+    char relay_name[64]; /* what people call this relay */
 } cmdop_agent_v1_Welcome;
 
 typedef struct _cmdop_agent_v1_Refuse {
@@ -400,6 +412,59 @@ typedef struct _cmdop_agent_v1_AgentStatus {
     char fingerprint[72];
 } cmdop_agent_v1_AgentStatus;
 
+/* "auth.device" answers with one AuthDevice. */
+typedef struct _cmdop_agent_v1_AuthDeviceOpen {
+    char client_name[64];
+    char client_version[32];
+    char client_hostname[64];
+    char client_platform[64];
+} cmdop_agent_v1_AuthDeviceOpen;
+
+typedef struct _cmdop_agent_v1_AuthDevice {
+    char device_code[64];
+    char user_code[12]; /* what a person types: "BCDF-GHJK" */
+    char verification_uri[280];
+    char verification_uri_complete[320];
+    uint32_t expires_in; /* seconds */
+    uint32_t interval; /* seconds between two questions */
+} cmdop_agent_v1_AuthDevice;
+
+/* "auth.token" answers with one AuthToken. One of the two is set. */
+typedef struct _cmdop_agent_v1_AuthTokenOpen {
+    char device_code[64];
+    char refresh_token[128];
+} cmdop_agent_v1_AuthTokenOpen;
+
+typedef struct _cmdop_agent_v1_AuthToken {
+    char error[32]; /* "authorization_pending", "slow_down", ...; or empty */
+    char error_description[160];
+    char access_token[128];
+    char refresh_token[128];
+    uint32_t expires_in; /* seconds, of the access token */
+    char user[64];
+    char email[128];
+    char fleet_id[40];
+    char fleet_name[64];
+    char user_id[40];
+} cmdop_agent_v1_AuthToken;
+
+/* "auth.revoke" has no records. */
+typedef struct _cmdop_agent_v1_AuthRevokeOpen {
+    char token[128];
+} cmdop_agent_v1_AuthRevokeOpen;
+
+/* "auth.whoami": who the token of this link speaks for. */
+typedef struct _cmdop_agent_v1_WhoAmI {
+    char user[64];
+    char email[128];
+    char user_id[40];
+    char role[16];
+    char fleet_id[40];
+    char fleet_name[64];
+    char kind[16]; /* "cli", "access", "apikey" */
+    int64_t expires_ms; /* 0: never */
+} cmdop_agent_v1_WhoAmI;
+
 
 #ifdef __cplusplus
 extern "C" {
@@ -415,8 +480,8 @@ extern "C" {
 #define _cmdop_agent_v1_Kind_ARRAYSIZE ((cmdop_agent_v1_Kind)(cmdop_agent_v1_Kind_KIND_RPC+1))
 
 #define _cmdop_agent_v1_Code_MIN cmdop_agent_v1_Code_CODE_UNSPECIFIED
-#define _cmdop_agent_v1_Code_MAX cmdop_agent_v1_Code_CODE_TIMEOUT
-#define _cmdop_agent_v1_Code_ARRAYSIZE ((cmdop_agent_v1_Code)(cmdop_agent_v1_Code_CODE_TIMEOUT+1))
+#define _cmdop_agent_v1_Code_MAX cmdop_agent_v1_Code_CODE_PENDING
+#define _cmdop_agent_v1_Code_ARRAYSIZE ((cmdop_agent_v1_Code)(cmdop_agent_v1_Code_CODE_PENDING+1))
 
 #define _cmdop_agent_v1_JobState_MIN cmdop_agent_v1_JobState_JOB_STATE_UNSPECIFIED
 #define _cmdop_agent_v1_JobState_MAX cmdop_agent_v1_JobState_JOB_STATE_LOST
@@ -462,12 +527,18 @@ extern "C" {
 
 
 
+
+
+
+
+
+
 /* Initializer values for message structs */
 #define cmdop_agent_v1_Hello_init_default        {_cmdop_agent_v1_Role_MIN, 0, 0, 0, {"", "", "", "", "", "", "", ""}, "", false, cmdop_agent_v1_Facts_init_default, {0, {0}}}
 #define cmdop_agent_v1_Facts_init_default        {"", "", "", "", "", "", "", 0, 0, "", "", 0, 0, 0, "", "", "", "", 0}
 #define cmdop_agent_v1_Challenge_init_default    {{0}, {0}, 0, 0, {0}}
-#define cmdop_agent_v1_Proof_init_default        {{0, {0}}, {0, {0}}, "", "", ""}
-#define cmdop_agent_v1_Welcome_init_default      {"", "", "", "", "", 0, 0, 0, 0}
+#define cmdop_agent_v1_Proof_init_default        {{0, {0}}, {0, {0}}, "", "", "", {0, {0}}, 0, {0, {0}}, {0, {0}}}
+#define cmdop_agent_v1_Welcome_init_default      {"", "", "", "", "", 0, 0, 0, 0, 0, 0, ""}
 #define cmdop_agent_v1_Refuse_init_default       {_cmdop_agent_v1_Code_MIN, "", "", 0}
 #define cmdop_agent_v1_Ping_init_default         {0}
 #define cmdop_agent_v1_Pong_init_default         {0}
@@ -496,11 +567,17 @@ extern "C" {
 #define cmdop_agent_v1_SessionInfo_init_default  {"", "", "", 0, 0, 0, 0, 0, 0, 0, "", 0, 0, ""}
 #define cmdop_agent_v1_JobInfo_init_default      {"", _cmdop_agent_v1_JobState_MIN, 0, "", "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}, ""}
 #define cmdop_agent_v1_AgentStatus_init_default  {0, "", "", "", "", "", "", 0, 0, 0, "", 0, 0, 0, 0, ""}
+#define cmdop_agent_v1_AuthDeviceOpen_init_default {"", "", "", ""}
+#define cmdop_agent_v1_AuthDevice_init_default   {"", "", "", "", 0, 0}
+#define cmdop_agent_v1_AuthTokenOpen_init_default {"", ""}
+#define cmdop_agent_v1_AuthToken_init_default    {"", "", "", "", 0, "", "", "", "", ""}
+#define cmdop_agent_v1_AuthRevokeOpen_init_default {""}
+#define cmdop_agent_v1_WhoAmI_init_default       {"", "", "", "", "", "", "", 0}
 #define cmdop_agent_v1_Hello_init_zero           {_cmdop_agent_v1_Role_MIN, 0, 0, 0, {"", "", "", "", "", "", "", ""}, "", false, cmdop_agent_v1_Facts_init_zero, {0, {0}}}
 #define cmdop_agent_v1_Facts_init_zero           {"", "", "", "", "", "", "", 0, 0, "", "", 0, 0, 0, "", "", "", "", 0}
 #define cmdop_agent_v1_Challenge_init_zero       {{0}, {0}, 0, 0, {0}}
-#define cmdop_agent_v1_Proof_init_zero           {{0, {0}}, {0, {0}}, "", "", ""}
-#define cmdop_agent_v1_Welcome_init_zero         {"", "", "", "", "", 0, 0, 0, 0}
+#define cmdop_agent_v1_Proof_init_zero           {{0, {0}}, {0, {0}}, "", "", "", {0, {0}}, 0, {0, {0}}, {0, {0}}}
+#define cmdop_agent_v1_Welcome_init_zero         {"", "", "", "", "", 0, 0, 0, 0, 0, 0, ""}
 #define cmdop_agent_v1_Refuse_init_zero          {_cmdop_agent_v1_Code_MIN, "", "", 0}
 #define cmdop_agent_v1_Ping_init_zero            {0}
 #define cmdop_agent_v1_Pong_init_zero            {0}
@@ -529,6 +606,12 @@ extern "C" {
 #define cmdop_agent_v1_SessionInfo_init_zero     {"", "", "", 0, 0, 0, 0, 0, 0, 0, "", 0, 0, ""}
 #define cmdop_agent_v1_JobInfo_init_zero         {"", _cmdop_agent_v1_JobState_MIN, 0, "", "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}, ""}
 #define cmdop_agent_v1_AgentStatus_init_zero     {0, "", "", "", "", "", "", 0, 0, 0, "", 0, 0, 0, 0, ""}
+#define cmdop_agent_v1_AuthDeviceOpen_init_zero  {"", "", "", ""}
+#define cmdop_agent_v1_AuthDevice_init_zero      {"", "", "", "", 0, 0}
+#define cmdop_agent_v1_AuthTokenOpen_init_zero   {"", ""}
+#define cmdop_agent_v1_AuthToken_init_zero       {"", "", "", "", 0, "", "", "", "", ""}
+#define cmdop_agent_v1_AuthRevokeOpen_init_zero  {""}
+#define cmdop_agent_v1_WhoAmI_init_zero          {"", "", "", "", "", "", "", 0}
 
 /* Field tags (for use in manual encoding/decoding) */
 #define cmdop_agent_v1_Facts_hostname_tag        1
@@ -567,6 +650,10 @@ extern "C" {
 #define cmdop_agent_v1_Proof_join_key_tag        3
 #define cmdop_agent_v1_Proof_name_tag            4
 #define cmdop_agent_v1_Proof_token_tag           5
+#define cmdop_agent_v1_Proof_instance_tag        6
+#define cmdop_agent_v1_Proof_epoch_tag           7
+#define cmdop_agent_v1_Proof_next_key_tag        8
+#define cmdop_agent_v1_Proof_next_signature_tag  9
 #define cmdop_agent_v1_Welcome_link_id_tag       1
 #define cmdop_agent_v1_Welcome_machine_id_tag    2
 #define cmdop_agent_v1_Welcome_fleet_id_tag      3
@@ -576,6 +663,9 @@ extern "C" {
 #define cmdop_agent_v1_Welcome_server_time_ms_tag 7
 #define cmdop_agent_v1_Welcome_frame_max_tag     8
 #define cmdop_agent_v1_Welcome_channels_max_tag  9
+#define cmdop_agent_v1_Welcome_epoch_tag         10
+#define cmdop_agent_v1_Welcome_key_version_tag   11
+#define cmdop_agent_v1_Welcome_relay_name_tag    12
 #define cmdop_agent_v1_Refuse_code_tag           1
 #define cmdop_agent_v1_Refuse_message_tag        2
 #define cmdop_agent_v1_Refuse_remedy_tag         3
@@ -748,6 +838,37 @@ extern "C" {
 #define cmdop_agent_v1_AgentStatus_clock_ahead_ms_tag 14
 #define cmdop_agent_v1_AgentStatus_wakeups_tag   15
 #define cmdop_agent_v1_AgentStatus_fingerprint_tag 16
+#define cmdop_agent_v1_AuthDeviceOpen_client_name_tag 1
+#define cmdop_agent_v1_AuthDeviceOpen_client_version_tag 2
+#define cmdop_agent_v1_AuthDeviceOpen_client_hostname_tag 3
+#define cmdop_agent_v1_AuthDeviceOpen_client_platform_tag 4
+#define cmdop_agent_v1_AuthDevice_device_code_tag 1
+#define cmdop_agent_v1_AuthDevice_user_code_tag  2
+#define cmdop_agent_v1_AuthDevice_verification_uri_tag 3
+#define cmdop_agent_v1_AuthDevice_verification_uri_complete_tag 4
+#define cmdop_agent_v1_AuthDevice_expires_in_tag 5
+#define cmdop_agent_v1_AuthDevice_interval_tag   6
+#define cmdop_agent_v1_AuthTokenOpen_device_code_tag 1
+#define cmdop_agent_v1_AuthTokenOpen_refresh_token_tag 2
+#define cmdop_agent_v1_AuthToken_error_tag       1
+#define cmdop_agent_v1_AuthToken_error_description_tag 2
+#define cmdop_agent_v1_AuthToken_access_token_tag 3
+#define cmdop_agent_v1_AuthToken_refresh_token_tag 4
+#define cmdop_agent_v1_AuthToken_expires_in_tag  5
+#define cmdop_agent_v1_AuthToken_user_tag        6
+#define cmdop_agent_v1_AuthToken_email_tag       7
+#define cmdop_agent_v1_AuthToken_fleet_id_tag    8
+#define cmdop_agent_v1_AuthToken_fleet_name_tag  9
+#define cmdop_agent_v1_AuthToken_user_id_tag     10
+#define cmdop_agent_v1_AuthRevokeOpen_token_tag  1
+#define cmdop_agent_v1_WhoAmI_user_tag           1
+#define cmdop_agent_v1_WhoAmI_email_tag          2
+#define cmdop_agent_v1_WhoAmI_user_id_tag        3
+#define cmdop_agent_v1_WhoAmI_role_tag           4
+#define cmdop_agent_v1_WhoAmI_fleet_id_tag       5
+#define cmdop_agent_v1_WhoAmI_fleet_name_tag     6
+#define cmdop_agent_v1_WhoAmI_kind_tag           7
+#define cmdop_agent_v1_WhoAmI_expires_ms_tag     8
 
 /* Struct field encoding specification for nanopb */
 #define cmdop_agent_v1_Hello_FIELDLIST(X, a) \
@@ -799,7 +920,11 @@ X(a, STATIC,   SINGULAR, BYTES,    machine_key,       1) \
 X(a, STATIC,   SINGULAR, BYTES,    signature,         2) \
 X(a, STATIC,   SINGULAR, STRING,   join_key,          3) \
 X(a, STATIC,   SINGULAR, STRING,   name,              4) \
-X(a, STATIC,   SINGULAR, STRING,   token,             5)
+X(a, STATIC,   SINGULAR, STRING,   token,             5) \
+X(a, STATIC,   SINGULAR, BYTES,    instance,          6) \
+X(a, STATIC,   SINGULAR, UINT64,   epoch,             7) \
+X(a, STATIC,   SINGULAR, BYTES,    next_key,          8) \
+X(a, STATIC,   SINGULAR, BYTES,    next_signature,    9)
 #define cmdop_agent_v1_Proof_CALLBACK NULL
 #define cmdop_agent_v1_Proof_DEFAULT NULL
 
@@ -812,7 +937,10 @@ X(a, STATIC,   SINGULAR, STRING,   name,              5) \
 X(a, STATIC,   SINGULAR, UINT32,   heartbeat_ms,      6) \
 X(a, STATIC,   SINGULAR, INT64,    server_time_ms,    7) \
 X(a, STATIC,   SINGULAR, UINT32,   frame_max,         8) \
-X(a, STATIC,   SINGULAR, UINT32,   channels_max,      9)
+X(a, STATIC,   SINGULAR, UINT32,   channels_max,      9) \
+X(a, STATIC,   SINGULAR, UINT64,   epoch,            10) \
+X(a, STATIC,   SINGULAR, UINT32,   key_version,      11) \
+X(a, STATIC,   SINGULAR, STRING,   relay_name,       12)
 #define cmdop_agent_v1_Welcome_CALLBACK NULL
 #define cmdop_agent_v1_Welcome_DEFAULT NULL
 
@@ -1107,6 +1235,61 @@ X(a, STATIC,   SINGULAR, STRING,   fingerprint,      16)
 #define cmdop_agent_v1_AgentStatus_CALLBACK NULL
 #define cmdop_agent_v1_AgentStatus_DEFAULT NULL
 
+#define cmdop_agent_v1_AuthDeviceOpen_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, STRING,   client_name,       1) \
+X(a, STATIC,   SINGULAR, STRING,   client_version,    2) \
+X(a, STATIC,   SINGULAR, STRING,   client_hostname,   3) \
+X(a, STATIC,   SINGULAR, STRING,   client_platform,   4)
+#define cmdop_agent_v1_AuthDeviceOpen_CALLBACK NULL
+#define cmdop_agent_v1_AuthDeviceOpen_DEFAULT NULL
+
+#define cmdop_agent_v1_AuthDevice_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, STRING,   device_code,       1) \
+X(a, STATIC,   SINGULAR, STRING,   user_code,         2) \
+X(a, STATIC,   SINGULAR, STRING,   verification_uri,   3) \
+X(a, STATIC,   SINGULAR, STRING,   verification_uri_complete,   4) \
+X(a, STATIC,   SINGULAR, UINT32,   expires_in,        5) \
+X(a, STATIC,   SINGULAR, UINT32,   interval,          6)
+#define cmdop_agent_v1_AuthDevice_CALLBACK NULL
+#define cmdop_agent_v1_AuthDevice_DEFAULT NULL
+
+#define cmdop_agent_v1_AuthTokenOpen_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, STRING,   device_code,       1) \
+X(a, STATIC,   SINGULAR, STRING,   refresh_token,     2)
+#define cmdop_agent_v1_AuthTokenOpen_CALLBACK NULL
+#define cmdop_agent_v1_AuthTokenOpen_DEFAULT NULL
+
+#define cmdop_agent_v1_AuthToken_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, STRING,   error,             1) \
+X(a, STATIC,   SINGULAR, STRING,   error_description,   2) \
+X(a, STATIC,   SINGULAR, STRING,   access_token,      3) \
+X(a, STATIC,   SINGULAR, STRING,   refresh_token,     4) \
+X(a, STATIC,   SINGULAR, UINT32,   expires_in,        5) \
+X(a, STATIC,   SINGULAR, STRING,   user,              6) \
+X(a, STATIC,   SINGULAR, STRING,   email,             7) \
+X(a, STATIC,   SINGULAR, STRING,   fleet_id,          8) \
+X(a, STATIC,   SINGULAR, STRING,   fleet_name,        9) \
+X(a, STATIC,   SINGULAR, STRING,   user_id,          10)
+#define cmdop_agent_v1_AuthToken_CALLBACK NULL
+#define cmdop_agent_v1_AuthToken_DEFAULT NULL
+
+#define cmdop_agent_v1_AuthRevokeOpen_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, STRING,   token,             1)
+#define cmdop_agent_v1_AuthRevokeOpen_CALLBACK NULL
+#define cmdop_agent_v1_AuthRevokeOpen_DEFAULT NULL
+
+#define cmdop_agent_v1_WhoAmI_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, STRING,   user,              1) \
+X(a, STATIC,   SINGULAR, STRING,   email,             2) \
+X(a, STATIC,   SINGULAR, STRING,   user_id,           3) \
+X(a, STATIC,   SINGULAR, STRING,   role,              4) \
+X(a, STATIC,   SINGULAR, STRING,   fleet_id,          5) \
+X(a, STATIC,   SINGULAR, STRING,   fleet_name,        6) \
+X(a, STATIC,   SINGULAR, STRING,   kind,              7) \
+X(a, STATIC,   SINGULAR, INT64,    expires_ms,        8)
+#define cmdop_agent_v1_WhoAmI_CALLBACK NULL
+#define cmdop_agent_v1_WhoAmI_DEFAULT NULL
+
 extern const pb_msgdesc_t cmdop_agent_v1_Hello_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_Facts_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_Challenge_msg;
@@ -1140,6 +1323,12 @@ extern const pb_msgdesc_t cmdop_agent_v1_MachineInfo_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_SessionInfo_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_JobInfo_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_AgentStatus_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_AuthDeviceOpen_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_AuthDevice_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_AuthTokenOpen_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_AuthToken_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_AuthRevokeOpen_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_WhoAmI_msg;
 
 /* Defines for backwards compatibility with code written before nanopb-0.4.0 */
 #define cmdop_agent_v1_Hello_fields &cmdop_agent_v1_Hello_msg
@@ -1175,6 +1364,12 @@ extern const pb_msgdesc_t cmdop_agent_v1_AgentStatus_msg;
 #define cmdop_agent_v1_SessionInfo_fields &cmdop_agent_v1_SessionInfo_msg
 #define cmdop_agent_v1_JobInfo_fields &cmdop_agent_v1_JobInfo_msg
 #define cmdop_agent_v1_AgentStatus_fields &cmdop_agent_v1_AgentStatus_msg
+#define cmdop_agent_v1_AuthDeviceOpen_fields &cmdop_agent_v1_AuthDeviceOpen_msg
+#define cmdop_agent_v1_AuthDevice_fields &cmdop_agent_v1_AuthDevice_msg
+#define cmdop_agent_v1_AuthTokenOpen_fields &cmdop_agent_v1_AuthTokenOpen_msg
+#define cmdop_agent_v1_AuthToken_fields &cmdop_agent_v1_AuthToken_msg
+#define cmdop_agent_v1_AuthRevokeOpen_fields &cmdop_agent_v1_AuthRevokeOpen_msg
+#define cmdop_agent_v1_WhoAmI_fields &cmdop_agent_v1_WhoAmI_msg
 
 /* Maximum encoded size of messages (where known) */
 /* cmdop_agent_v1_Open_size depends on runtime parameters */
@@ -1182,6 +1377,11 @@ extern const pb_msgdesc_t cmdop_agent_v1_AgentStatus_msg;
 /* cmdop_agent_v1_ExecOpen_size depends on runtime parameters */
 #define cmdop_agent_v1_Accept_size               304
 #define cmdop_agent_v1_AgentStatus_size          923
+#define cmdop_agent_v1_AuthDeviceOpen_size       228
+#define cmdop_agent_v1_AuthDevice_size           694
+#define cmdop_agent_v1_AuthRevokeOpen_size       130
+#define cmdop_agent_v1_AuthTokenOpen_size        195
+#define cmdop_agent_v1_AuthToken_size            803
 #define cmdop_agent_v1_Call_size                 85
 #define cmdop_agent_v1_Challenge_size            151
 #define cmdop_agent_v1_Close_size                506
@@ -1201,7 +1401,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_AgentStatus_msg;
 #define cmdop_agent_v1_Origin_size               181
 #define cmdop_agent_v1_Ping_size                 11
 #define cmdop_agent_v1_Pong_size                 11
-#define cmdop_agent_v1_Proof_size                392
+#define cmdop_agent_v1_Proof_size                521
 #define cmdop_agent_v1_PtyAccept_size            185
 #define cmdop_agent_v1_Refuse_size               492
 #define cmdop_agent_v1_Reject_size               732
@@ -1209,7 +1409,8 @@ extern const pb_msgdesc_t cmdop_agent_v1_AgentStatus_msg;
 #define cmdop_agent_v1_RpcOpen_size              556
 #define cmdop_agent_v1_SessionInfo_size          624
 #define cmdop_agent_v1_Signal_size               17
-#define cmdop_agent_v1_Welcome_size              282
+#define cmdop_agent_v1_Welcome_size              364
+#define cmdop_agent_v1_WhoAmI_size               387
 
 #ifdef __cplusplus
 } /* extern "C" */
