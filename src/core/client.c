@@ -210,6 +210,8 @@ int client_status(msg_code code)
 {
     switch (code) {
     case cmdop_agent_v1_Code_CODE_DENIED:
+    case cmdop_agent_v1_Code_CODE_PIN:
+    case cmdop_agent_v1_Code_CODE_PENDING:
     case cmdop_agent_v1_Code_CODE_AUTH: return CMD_DENIED;
     case cmdop_agent_v1_Code_CODE_TIMEOUT: return CMD_TIMEOUT;
     case cmdop_agent_v1_Code_CODE_CANNOT_RUN: return CMD_CANNOT_RUN;
