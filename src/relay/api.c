@@ -51,8 +51,14 @@ static const struct {
 
 static void route(struct api_conn *c)
 {
-    struct view path = http_request(&c->http)->path;
+    const struct http_request *r = http_request(&c->http);
+    struct view path = r->path;
 
+    if (r->method != HTTP_GET && r->method != HTTP_HEAD) {
+        http_add(&c->http, "Allow", "GET, HEAD");
+        http_respond(&c->http, 405, HTTP_PROBLEM, http_problem(405));
+        return;
+    }
     for (size_t i = 0; i < sizeof ROUTES / sizeof ROUTES[0]; i++) {
         if (view_is(path, ROUTES[i].path)) {
             ROUTES[i].serve(c);

@@ -56,7 +56,7 @@ struct api {
     struct api_conn *conn; /* API_CONNS of them */
 };
 
-/* Carve the connections; about API_CONNS * 12 KiB. The loop needs API_ROWS
+/* Carve the connections; about API_CONNS * 32 KiB. The loop needs API_ROWS
  * and API_TIMERS free. */
 void api_init(struct api *a, struct arena *arena, struct loop *l,
               api_ready_fn *ready, void *ready_ctx);

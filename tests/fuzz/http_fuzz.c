@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "transport/http.h"
 
-enum { SAID_CAP = 1 << 20, INPUT_MAX = 1 << 14 };
+enum { SAID_CAP = 1 << 20, INPUT_MAX = 1 << 15 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,7 +18,7 @@ struct talk {
     struct http h;
     char said[SAID_CAP];
     size_t said_len;
-    char body[2 * HTTP_HEAD_MAX + 8];
+    char body[2 * HTTP_HEAD_MAX + HTTP_BODY_MAX + 8];
 };
 
 static void must(bool fact)
@@ -43,6 +43,9 @@ static void answer(struct talk *t)
     must(r != NULL && r->path.len > 0 && r->path.ptr[0] == '/');
     must(is_inside(&t->h, r->path) && is_inside(&t->h, r->query));
     must(view_find(r->path, '?') < 0);
+    must(r->body.len <= HTTP_BODY_MAX &&
+         (r->body.len == 0 || r->body.ptr == t->h.body));
+    must(r->body.len == 0 || (r->method != HTTP_GET && r->method != HTTP_HEAD));
     TEXT_OF(&body, t->body);
     text_view(&body, r->path);
     text_view(&body, r->query);
@@ -51,6 +54,7 @@ static void answer(struct talk *t)
         must(is_inside(&t->h, v) && view_find(v, '\n') < 0);
         text_view(&body, v);
     }
+    text_view(&body, r->body);
     must(!body.cut);
     http_respond(&t->h, 200, "text/plain", text_done(&body));
 }

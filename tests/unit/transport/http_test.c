@@ -27,10 +27,10 @@ struct talk {
     char said[64 * 1024];
     size_t said_len;
     int asked;
-    char body[HTTP_HEAD_MAX + 64];
+    char body[HTTP_HEAD_MAX + HTTP_BODY_MAX + 64];
 };
 
-/* Answer with what was understood: "path|query|value of X". */
+/* Answer with what was understood: "path|query|value of X", then the body. */
 static void echo(struct talk *t)
 {
     const struct http_request *r = http_request(&t->h);
@@ -44,8 +44,17 @@ static void echo(struct talk *t)
     text_view(&body, r->query);
     text_char(&body, '|');
     text_view(&body, http_header(&t->h, "x-word"));
+    text_view(&body, r->body);
+    if (view_is(r->path, "/more")) {
+        http_add(&t->h, "Location", "/there");
+        http_add(&t->h, "Retry-After", "5");
+    }
     if (view_is(r->path, "/last"))
         http_last(&t->h);
+    if (view_is(r->path, "/none")) {
+        http_respond(&t->h, 204, NULL, VIEW_NONE);
+        return;
+    }
     http_respond(&t->h, 200, "text/plain", text_done(&body));
 }
 
@@ -224,6 +233,84 @@ static void the_connection_ends_when_one_side_says_so(void **state)
     }
 }
 
+/* ---- bodies ------------------------------------------------------------------ */
+
+static void assert_echo(const char *in, const char *want)
+{
+    const char *said = say(in);
+    assert_int_equal(status_of(said), 200);
+    assert_string_equal(strstr(said, "\r\n\r\n") + 4, want);
+    assert_int_equal(talk.h.state, HTTP_READING);
+}
+
+static void a_body_comes_whole_with_its_request(void **state)
+{
+    static const char *const methods[] = {"POST", "PUT", "PATCH", "DELETE"};
+    char in[256];
+    struct text t;
+    (void)state;
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        TEXT_OF(&t, in);
+        text_join(&t, methods[i], " /p?q HTTP/1.1\r\n" HOST,
+                  "Content-Length: 3\r\n\r\na=b", NULL);
+        assert_echo(in, "/p|q|a=b");
+    }
+    assert_echo("POST / HTTP/1.1\r\n" HOST "\r\n", "/||");
+    assert_echo("POST / HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", "/||");
+}
+
+static void chunks_are_put_together_and_trailers_read_over(void **state)
+{
+    (void)state;
+    assert_echo("POST /c HTTP/1.1\r\n" HOST "Transfer-Encoding: Chunked\r\n"
+                "\r\n1\r\na\r\n02;x=y\r\n=b\r\n0\r\n"
+                "X-Word: behind\r\nHost: b\r\n\r\n",
+                "/c||a=b");
+}
+
+static void requests_behind_a_body_keep_their_order(void **state)
+{
+    (void)state;
+    const char *said =
+        say("POST /1 HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nab"
+            "GET /2 HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(talk.asked, 2);
+    assert_non_null(strstr(said, "/1||abHTTP/1.1 200 OK"));
+    assert_string_equal(said + strlen(said) - 4, "/2||");
+}
+
+static void headers_are_added_to_one_answer(void **state)
+{
+    (void)state;
+    const char *said = say("GET /more HTTP/1.1\r\n" HOST "\r\n"
+                           "GET / HTTP/1.1\r\n" HOST "\r\n");
+    const char *more = strstr(said, "\r\nLocation: /there\r\n"
+                                    "Retry-After: 5\r\n");
+    assert_non_null(more);
+    assert_null(strstr(more + 4, "Location"));
+}
+
+static void an_answer_may_have_no_content(void **state)
+{
+    (void)state;
+    const char *said = say("DELETE /none HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(status_of(said), 204);
+    assert_null(strstr(said, "\r\nContent-"));
+    assert_string_equal(said + strlen(said) - 4, "\r\n\r\n");
+}
+
+static void what_a_request_brought_is_wiped(void **state)
+{
+    static const uint8_t zeros[64];
+    (void)state;
+    (void)say("POST / HTTP/1.1\r\n" HOST "X-Word: secret\r\n"
+              "Content-Length: 6\r\n\r\nsecret");
+    assert_int_equal(talk.h.state, HTTP_READING);
+    assert_memory_equal(talk.h.head, zeros, sizeof zeros);
+    assert_memory_equal(talk.h.body, zeros, sizeof zeros);
+    assert_memory_equal(talk.h.out_head, zeros, sizeof zeros);
+}
+
 /* ---- refusals ---------------------------------------------------------------- */
 
 static void nonsense_gets_its_status(void **state)
@@ -246,7 +333,20 @@ static void nonsense_gets_its_status(void **state)
               "Content-Length: 1\r\n\r\n"},
         {400, "GET / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n"
               "Transfer-Encoding: chunked\r\n\r\n"},
-        {405, "POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc"},
+        {400,
+         "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nx\r\n"},
+        {400, "POST / HTTP/1.1\r\n" HOST
+              "Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n"},
+        {400, "POST / HTTP/1.1\r\n" HOST
+              "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"},
+        {501, "POST / HTTP/1.1\r\n" HOST
+              "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"},
+        {413, "POST / HTTP/1.1\r\n" HOST "Content-Length: 16385\r\n\r\na"},
+        {413, "POST / HTTP/1.1\r\n" HOST
+              "Content-Length: 1048576\r\n\r\nuser=aaaaaaaaa"},
+        {417, "POST / HTTP/1.1\r\n" HOST
+              "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n"},
+        {405, "TRACE / HTTP/1.1\r\n" HOST "\r\n"},
         {405, "CONNECT a:1 HTTP/1.1\r\n" HOST "\r\n"},
         {405, "OPTIONS * HTTP/1.1\r\n" HOST "\r\n"},
         {413, "GET / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc"},
@@ -264,9 +364,10 @@ static void nonsense_gets_its_status(void **state)
 static void a_405_says_what_is_allowed(void **state)
 {
     (void)state;
-    assert_non_null(strstr(say("PUT / HTTP/1.1\r\n" HOST "\r\n"),
-                           "\r\nAllow: GET, HEAD\r\n"));
-    assert_null(strstr(say("PUT\r\n"), "Allow"));
+    assert_non_null(strstr(say("TRACE / HTTP/1.1\r\n" HOST "\r\n"),
+                           "\r\nAllow: GET, HEAD, POST, PUT, PATCH, "
+                           "DELETE\r\n"));
+    assert_null(strstr(say("TRACE\r\n"), "Allow"));
 }
 
 static void a_refused_head_has_no_body(void **state)
@@ -291,7 +392,7 @@ static void what_follows_a_refusal_is_dropped(void **state)
 static const char *stuffed(const char *before, size_t count, char c,
                            const char *after)
 {
-    static char buf[2 * HTTP_HEAD_MAX];
+    static char buf[4 * HTTP_BODY_MAX];
     struct text t;
     TEXT_OF(&t, buf);
     text_str(&t, before);
@@ -367,6 +468,42 @@ static void headers_have_their_number(void **state)
     assert_int_equal(status_of(say(buf)), 400);
 }
 
+static void a_body_has_its_limit(void **state)
+{
+    static char in[12 * HTTP_BODY_MAX];
+    struct text t;
+    (void)state;
+    const char *head = "POST / HTTP/1.1\r\n" HOST "Content-Length: 16384"
+                       "\r\n\r\n";
+    const char *said = say_long(stuffed(head, HTTP_BODY_MAX, 'b', ""));
+    assert_int_equal(status_of(said), 200);
+    assert_int_equal(strlen(strstr(said, "/||")), 3 + HTTP_BODY_MAX);
+    head = "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n";
+    for (size_t more = 0; more < 2; more++) {
+        TEXT_OF(&t, in);
+        text_str(&t, head);
+        for (size_t i = 0; i < HTTP_BODY_MAX + more; i++)
+            text_str(&t, "1\r\nb\r\n");
+        text_str(&t, "0\r\n\r\n");
+        assert_false(t.cut);
+        assert_int_equal(status_of(say_long(in)), more == 0 ? 200 : 413);
+    }
+}
+
+static void what_stands_around_chunks_has_its_limit(void **state)
+{
+    static char in[HTTP_WIRE_MAX + 4096];
+    struct text t;
+    (void)state;
+    TEXT_OF(&t, in);
+    text_str(&t, "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n"
+                 "\r\n1\r\na\r\n0\r\n");
+    while (t.len < sizeof in - 64)
+        text_str(&t, "Trailer: without end and without sense\r\n");
+    assert_int_equal(status_of(say_long(in)), 413);
+    assert_int_equal(talk.asked, 0);
+}
+
 static void a_request_that_is_late_is_told_so(void **state)
 {
     (void)state;
@@ -399,6 +536,12 @@ int main(void)
         cmocka_unit_test(path_query_and_headers_are_told_apart),
         cmocka_unit_test(pipelined_requests_are_answered_in_order),
         cmocka_unit_test(the_connection_ends_when_one_side_says_so),
+        cmocka_unit_test(a_body_comes_whole_with_its_request),
+        cmocka_unit_test(chunks_are_put_together_and_trailers_read_over),
+        cmocka_unit_test(requests_behind_a_body_keep_their_order),
+        cmocka_unit_test(headers_are_added_to_one_answer),
+        cmocka_unit_test(an_answer_may_have_no_content),
+        cmocka_unit_test(what_a_request_brought_is_wiped),
         cmocka_unit_test(nonsense_gets_its_status),
         cmocka_unit_test(a_405_says_what_is_allowed),
         cmocka_unit_test(a_refused_head_has_no_body),
@@ -406,6 +549,8 @@ int main(void)
         cmocka_unit_test(a_target_has_its_limit),
         cmocka_unit_test(a_head_has_its_limit),
         cmocka_unit_test(headers_have_their_number),
+        cmocka_unit_test(a_body_has_its_limit),
+        cmocka_unit_test(what_stands_around_chunks_has_its_limit),
         cmocka_unit_test(a_request_that_is_late_is_told_so),
         cmocka_unit_test(every_problem_is_json_of_its_status),
     };
