@@ -116,13 +116,20 @@ all: $(PROFILES:%=build/$(BOARD)/%/cmdop)
 # Folders are prerequisites too, so that a removed source is noticed. With
 # sanitizers the symbols stay in, for their reports.
 
+# The kernel maps sixteen pages of a program around the one that is needed. What
+# a keeper needs that sleeps lies together, at the front, with what it needs of
+# libc: so it holds few.
+ASLEEP := src/keeper src/base port/$(PORT)
+asleep  = $(call objects,$1,$(ASLEEP)) $(patsubst %,build/$1/obj/src/%.o,core/hold transport/loop)
+
 define program
-build/$1/$3/cmdop.whole: $(call objects,$1,$(ROOMS_$2:%=src/%) port/$(PORT)) \
+build/$1/$3/cmdop.whole: $(call asleep,$1) $(call objects,$1,$(ROOMS_$2:%=src/%)) \
         build/$1/obj/src/main/$2.o $(patsubst %.c,build/$1/obj/%.o,$4) \
         $(wildcard $(ROOMS_$2:%=src/%) port/$(PORT))
 	$$(call say,LINK,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC_$1) -o $$@ $$(filter %.o,$$^) $$(LDFLAGS_$1) -Wl,-Map=$$(@D)/cmdop.map $5 \
+	$$(Q)$$(CC_$1) -o $$@ $$(filter $(call asleep,$1),$$^) -lc \
+	        $$(filter-out $(call asleep,$1),$$(filter %.o,$$^)) $$(LDFLAGS_$1) -Wl,-Map=$$(@D)/cmdop.map $5 \
 	        $(call libs,$(LIBS_$2))
 
 build/$1/$3/cmdop: build/$1/$3/cmdop.whole

@@ -47,6 +47,14 @@ def beside_ring(pid):
     return total, own
 
 
+def forget_file(path):
+    """A program that was just linked lies in memory in larger pieces than one that
+    was read from the disk, and is mapped in them. Let it be read."""
+    with open(path, "rb") as f:
+        os.fsync(f.fileno())
+        os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def keepers_of(agent):
     return [beside_ring(p) for p in descendants_of(agent.pid) if is_keeper(p)]
 
@@ -75,6 +83,7 @@ def idle(ours, peers, report, times):
 
     def fresh():
         ours.stop_agent()
+        forget_file(ours.edge)
         ours.start_agent()
         time.sleep(SETTLE_S)
         return rss(ours.agent.pid), pss(ours.agent.pid)
@@ -120,8 +129,8 @@ def session(lab, ours, peers, report, count):
     report.add("memory_session", "KB", [kb(after - before) / count], peer, "sshd, one session (no ring)", count,
                "ours <= 1200")
     report.add("memory_keeper_pss", "KB", [kb(total) for total, _ in keepers], bar="ours <= 150",
-               own=round(median([kb(own) for _, own in keepers])), of_one_session=round(kb(alone[0][0])),
-               published=PUBLISHED)
+               own=round(median([kb(own) for _, own in keepers])), published=PUBLISHED)
+    report.add("memory_keeper_pss_alone", "KB", [kb(alone[0][0])], bar="ours <= 150")
     close_all({}, ours)
 
 
