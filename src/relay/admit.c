@@ -143,7 +143,23 @@ static void machine_answer(void *ctx, uint32_t tag,
     case STORE_LIMIT:
         refuse_auth(c, "the fleet has as many machines as it may", "");
         break;
-    case STORE_AMBIGUOUS: break;
+    case STORE_PENDING:
+        refuse_auth(c, "the machine waits for an owner's approval",
+                    "an owner of the fleet can approve it");
+        break;
+    case STORE_QUARANTINED:
+    case STORE_HELD:
+    case STORE_STRUCK:
+        refuse_auth(c, "the machine's key may not be used now",
+                    "an owner of the fleet can settle it");
+        break;
+    case STORE_AMBIGUOUS: /* no outcomes of these questions */
+    case STORE_SLOW_DOWN:
+    case STORE_DENIED:
+    case STORE_REUSED:
+    case STORE_LOCKED:
+    case STORE_LAST_OWNER:
+    case STORE_NOT_HOME: break;
     }
     peer_wake(&c->peer);
 }

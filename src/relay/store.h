@@ -1,10 +1,10 @@
 /*
- * What the relay remembers: fleets, users, tokens, join keys, machines and
- * the audit record. Asked now, answered as an event: store_ask copies the
+ * What the relay remembers: fleets and people, tokens, join keys, machines
+ * and the audit record. Asked now, answered as an event: store_ask copies the
  * question into a queue, store_turn does a bounded number of them in one
  * transaction, makes the transaction durable, and only then calls the
- * answers. One engine per binary, chosen by file (store_sqlite.c; PostgreSQL
- * later); nothing here says which.
+ * answers. One engine per binary, chosen by file (store_sqlite*.c;
+ * PostgreSQL later); nothing here says which.
  *
  *   store_ask -> [ queue ] -> store_turn: begin, do up to 32, commit
  *                                |
@@ -12,197 +12,105 @@
  *
  * Two kinds of "no". `err` tells that the store could not do its work (disk
  * full, busy, damaged): nothing was changed. `outcome` tells what was found:
- * an unknown token is an outcome, not an error.
+ * an unknown token is an outcome, not an error. Beside DONE some outcomes
+ * change something too, and say so: PENDING of ENROL, REUSED, QUARANTINED.
+ *
+ * The questions stand in four headers, each with its input, its outcomes,
+ * which field of the answer they fill, and its line in the audit record:
+ *
+ *   store_people.h    accounts, passwords, second factors, failed sign-ins
+ *   store_tokens.h    bearer secrets, and the device codes that become some
+ *   store_fleets.h    fleets, members, invitations, access to one machine
+ *   store_machines.h  join keys, coming in, leases, links between fleets
  *
  * Every question about a fleet's things carries the fleet; an id alone opens
- * nothing. Secrets never come here: tokens and join keys are asked for by
- * SHA-256 of at least 128 random bits, so no salt and no slow hash is needed.
+ * nothing, and what is another fleet's is UNKNOWN. Secrets never come here:
+ * they are asked for by SHA-256 of at least 128 random bits, so no salt and
+ * no slow hash is needed; passwords come as strings that were made slowly.
  * Random bytes come from the caller, the time from store_turn.
  */
 #ifndef RELAY_STORE_H
 #define RELAY_STORE_H
 
-#include "base/bytes.h"
-#include "limits.h"
-
-/* ---- sizes ---------------------------------------------------------------- */
-
-#define STORE_QUEUE              256 /* questions that may wait; a power of two */
-#define STORE_BATCH              32 /* questions done in one turn */
-#define STORE_HASH               32 /* SHA-256 */
-#define STORE_KEY                32 /* Ed25519 public key */
-#define STORE_RANDOM             16 /* makes one UUID */
-#define STORE_SLUG_CAP           32
-#define STORE_KIND_CAP           16
-#define STORE_ACTOR_CAP          64
-#define STORE_ACTION_CAP         32
-#define STORE_OBJECT_CAP         64
-#define STORE_OUTCOME_CAP        24
-#define STORE_DETAIL_CAP         240
-#define STORE_PREFIX_MIN         4 /* shortest prefix of an id, for people */
-#define STORE_FLEET_MACHINES_MAX 100000 /* a join key cannot fill the disk */
+#include "relay/store_base.h"
+#include "relay/store_fleets.h"
+#include "relay/store_machines.h"
+#include "relay/store_people.h"
+#include "relay/store_tokens.h"
 
 /* The memory an engine wants from store_open: 4 MiB hold the page cache and
  * every statement; more is used for the cache. */
 #define STORE_HEAP_BYTES (4 * 1024 * 1024)
 
-/* ---- vocabulary ------------------------------------------------------------ */
+/* ---- the questions ---------------------------------------------------------- */
 
 enum store_op {
     STORE_SETUP,
+
+    STORE_PERSON_MAKE,
+    STORE_PERSON_BY_LOGIN,
+    STORE_PERSON_BY_ID,
+    STORE_PERSON_LIST,
+    STORE_PERSON_SET_PASSWORD,
+    STORE_PERSON_SET_TOTP,
+    STORE_PERSON_TRIED,
+    STORE_PERSON_ENABLE,
+    STORE_BACKUP_CODE_USE,
+
     STORE_TOKEN_MAKE,
     STORE_TOKEN_CHECK,
+    STORE_TOKEN_LIST,
     STORE_TOKEN_REVOKE,
+    STORE_TOKEN_REVOKE_HASH,
+    STORE_TOKEN_REFRESH,
+    STORE_DEVICE_MAKE,
+    STORE_DEVICE_BY_CODE,
+    STORE_DEVICE_DECIDE,
+    STORE_DEVICE_POLL,
+
+    STORE_FLEET_MAKE,
+    STORE_FLEET_GET,
+    STORE_FLEET_LIST,
+    STORE_FLEET_SET,
+    STORE_FLEET_REMOVE,
+    STORE_MEMBER_LIST,
+    STORE_MEMBER_SET,
+    STORE_MEMBER_REMOVE,
+    STORE_MEMBER_USE_FLEET,
+    STORE_INVITE_MAKE,
+    STORE_INVITE_LIST,
+    STORE_INVITE_CANCEL,
+    STORE_INVITE_BY_HASH,
+    STORE_INVITE_ACCEPT,
+    STORE_INVITE_DECLINE,
+    STORE_ACCESS_SET,
+    STORE_ACCESS_LIST,
+    STORE_ACCESS_OF,
+
     STORE_JOINKEY_MAKE,
     STORE_JOINKEY_LIST,
     STORE_JOINKEY_REVOKE,
     STORE_ENROL,
     STORE_MACHINE_LOGIN,
+    STORE_MACHINE_CONFIRM,
     STORE_MACHINE_SEEN,
+    STORE_MACHINE_GET,
     STORE_MACHINE_LIST,
-    STORE_MACHINE_ENABLE,
+    STORE_MACHINE_STATE,
+    STORE_MACHINE_RENAME,
+    STORE_MACHINE_LINK,
+    STORE_MACHINE_UNLINK,
+    STORE_MACHINE_FLEETS,
+
     STORE_AUDIT,
+    STORE_AUDIT_LIST,
+    STORE_SWEEP,
+    STORE_OP_COUNT
 };
 
-enum store_outcome {
-    STORE_DONE,      /* it is so now; the answer's fields are filled */
-    STORE_UNKNOWN,   /* there is no such thing in this fleet */
-    STORE_REVOKED,   /* it was withdrawn (revoking twice says this too) */
-    STORE_EXPIRED,   /* its time is over */
-    STORE_USED_UP,   /* a join key has no uses left */
-    STORE_CONFLICT,  /* the machine's key belongs to another fleet; or a
-                        hash or id to be made exists already */
-    STORE_DISABLED,  /* the machine is known but may not come in */
-    STORE_AMBIGUOUS, /* several things begin with this prefix */
-    STORE_LIMIT,     /* the fleet holds STORE_FLEET_MACHINES_MAX machines */
-};
-
-enum store_role { STORE_OWNER, STORE_ADMIN, STORE_MEMBER, STORE_VIEWER };
-
-/* "owner", "admin", "member", "viewer"; and stable words for outcomes
- * ("done", "unknown", ...). Never NULL; live for ever. */
-const char *store_role_str(enum store_role role);
-const char *store_outcome_str(enum store_outcome outcome);
-
-/* Text fields below: NUL-terminated UTF-8 without control characters.
- * Times: Unix ms; 0 = never. Ids: UUIDs in lower case, 36 characters. */
-
-/* What a machine says about itself; cleaned by the store (text_safe) and cut
- * to the field. Any may be empty. The caps are those of proto Facts. */
-struct store_facts {
-    char hostname[64];
-    char os[24];
-    char os_version[64];
-    char architecture[24];
-    char agent_version[32];
-};
-
-/* ---- inputs, by operation --------------------------------------------------- */
-
-/* Who does it, as it shall stand in the audit record. Operations that have
- * one write their audit row themselves, in the same transaction, when they
- * changed something. */
-struct store_actor {
-    char kind[STORE_KIND_CAP];  /* "user", "machine", "cli", "relay", ... */
-    char name[STORE_ACTOR_CAP]; /* a user's id, a login name; may be empty */
-};
-
-/* First start: make fleet (slug "home"), owner and membership; or find them
- * as they are. The random bytes make the fleet's and the user's id. */
-struct store_setup {
-    char fleet_name[NAME_CAP];
-    char user_name[NAME_CAP];
-    uint8_t random[2 * STORE_RANDOM];
-};
-
-/* A token speaks for one user in one fleet; STORE_UNKNOWN when that user is
- * not a member of it. */
-struct store_token_make {
-    char fleet_id[UUID_CAP];
-    char user_id[UUID_CAP];
-    char label[NAME_CAP];
-    uint8_t hash[STORE_HASH];
-    int64_t expires_ms;
-    uint8_t random[STORE_RANDOM];
-    struct store_actor actor;
-};
-
-struct store_token_check {
-    uint8_t hash[STORE_HASH];
-};
-
-/* `id` is a whole id or its first STORE_PREFIX_MIN or more characters; for
- * TOKEN_REVOKE and JOINKEY_REVOKE. */
-struct store_revoke {
-    char fleet_id[UUID_CAP];
-    char id[UUID_CAP];
-    struct store_actor actor;
-};
-
-struct store_joinkey_make {
-    char fleet_id[UUID_CAP];
-    char label[NAME_CAP]; /* may be empty */
-    uint8_t hash[STORE_HASH];
-    uint32_t uses_max; /* 0: no limit */
-    int64_t expires_ms;
-    uint8_t random[STORE_RANDOM];
-    struct store_actor actor;
-};
-
-/* For JOINKEY_LIST and MACHINE_LIST. Rows come ordered (join keys by time of
- * making, machines by name, then by id), those after the row that `after_*`
- * describes; empty starts at the beginning. */
-struct store_list {
-    char fleet_id[UUID_CAP];
-    uint32_t limit;            /* rows at most; 0: all */
-    char after_name[NAME_CAP]; /* machines */
-    int64_t after_ms;          /* join keys: created_ms */
-    char after_id[UUID_CAP];   /* both */
-};
-
-/*
- * Let a machine in. In one step: the join key is checked (STORE_UNKNOWN,
- * REVOKED, EXPIRED, USED_UP), its use counted, the machine made. A public
- * key that the same fleet knows gets its old id, new name and facts, and
- * counts a use. STORE_CONFLICT: another fleet has this public key.
- * STORE_DISABLED: the machine was shut out; a join key does not help.
- * Whatever is refused counts no use. Audited as "machine.enrol" by the
- * actor of kind "join-key", its name the key's id.
- */
-struct store_enrol {
-    uint8_t join_hash[STORE_HASH];
-    uint8_t public_key[STORE_KEY];
-    char name[NAME_CAP]; /* not empty */
-    struct store_facts facts;
-    uint8_t random[STORE_RANDOM];
-};
-
-/* STORE_UNKNOWN: no such key, it must enrol. STORE_DISABLED: it may not come
- * in (the answer still names it). Changes nothing: see MACHINE_SEEN. */
-struct store_machine_login {
-    uint8_t public_key[STORE_KEY];
-};
-
-/* Last seen = now, and what the machine says of itself. Not worth an fsync:
- * a power cut may forget it. */
-struct store_machine_seen {
-    char fleet_id[UUID_CAP];
-    char machine_id[UUID_CAP];
-    struct store_facts facts;
-};
-
-/* Shut a machine out, or let it in again; the answer names it. Links it has
- * are the caller's to cut. */
-struct store_machine_enable {
-    char fleet_id[UUID_CAP];
-    char machine_id[UUID_CAP];
-    bool enabled;
-    struct store_actor actor;
-};
-
-/* One line of the record, as it is. at_ms 0: now. */
+/* AUDIT: one line of the record, as it is. */
 struct store_audit {
-    int64_t at_ms;
+    int64_t at_ms;           /* 0: now */
     char fleet_id[UUID_CAP]; /* may be empty: of the relay itself */
     struct store_actor actor;
     char action[STORE_ACTION_CAP]; /* "token.make" */
@@ -211,43 +119,24 @@ struct store_audit {
     char detail[STORE_DETAIL_CAP];
 };
 
-/* ---- answers --------------------------------------------------------------- */
+/* AUDIT_LIST: a fleet's record, or with an empty fleet the relay's own;
+ * newest first; after_ms = the row's id. Rows are struct store_audit_row. */
 
-/* SETUP, TOKEN_MAKE (id = the token's), TOKEN_CHECK (all of it). With
- * STORE_REVOKED and STORE_EXPIRED a check still tells whose it was. */
-struct store_who {
-    char token_id[UUID_CAP];
-    char user_id[UUID_CAP];
-    char user_name[NAME_CAP];
-    char fleet_id[UUID_CAP];
-    char fleet_name[NAME_CAP];
-    enum store_role role;
-    int64_t expires_ms;
-    bool created; /* SETUP: made now, not found */
+/*
+ * SWEEP. Forgets what is over for STORE_KEEP_MS: tokens and invitations; and
+ * device codes, after STORE_KEEP_DEVICE_MS. At most `limit` rows of each, so
+ * that it stays short: ask again while it says `more`. DONE (count). Not in
+ * the record; a power cut may forget it.
+ */
+struct store_sweep {
+    uint32_t limit; /* 1 or more */
 };
 
-/* JOINKEY_MAKE (id), a row of JOINKEY_LIST. */
-struct store_joinkey {
-    char id[UUID_CAP];
-    char label[NAME_CAP];
-    uint32_t uses_max;
-    uint32_t uses;
-    int64_t created_ms;
-    int64_t expires_ms;
-    int64_t revoked_ms;
-};
+/* ---- answers ---------------------------------------------------------------- */
 
-/* ENROL, MACHINE_LOGIN, MACHINE_ENABLE, a row of MACHINE_LIST. */
-struct store_machine {
-    char id[UUID_CAP];
-    char fleet_id[UUID_CAP];
-    char name[NAME_CAP];
-    struct store_facts facts;
-    int64_t last_seen_ms;
-    int64_t created_ms;
-    uint8_t public_key[STORE_KEY];
-    bool enabled;
-    bool created; /* ENROL: made now, not known before */
+struct store_audit_row {
+    int64_t id; /* grows with time */
+    struct store_audit line;
 };
 
 struct store_answer {
@@ -258,19 +147,37 @@ struct store_answer {
                                ERR_CLOSED (store_close came first) */
     enum store_outcome outcome; /* meaningless unless err is OK */
     uint32_t rows;              /* lists: how many were handed over */
-    bool more;                  /* lists: there are further rows */
-    union {
-        struct store_who who;         /* SETUP, TOKEN_MAKE, TOKEN_CHECK */
-        struct store_joinkey joinkey; /* JOINKEY_MAKE */
-        struct store_machine machine; /* ENROL, MACHINE_LOGIN, _ENABLE */
-        char id[UUID_CAP];            /* *_REVOKE: the whole id */
+    bool more;                  /* lists, SWEEP: there are further rows */
+    union {                     /* which one, the question's comment says */
+        struct store_who who;
+        struct store_person person;
+        struct store_account account;
+        struct store_tried tried;
+        struct store_ended ended;
+        struct store_device device;
+        struct store_fleet fleet;
+        struct store_member member;
+        struct store_invite invite;
+        struct store_access_row access;
+        struct store_joinkey joinkey;
+        struct store_machine machine;
+        char id[UUID_CAP]; /* JOINKEY_REVOKE, INVITE_CANCEL: the whole id */
+        uint32_t count;    /* BACKUP_CODE_USE, SWEEP */
     } u;
 };
 
 /* One row of a list; valid during the call. The member is the list's. */
 union store_row {
+    struct store_person person;
+    struct store_token token;
+    struct store_fleet fleet;
+    struct store_member member;
+    struct store_invite invite;
+    struct store_access_row access;
     struct store_joinkey joinkey;
     struct store_machine machine;
+    struct store_link link;
+    struct store_audit_row audit;
 };
 
 /* ---- a question -------------------------------------------------------------- */
@@ -292,16 +199,58 @@ struct store_ask {
     bool (*row)(void *ctx, uint32_t tag, const union store_row *row);
     union {
         struct store_setup setup;
+
+        struct store_person_make person_make;
+        struct store_person_by_login person_by_login;
+        struct store_person_by_id person_by_id;
+        struct store_person_set_password person_set_password;
+        struct store_person_set_totp person_set_totp;
+        struct store_person_tried person_tried;
+        struct store_person_enable person_enable;
+        struct store_backup_code_use backup_code_use;
+
         struct store_token_make token_make;
         struct store_token_check token_check;
-        struct store_revoke revoke; /* TOKEN_REVOKE, JOINKEY_REVOKE */
+        struct store_token_list token_list;
+        struct store_token_revoke token_revoke;
+        struct store_token_revoke_hash token_revoke_hash;
+        struct store_token_refresh token_refresh;
+        struct store_device_make device_make;
+        struct store_device_by_code device_by_code;
+        struct store_device_decide device_decide;
+        struct store_device_poll device_poll;
+
+        struct store_fleet_make fleet_make;
+        struct store_fleet_get fleet_get;
+        struct store_fleet_list fleet_list;
+        struct store_fleet_set fleet_set;
+        struct store_fleet_remove fleet_remove;
+        struct store_member_set member_set;
+        struct store_member_remove member_remove;
+        struct store_use_fleet use_fleet;
+        struct store_invite_make invite_make;
+        struct store_invite_by_hash invite_by_hash;
+        struct store_invite_answer invite_answer; /* ACCEPT, DECLINE */
+        struct store_access_set access_set;
+        struct store_access_list access_list;
+        struct store_access_of access_of;
+
         struct store_joinkey_make joinkey_make;
-        struct store_list list; /* JOINKEY_LIST, MACHINE_LIST */
         struct store_enrol enrol;
         struct store_machine_login machine_login;
+        struct store_machine_confirm machine_confirm;
         struct store_machine_seen machine_seen;
-        struct store_machine_enable machine_enable;
+        struct store_machine_get machine_get;
+        struct store_machine_state machine_state;
+        struct store_machine_rename machine_rename;
+        struct store_machine_link machine_link; /* LINK, UNLINK */
+        struct store_machine_fleets machine_fleets;
+
+        struct store_revoke revoke; /* JOINKEY_REVOKE, INVITE_CANCEL */
+        struct store_list list;     /* PERSON_, MEMBER_, INVITE_, JOINKEY_,
+                                       MACHINE_ and AUDIT_LIST */
         struct store_audit audit;
+        struct store_sweep sweep;
     } u;
 };
 
@@ -315,7 +264,7 @@ struct store {
     bool turning;  /* inside store_turn or store_close */
     uint32_t head; /* runs freely; queue[head % STORE_QUEUE] */
     uint32_t tail;
-    struct store_ask queue[STORE_QUEUE]; /* about 160 KiB */
+    struct store_ask queue[STORE_QUEUE]; /* about 200 KiB */
 };
 
 struct store_cfg {

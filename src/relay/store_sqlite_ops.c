@@ -183,7 +183,7 @@ static void out_machine(struct query *q, struct store_machine *m)
     m->last_seen_ms = out_int(q);
     m->created_ms = out_int(q);
     out_blob(q, m->public_key, sizeof m->public_key);
-    m->enabled = out_int(q) != 0;
+    m->state = out_int(q) != 0 ? STORE_STATE_ACTIVE : STORE_STATE_DISABLED;
     m->created = false;
 }
 
@@ -300,16 +300,16 @@ static int do_token_make(struct store_engine *e, const struct store_ask *ask,
     if (n <= 0)
         return n < 0 ? n : say(a, STORE_UNKNOWN);
 
-    make_id(who->token_id, in->random);
-    who->expires_ms = in->expires_ms;
+    make_id(who->token_id, in->secret.random);
+    who->expires_ms = in->secret.expires_ms;
     q = query(e, SQL_TOKEN_MAKE);
     in_str(&q, in->fleet_id);
     in_str(&q, who->token_id);
     in_str(&q, in->user_id);
     in_str(&q, in->label);
-    in_blob(&q, in->hash, sizeof in->hash);
+    in_blob(&q, in->secret.hash, sizeof in->secret.hash);
     in_int(&q, e->now_ms);
-    in_int(&q, in->expires_ms);
+    in_int(&q, in->secret.expires_ms);
     int err = finish(&q);
     if (err != OK)
         return say_unless(err, a, STORE_CONFLICT);
@@ -377,7 +377,12 @@ static int revoke(struct store_engine *e, const struct store_ask *ask,
 static int do_token_revoke(struct store_engine *e, const struct store_ask *ask,
                            struct store_answer *a)
 {
-    return revoke(e, ask, a, SQL_TOKEN_FIND, SQL_TOKEN_REVOKE, "token.revoke");
+    struct store_ask as = *ask;
+
+    memcpy(as.u.revoke.fleet_id, ask->u.token_revoke.fleet_id, UUID_CAP);
+    memcpy(as.u.revoke.id, ask->u.token_revoke.id, UUID_CAP);
+    as.u.revoke.actor = ask->u.token_revoke.actor;
+    return revoke(e, &as, a, SQL_TOKEN_FIND, SQL_TOKEN_REVOKE, "token.revoke");
 }
 
 /* ---- join keys -------------------------------------------------------------------- */
@@ -525,7 +530,8 @@ static int do_machine_login(struct store_engine *e, const struct store_ask *ask,
 
     if (n <= 0)
         return n < 0 ? n : say(a, STORE_UNKNOWN);
-    return say(a, a->u.machine.enabled ? STORE_DONE : STORE_DISABLED);
+    return say(a, a->u.machine.state == STORE_STATE_ACTIVE ? STORE_DONE
+                                                           : STORE_DISABLED);
 }
 
 struct joinkey_found {
@@ -620,14 +626,13 @@ static int place_machine(struct store_engine *e, const struct store_enrol *in,
         return n;
     if (n == 1 && strcmp(m->fleet_id, key->fleet_id) != 0)
         return say(a, STORE_CONFLICT);
-    if (n == 1 && !m->enabled)
+    if (n == 1 && m->state != STORE_STATE_ACTIVE)
         return say(a, STORE_DISABLED);
     if (n == 0) {
         make_id(m->id, in->random);
         memcpy(m->fleet_id, key->fleet_id, sizeof m->fleet_id);
         memcpy(m->public_key, in->public_key, sizeof m->public_key);
         m->created_ms = e->now_ms;
-        m->enabled = true;
         m->created = true;
     }
     memcpy(m->name, in->name, sizeof m->name);
@@ -673,27 +678,29 @@ static int do_machine_seen(struct store_engine *e, const struct store_ask *ask,
     return say(a, sqlite3_changes(e->db) > 0 ? STORE_DONE : STORE_UNKNOWN);
 }
 
-static int do_machine_enable(struct store_engine *e,
-                             const struct store_ask *ask,
-                             struct store_answer *a)
+static int do_machine_state(struct store_engine *e, const struct store_ask *ask,
+                            struct store_answer *a)
 {
-    const struct store_machine_enable *in = &ask->u.machine_enable;
+    const struct store_machine_state *in = &ask->u.machine_state;
     struct store_machine *m = &a->u.machine;
+    bool enabled = in->change == STORE_ENABLE;
 
+    if (!enabled && in->change != STORE_DISABLE)
+        return ERR_UNSUPPORTED;
     int n = find_by_id(e, in->fleet_id, in->machine_id, m);
     if (n <= 0)
         return n < 0 ? n : say(a, STORE_UNKNOWN);
-    if (m->enabled == in->enabled)
+    if ((m->state == STORE_STATE_ACTIVE) == enabled)
         return say(a, STORE_DONE);
-    m->enabled = in->enabled;
+    m->state = enabled ? STORE_STATE_ACTIVE : STORE_STATE_DISABLED;
     struct query q = query(e, SQL_MACHINE_ENABLE);
     in_str(&q, in->fleet_id);
     in_str(&q, in->machine_id);
-    in_int(&q, in->enabled);
+    in_int(&q, enabled);
     int err = finish(&q);
     if (err == OK)
         err = audit_done(e, &in->actor, in->fleet_id,
-                         in->enabled ? "machine.enable" : "machine.disable",
+                         enabled ? "machine.enable" : "machine.disable",
                          in->machine_id, m->name);
     return err == OK ? say(a, STORE_DONE) : err;
 }
@@ -704,6 +711,15 @@ static int do_audit(struct store_engine *e, const struct store_ask *ask,
     int err = audit(e, &ask->u.audit);
 
     return err == OK ? say(a, STORE_DONE) : err;
+}
+
+static int do_nothing(struct store_engine *e, const struct store_ask *ask,
+                      struct store_answer *a)
+{
+    (void)e;
+    (void)ask;
+    (void)a;
+    return ERR_UNSUPPORTED;
 }
 
 /* ---- the table --------------------------------------------------------------------- */
@@ -722,10 +738,11 @@ const struct store_op_row *store_sqlite_op(enum store_op op)
         [STORE_MACHINE_LOGIN] = {STORE_LOOKS, false, do_machine_login},
         [STORE_MACHINE_SEEN] = {STORE_NOTES, false, do_machine_seen},
         [STORE_MACHINE_LIST] = {STORE_LOOKS, true, do_machine_list},
-        [STORE_MACHINE_ENABLE] = {STORE_SWEARS, false, do_machine_enable},
+        [STORE_MACHINE_STATE] = {STORE_SWEARS, false, do_machine_state},
         [STORE_AUDIT] = {STORE_SWEARS, false, do_audit},
     };
-    _Static_assert(sizeof rows / sizeof rows[0] == STORE_AUDIT + 1,
-                   "every question has its row");
+    static const struct store_op_row later = {STORE_LOOKS, false, do_nothing};
+    if ((size_t)op >= sizeof rows / sizeof rows[0] || rows[op].run == NULL)
+        return &later;
     return &rows[op];
 }

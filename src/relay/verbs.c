@@ -50,8 +50,8 @@ static int store_token(struct relay *r, const char *token, struct text *why)
     memcpy(q.u.token_make.fleet_id, r->owner.fleet_id, UUID_CAP);
     memcpy(q.u.token_make.user_id, r->owner.user_id, UUID_CAP);
     bytes_to_str(q.u.token_make.label, NAME_CAP, view_str("first sign-in"));
-    hash_once(view_str(token), q.u.token_make.hash);
-    port_entropy(SPAN_ARRAY(q.u.token_make.random));
+    hash_once(view_str(token), q.u.token_make.secret.hash);
+    port_entropy(SPAN_ARRAY(q.u.token_make.secret.random));
     q.u.token_make.actor = place_actor();
     int err = relay_ask_now(&r->store, &q, &a);
     if (err != OK)

@@ -132,8 +132,8 @@ static inline struct store_ask token_ask(const struct store_who *who,
     PUT(q.u.token_make.label, "laptop");
     PUT(q.u.token_make.actor.kind, "cli");
     PUT(q.u.token_make.actor.name, "root");
-    FILL(q.u.token_make.hash, seed);
-    FILL(q.u.token_make.random, seed + 1);
+    FILL(q.u.token_make.secret.hash, seed);
+    FILL(q.u.token_make.secret.random, seed + 1);
     return q;
 }
 
@@ -206,21 +206,34 @@ static inline const struct store_answer *
 withdraw(enum store_op op, const char *fleet_id, const char *id)
 {
     struct store_ask q = ask_of(op);
+    if (op == STORE_TOKEN_REVOKE) {
+        PUT(q.u.token_revoke.fleet_id, fleet_id);
+        PUT(q.u.token_revoke.id, id);
+        PUT(q.u.token_revoke.actor.kind, "cli");
+        return ask(&q);
+    }
     PUT(q.u.revoke.fleet_id, fleet_id);
     PUT(q.u.revoke.id, id);
     PUT(q.u.revoke.actor.kind, "cli");
     return ask(&q);
 }
 
+static inline const struct store_answer *
+change_state(const char *fleet_id, const char *id,
+             enum store_state_change change)
+{
+    struct store_ask q = ask_of(STORE_MACHINE_STATE);
+    PUT(q.u.machine_state.fleet_id, fleet_id);
+    PUT(q.u.machine_state.machine_id, id);
+    PUT(q.u.machine_state.actor.kind, "cli");
+    q.u.machine_state.change = change;
+    return ask(&q);
+}
+
 static inline const struct store_answer *enable(const char *fleet_id,
                                                 const char *id, bool enabled)
 {
-    struct store_ask q = ask_of(STORE_MACHINE_ENABLE);
-    PUT(q.u.machine_enable.fleet_id, fleet_id);
-    PUT(q.u.machine_enable.machine_id, id);
-    PUT(q.u.machine_enable.actor.kind, "cli");
-    q.u.machine_enable.enabled = enabled;
-    return ask(&q);
+    return change_state(fleet_id, id, enabled ? STORE_ENABLE : STORE_DISABLE);
 }
 
 #define NOBODY "00000000-0000-4000-8000-000000000000"

@@ -32,7 +32,7 @@ static void a_token_speaks_for_its_user(void **state)
     (void)state;
     struct store_who who = setup();
     struct store_ask q = token_ask(&who, 10);
-    q.u.token_make.expires_ms = NOW + MINUTE;
+    q.u.token_make.secret.expires_ms = NOW + MINUTE;
     const struct store_answer *a = ask(&q);
     assert_int_equal(a->outcome, STORE_DONE);
     char id[UUID_CAP];
@@ -55,7 +55,7 @@ static void a_token_is_unknown_expired_or_revoked(void **state)
     (void)state;
     struct store_who who = setup();
     struct store_ask q = token_ask(&who, 10);
-    q.u.token_make.expires_ms = NOW + MINUTE;
+    q.u.token_make.secret.expires_ms = NOW + MINUTE;
     char id[UUID_CAP];
     PUT(id, ask(&q)->u.who.token_id);
 
@@ -99,10 +99,10 @@ static void a_hash_is_made_once(void **state)
     struct store_who who = setup();
     struct store_ask q = token_ask(&who, 10);
     assert_int_equal(ask(&q)->outcome, STORE_DONE);
-    FILL(q.u.token_make.random, 99);
+    FILL(q.u.token_make.secret.random, 99);
     assert_int_equal(ask(&q)->outcome, STORE_CONFLICT);
-    FILL(q.u.token_make.random, 11);
-    FILL(q.u.token_make.hash, 99);
+    FILL(q.u.token_make.secret.random, 11);
+    FILL(q.u.token_make.secret.hash, 99);
     assert_int_equal(ask(&q)->outcome, STORE_CONFLICT); /* the id */
     q = key_ask(who.fleet_id, 20, 0);
     assert_int_equal(ask(&q)->outcome, STORE_DONE);
@@ -150,7 +150,7 @@ static void a_machine_enrols_and_logs_in(void **state)
     const struct store_answer *a = enrol(20, 100, "web-1");
     assert_int_equal(a->outcome, STORE_DONE);
     assert_true(a->u.machine.created);
-    assert_true(a->u.machine.enabled);
+    assert_int_equal(a->u.machine.state, STORE_STATE_ACTIVE);
     assert_string_equal(a->u.machine.name, "web-1");
     assert_string_equal(a->u.machine.fleet_id, who.fleet_id);
     struct store_machine m = a->u.machine;
@@ -399,7 +399,7 @@ static void malformed_inputs_are_refused_at_the_door(void **state)
     memset(q.u.token_make.label, 'x', NAME_CAP);
     assert_int_equal(store_ask(&store, &q), ERR_RANGE);
     q = token_ask(&who, 10);
-    q.u.token_make.expires_ms = -1;
+    q.u.token_make.secret.expires_ms = -1;
     assert_int_equal(store_ask(&store, &q), ERR_RANGE);
     q = token_ask(&who, 10);
     q.u.token_make.actor.kind[0] = '\0';
