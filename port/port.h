@@ -12,6 +12,7 @@
 #define PORT_PORT_H
 
 #include "base/bytes.h"
+#include "limits.h"
 
 /* ---- clock and entropy -------------------------------------------------- */
 
@@ -166,6 +167,27 @@ int port_silent_ms(int handle);
  */
 int port_send_room(int handle);
 void port_close(int handle);
+
+/* ---- work that takes long ------------------------------------------------- */
+
+/*
+ * Have a pure function computed without holding up the loop: a short-lived
+ * child calls it with a copy of `arg`, so the caller may wipe or change what
+ * lies there as soon as port_task returns. `work` calls nothing of the port;
+ * it may allocate. It writes its answer, at most PORT_TASK_ANSWER_MAX bytes,
+ * and returns its length, above 0, or a code.
+ *
+ * The handle becomes readable when the answer is there. port_task_take
+ * returns its length; 0 when it is not ready; the code of `work`; ERR_IO: the
+ * child died, or took longer than half a minute. It closes the handle unless
+ * it returns 0. port_close gives a task up, and ends its child.
+ * ERR_LIMIT: PORT_TASKS_MAX are on their way. ERR_UNSUPPORTED: this platform
+ * can only compute inline, and the caller decides whether it will.
+ */
+#define PORT_TASK_ANSWER_MAX 256
+typedef int port_task_fn(const void *arg, struct span out);
+int port_task(port_task_fn *work, const void *arg);
+int port_task_take(int handle, struct span out);
 
 /* ---- terminal of a session (PORT_HAS_TTY) ------------------------------- */
 

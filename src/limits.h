@@ -43,6 +43,24 @@
 #define JOBS_MAX 64 /* commands running at once */
 #endif
 
+/* ---- passwords ----------------------------------------------------------- */
+
+/* One Argon2id computation: what OWASP's Password Storage Cheat Sheet asks
+ * for, in the form that takes the least memory of those with two passes. A
+ * board with little memory takes less, 4096 and 3 say, and never below what
+ * its people can live with: the string tells what it was made with. */
+#ifndef PWHASH_KIB
+#define PWHASH_KIB 19456
+#endif
+#ifndef PWHASH_PASSES
+#define PWHASH_PASSES 2
+#endif
+/* Computations at once, each with that memory in a child: more only wait for
+ * the processor. */
+#ifndef PORT_TASKS_MAX
+#define PORT_TASKS_MAX 4
+#endif
+
 /* ---- time ---------------------------------------------------------------- */
 
 #define HANDSHAKE_MS    10000 /* hello to welcome, both ends */

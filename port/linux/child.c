@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 
 #include "base/err.h"
-#include "resolve.h"
+#include "errand.h"
 #include "signal.h"
 #include "why.h"
 
@@ -39,7 +39,7 @@ int port_child_reap(int *status, int *signal)
         int pid = waitpid(-1, &raw, WNOHANG);
         if (pid <= 0)
             return 0;
-        if (resolve_reaped(pid))
+        if (errand_reaped(pid))
             continue;
         *status = decode(raw, signal);
         return pid;

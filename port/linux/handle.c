@@ -12,7 +12,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
-#include "resolve.h"
+#include "errand.h"
 #include "wait.h"
 #include "why.h"
 
@@ -83,7 +83,7 @@ void port_close(int handle)
 {
     if (handle < 0)
         return;
-    resolve_forget(handle);
+    errand_forget(handle);
     wait_forget(handle);
     close(handle);
 }

@@ -41,6 +41,7 @@ static int *count_of(const struct handle *h)
     case KIND_STDOUT:
     case KIND_STDERR:
     case KIND_RESOLVE:
+    case KIND_TASK:
     case KIND_SIGNAL:
     case KIND_FILE:
     case KIND_NONE: break;
@@ -65,6 +66,7 @@ void handle_drop(struct handle *h)
     case KIND_CHILD: proc_close(&world->proc[h->idx], h->end); break;
     case KIND_BUFFER: buffer_close(&world->buffer[h->idx], h->end); break;
     case KIND_SHARED: shared_drop(&world->shared[h->idx]); break;
+    case KIND_TASK: task_drop(h->idx); break;
     case KIND_STDIN:
     case KIND_STDOUT:
     case KIND_STDERR:
@@ -164,6 +166,7 @@ static int recv_any(struct handle *h, struct span buf)
     case KIND_SHARED:
     case KIND_LISTENER:
     case KIND_RESOLVE:
+    case KIND_TASK:
     case KIND_SIGNAL:
     case KIND_NONE: break;
     }
@@ -208,6 +211,7 @@ static int send_any(struct handle *h, struct view v)
     case KIND_SHARED:
     case KIND_LISTENER:
     case KIND_RESOLVE:
+    case KIND_TASK:
     case KIND_SIGNAL:
     case KIND_FILE:
     case KIND_NONE: break;
@@ -268,7 +272,8 @@ static uint8_t able(struct role *r, const struct handle *h)
     case KIND_CONN: return net_ready(&world->conn[h->idx], h->end);
     case KIND_LISTENER:
         return world->listener[h->idx].queued > 0 ? PORT_READ : 0;
-    case KIND_RESOLVE: return h->at_us <= world->now_us ? PORT_READ : 0;
+    case KIND_RESOLVE:
+    case KIND_TASK: return h->at_us <= world->now_us ? PORT_READ : 0;
     case KIND_SIGNAL: return r->signals != 0 ? PORT_READ : 0;
     case KIND_TTY:
     case KIND_CHILD: return child_ready(&world->proc[h->idx], h->end);

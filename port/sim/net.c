@@ -302,7 +302,8 @@ static uint64_t next_resolved(void)
     uint64_t at = NEVER;
     for (int r = 0; r < world->roles; r++)
         for (int i = 0; i < world->role[r].handles; i++)
-            if (world->role[r].handle[i].kind == KIND_RESOLVE)
+            if (world->role[r].handle[i].kind == KIND_RESOLVE ||
+                world->role[r].handle[i].kind == KIND_TASK)
                 at = sooner(at, world->role[r].handle[i].at_us);
     return at;
 }

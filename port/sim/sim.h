@@ -152,7 +152,8 @@ enum sim_call {
     SIM_LISTEN = 128,
     SIM_MOVE = 256,
     SIM_SHARED = 512, /* shared memory, buffers, handles in messages */
-    SIM_ANY = 1023,
+    SIM_TASK = 1024,
+    SIM_ANY = 2047,
 };
 
 /* The n-th call of these kinds by `role` (-1: any role) from now on fails

@@ -47,6 +47,7 @@ enum {
     RETRANSMIT_US = 200000, /* the first time; doubled at each try */
     SYN_AGAIN_US = 1000000,
     KEEP_ALIVE_US = 20000000, /* TCP asks a silent peer so often */
+    TASK_US = 40000,          /* what a task takes, whatever it computes */
 };
 
 #define NEVER UINT64_MAX
@@ -121,6 +122,7 @@ enum kind {
     KIND_CONN,     /* idx, end */
     KIND_LISTENER, /* idx */
     KIND_RESOLVE,
+    KIND_TASK, /* idx: which of the role's */
     KIND_SIGNAL,
     KIND_TTY,    /* idx: the child */
     KIND_CHILD,  /* idx: the child, end: which pipe */
@@ -134,7 +136,7 @@ struct handle {
     int idx;
     int end;
     uint64_t off;
-    uint64_t at_us; /* RESOLVE: when the answer is there */
+    uint64_t at_us; /* RESOLVE, TASK: when the answer is there */
     uint16_t port;
     char host[64];
 };
@@ -383,6 +385,8 @@ void proc_close(struct proc *p, int end); /* the role let go of a pipe */
 void proc_orphan(int role);               /* its role is gone */
 program_fn *program_find(const char *name);
 void proc_exit(struct proc *p, int status, int sig);
+
+void task_drop(int idx); /* the role let go of it */
 
 void keep_unlock(int role);
 struct file *keep_find(const char *path);

@@ -79,6 +79,21 @@ int port_process_end(int pid)
     return ERR_UNSUPPORTED;
 }
 
+/* Where no second process can be had, the caller computes inline. */
+int port_task(port_task_fn *work, const void *arg)
+{
+    (void)work;
+    (void)arg;
+    return ERR_UNSUPPORTED;
+}
+
+int port_task_take(int handle, struct span out)
+{
+    (void)handle;
+    (void)out;
+    return ERR_UNSUPPORTED;
+}
+
 int port_reexec(const char *const *argv)
 {
     (void)argv;

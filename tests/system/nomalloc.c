@@ -1,7 +1,8 @@
 /*
  * The heap of the nomalloc build: it serves what libraries ask for at start,
  * and ends the program at the first call after the arena was sealed. Linked
- * with --wrap=arena_seal.
+ * with --wrap=arena_seal. Children of port_task are another process, and may
+ * allocate.
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -15,12 +16,17 @@ void __wrap_arena_seal(struct arena *a);
 
 static _Alignas(16) unsigned char heap[256 * 1024];
 static size_t used;
-static bool is_sealed;
+static pid_t sealed; /* the process; 0: not yet */
 
 void __wrap_arena_seal(struct arena *a)
 {
-    is_sealed = true;
+    sealed = getpid();
     __real_arena_seal(a);
+}
+
+static bool is_sealed(void)
+{
+    return sealed != 0 && sealed == getpid();
 }
 
 static void refuse(const char *what)
@@ -34,7 +40,7 @@ static void refuse(const char *what)
 
 void *malloc(size_t size)
 {
-    if (is_sealed)
+    if (is_sealed())
         refuse("malloc");
     size_t whole = (size + 31) & ~(size_t)15; /* its length stands before */
     if (whole < size || whole > sizeof(heap) - used)
@@ -65,6 +71,6 @@ void *realloc(void *old, size_t size)
 
 void free(void *p)
 {
-    if (is_sealed && p != NULL)
+    if (is_sealed() && p != NULL)
         refuse("free");
 }
