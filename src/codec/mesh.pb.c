@@ -45,7 +45,7 @@ PB_BIND(cmdop_agent_v1_Open, cmdop_agent_v1_Open, 2)
 PB_BIND(cmdop_agent_v1_Origin, cmdop_agent_v1_Origin, AUTO)
 
 
-PB_BIND(cmdop_agent_v1_PtyOpen, cmdop_agent_v1_PtyOpen, AUTO)
+PB_BIND(cmdop_agent_v1_PtyOpen, cmdop_agent_v1_PtyOpen, 2)
 
 
 PB_BIND(cmdop_agent_v1_ExecOpen, cmdop_agent_v1_ExecOpen, 2)
@@ -54,7 +54,10 @@ PB_BIND(cmdop_agent_v1_ExecOpen, cmdop_agent_v1_ExecOpen, 2)
 PB_BIND(cmdop_agent_v1_RpcOpen, cmdop_agent_v1_RpcOpen, 2)
 
 
-PB_BIND(cmdop_agent_v1_Call, cmdop_agent_v1_Call, AUTO)
+PB_BIND(cmdop_agent_v1_AnyOpen, cmdop_agent_v1_AnyOpen, AUTO)
+
+
+PB_BIND(cmdop_agent_v1_Call, cmdop_agent_v1_Call, 2)
 
 
 PB_BIND(cmdop_agent_v1_Accept, cmdop_agent_v1_Accept, 2)
@@ -105,6 +108,15 @@ PB_BIND(cmdop_agent_v1_JobInfo, cmdop_agent_v1_JobInfo, 2)
 PB_BIND(cmdop_agent_v1_AgentStatus, cmdop_agent_v1_AgentStatus, 2)
 
 
+PB_BIND(cmdop_agent_v1_PasswordKey, cmdop_agent_v1_PasswordKey, AUTO)
+
+
+PB_BIND(cmdop_agent_v1_PasswordSecret, cmdop_agent_v1_PasswordSecret, 2)
+
+
+PB_BIND(cmdop_agent_v1_PasswordAnswer, cmdop_agent_v1_PasswordAnswer, AUTO)
+
+
 PB_BIND(cmdop_agent_v1_AuthDeviceOpen, cmdop_agent_v1_AuthDeviceOpen, AUTO)
 
 
@@ -121,6 +133,8 @@ PB_BIND(cmdop_agent_v1_AuthRevokeOpen, cmdop_agent_v1_AuthRevokeOpen, AUTO)
 
 
 PB_BIND(cmdop_agent_v1_WhoAmI, cmdop_agent_v1_WhoAmI, 2)
+
+
 
 
 

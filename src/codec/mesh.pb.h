@@ -56,6 +56,21 @@ typedef enum _cmdop_agent_v1_JobState {
     cmdop_agent_v1_JobState_JOB_STATE_LOST = 5 /* nobody can know how it ended */
 } cmdop_agent_v1_JobState;
 
+typedef enum _cmdop_agent_v1_PasswordState {
+    cmdop_agent_v1_PasswordState_PASSWORD_STATE_UNSPECIFIED = 0,
+    cmdop_agent_v1_PasswordState_PASSWORD_STATE_NONE = 1, /* nobody is asked */
+    cmdop_agent_v1_PasswordState_PASSWORD_STATE_ARMED = 2,
+    cmdop_agent_v1_PasswordState_PASSWORD_STATE_DAMAGED = 3 /* its file is: nobody comes in from outside */
+} cmdop_agent_v1_PasswordState;
+
+typedef enum _cmdop_agent_v1_PasswordOrder {
+    cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_UNSPECIFIED = 0,
+    cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_UNLOCK = 1,
+    cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_SET = 2,
+    cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_CLEAR = 3,
+    cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_REVOKE = 4 /* the tokens, not the password */
+} cmdop_agent_v1_PasswordOrder;
+
 /* Struct definitions */
 /* What a machine says about itself. Shown to people, never trusted. */
 typedef struct _cmdop_agent_v1_Facts {
@@ -181,6 +196,7 @@ typedef struct _cmdop_agent_v1_Origin {
     char fleet_id[40];
     char operator_kind[16];
     char link_id[40];
+    char user_id[40]; /* the same person for ever, whatever the name */
 } cmdop_agent_v1_Origin;
 
 typedef struct _cmdop_agent_v1_Open {
@@ -195,6 +211,7 @@ typedef struct _cmdop_agent_v1_Open {
 } cmdop_agent_v1_Open;
 
 typedef PB_BYTES_ARRAY_T(16) cmdop_agent_v1_PtyOpen_attachment_t;
+typedef PB_BYTES_ARRAY_T(32) cmdop_agent_v1_PtyOpen_unlock_t;
 typedef struct _cmdop_agent_v1_PtyOpen {
     char session_id[40]; /* empty: a new session */
     char name[64];
@@ -210,8 +227,10 @@ typedef struct _cmdop_agent_v1_PtyOpen {
     cmdop_agent_v1_PtyOpen_attachment_t attachment; /* 16 random bytes, the same at every return */
     uint64_t idle_ms; /* a new session ends when unused so long; 0: a week */
     bool control; /* nobody else types from now on */
+    cmdop_agent_v1_PtyOpen_unlock_t unlock; /* see AnyOpen */
 } cmdop_agent_v1_PtyOpen;
 
+typedef PB_BYTES_ARRAY_T(32) cmdop_agent_v1_ExecOpen_unlock_t;
 typedef struct _cmdop_agent_v1_ExecOpen {
     pb_callback_t argv;
     pb_callback_t env;
@@ -225,19 +244,30 @@ typedef struct _cmdop_agent_v1_ExecOpen {
     uint64_t out_offset;
     uint64_t err_offset;
     bool quiet; /* tell how it ends and nothing else */
+    cmdop_agent_v1_ExecOpen_unlock_t unlock; /* see AnyOpen */
 } cmdop_agent_v1_ExecOpen;
 
 typedef PB_BYTES_ARRAY_T(512) cmdop_agent_v1_RpcOpen_request_t;
+typedef PB_BYTES_ARRAY_T(32) cmdop_agent_v1_RpcOpen_unlock_t;
 typedef struct _cmdop_agent_v1_RpcOpen {
     char method[40];
     cmdop_agent_v1_RpcOpen_request_t request; /* a Call, for methods that need one */
+    cmdop_agent_v1_RpcOpen_unlock_t unlock; /* see AnyOpen */
 } cmdop_agent_v1_RpcOpen;
 
+typedef PB_BYTES_ARRAY_T(32) cmdop_agent_v1_AnyOpen_unlock_t;
+/* What the parameters of every Open to a machine may hold, whatever its kind. */
+typedef struct _cmdop_agent_v1_AnyOpen {
+    cmdop_agent_v1_AnyOpen_unlock_t unlock; /* 32 bytes: what password.unlock gave */
+} cmdop_agent_v1_AnyOpen;
+
+typedef PB_BYTES_ARRAY_T(368) cmdop_agent_v1_Call_sealed_t;
 /* Which session or job a method is about. */
 typedef struct _cmdop_agent_v1_Call {
     char id[65];
     char signal[16]; /* "TERM", ...: jobs.signal */
     bool force; /* jobs.remove: end it if it runs */
+    cmdop_agent_v1_Call_sealed_t sealed; /* password.*: a PasswordSecret, sealed */
 } cmdop_agent_v1_Call;
 
 typedef PB_BYTES_ARRAY_T(256) cmdop_agent_v1_Accept_params_t;
@@ -412,6 +442,44 @@ typedef struct _cmdop_agent_v1_AgentStatus {
     char fingerprint[72];
 } cmdop_agent_v1_AgentStatus;
 
+typedef PB_BYTES_ARRAY_T(32) cmdop_agent_v1_PasswordKey_machine_key_t;
+typedef PB_BYTES_ARRAY_T(32) cmdop_agent_v1_PasswordKey_box_key_t;
+typedef PB_BYTES_ARRAY_T(32) cmdop_agent_v1_PasswordKey_challenge_t;
+typedef PB_BYTES_ARRAY_T(64) cmdop_agent_v1_PasswordKey_signature_t;
+/* "password.key" of a machine: what a secret for it is sealed to. The request
+ is a Call whose id is 32 hexadecimal digits, fresh. */
+typedef struct _cmdop_agent_v1_PasswordKey {
+    cmdop_agent_v1_PasswordKey_machine_key_t machine_key; /* Ed25519 public key, 32 bytes */
+    cmdop_agent_v1_PasswordKey_box_key_t box_key; /* X25519 public key, 32 bytes; lives with the agent */
+    cmdop_agent_v1_PasswordKey_challenge_t challenge; /* 32 random bytes, for one secret */
+    cmdop_agent_v1_PasswordKey_signature_t signature; /* 64 bytes by machine_key */
+    char machine_id[40];
+    cmdop_agent_v1_PasswordState state;
+    uint32_t tokens; /* how many are in force */
+} cmdop_agent_v1_PasswordKey;
+
+typedef PB_BYTES_ARRAY_T(32) cmdop_agent_v1_PasswordSecret_challenge_t;
+typedef PB_BYTES_ARRAY_T(128) cmdop_agent_v1_PasswordSecret_password_t;
+typedef PB_BYTES_ARRAY_T(128) cmdop_agent_v1_PasswordSecret_next_t;
+/* What is sealed. Methods "password.unlock", "password.set", "password.clear"
+ and "password.revoke". */
+typedef struct _cmdop_agent_v1_PasswordSecret {
+    cmdop_agent_v1_PasswordOrder order; /* as the method says */
+    cmdop_agent_v1_PasswordSecret_challenge_t challenge;
+    cmdop_agent_v1_PasswordSecret_password_t password; /* the one in force; none when there is none */
+    cmdop_agent_v1_PasswordSecret_next_t next; /* set: the new one */
+} cmdop_agent_v1_PasswordSecret;
+
+typedef PB_BYTES_ARRAY_T(32) cmdop_agent_v1_PasswordAnswer_token_t;
+/* The answer to each of them. */
+typedef struct _cmdop_agent_v1_PasswordAnswer {
+    bool done; /* else it was not the password, or not looked at: */
+    bool wrong; /* it was looked at */
+    uint64_t wait_ms; /* nothing is looked at before */
+    cmdop_agent_v1_PasswordAnswer_token_t token; /* unlock: 32 bytes */
+    uint64_t token_ms; /* how long it lasts */
+} cmdop_agent_v1_PasswordAnswer;
+
 /* "auth.device" answers with one AuthDevice. */
 typedef struct _cmdop_agent_v1_AuthDeviceOpen {
     char client_name[64];
@@ -487,6 +555,14 @@ extern "C" {
 #define _cmdop_agent_v1_JobState_MAX cmdop_agent_v1_JobState_JOB_STATE_LOST
 #define _cmdop_agent_v1_JobState_ARRAYSIZE ((cmdop_agent_v1_JobState)(cmdop_agent_v1_JobState_JOB_STATE_LOST+1))
 
+#define _cmdop_agent_v1_PasswordState_MIN cmdop_agent_v1_PasswordState_PASSWORD_STATE_UNSPECIFIED
+#define _cmdop_agent_v1_PasswordState_MAX cmdop_agent_v1_PasswordState_PASSWORD_STATE_DAMAGED
+#define _cmdop_agent_v1_PasswordState_ARRAYSIZE ((cmdop_agent_v1_PasswordState)(cmdop_agent_v1_PasswordState_PASSWORD_STATE_DAMAGED+1))
+
+#define _cmdop_agent_v1_PasswordOrder_MIN cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_UNSPECIFIED
+#define _cmdop_agent_v1_PasswordOrder_MAX cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_REVOKE
+#define _cmdop_agent_v1_PasswordOrder_ARRAYSIZE ((cmdop_agent_v1_PasswordOrder)(cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_REVOKE+1))
+
 #define cmdop_agent_v1_Hello_role_ENUMTYPE cmdop_agent_v1_Role
 
 
@@ -501,6 +577,7 @@ extern "C" {
 
 
 #define cmdop_agent_v1_Open_kind_ENUMTYPE cmdop_agent_v1_Kind
+
 
 
 
@@ -526,6 +603,11 @@ extern "C" {
 #define cmdop_agent_v1_JobInfo_state_ENUMTYPE cmdop_agent_v1_JobState
 
 
+#define cmdop_agent_v1_PasswordKey_state_ENUMTYPE cmdop_agent_v1_PasswordState
+
+#define cmdop_agent_v1_PasswordSecret_order_ENUMTYPE cmdop_agent_v1_PasswordOrder
+
+
 
 
 
@@ -546,11 +628,12 @@ extern "C" {
 #define cmdop_agent_v1_Heartbeat_init_default    {false, cmdop_agent_v1_Metrics_init_default}
 #define cmdop_agent_v1_Metrics_init_default      {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define cmdop_agent_v1_Open_init_default         {0, _cmdop_agent_v1_Kind_MIN, "", false, cmdop_agent_v1_Origin_init_default, 0, {{NULL}, NULL}, 0}
-#define cmdop_agent_v1_Origin_init_default       {"", "", "", "", ""}
-#define cmdop_agent_v1_PtyOpen_init_default      {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0, {0, {0}}, 0, 0}
-#define cmdop_agent_v1_ExecOpen_init_default     {{{NULL}, NULL}, {{NULL}, NULL}, "", 0, "", 0, 0, 0, 0, 0, 0, 0}
-#define cmdop_agent_v1_RpcOpen_init_default      {"", {0, {0}}}
-#define cmdop_agent_v1_Call_init_default         {"", "", 0}
+#define cmdop_agent_v1_Origin_init_default       {"", "", "", "", "", ""}
+#define cmdop_agent_v1_PtyOpen_init_default      {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0, {0, {0}}, 0, 0, {0, {0}}}
+#define cmdop_agent_v1_ExecOpen_init_default     {{{NULL}, NULL}, {{NULL}, NULL}, "", 0, "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}}
+#define cmdop_agent_v1_RpcOpen_init_default      {"", {0, {0}}, {0, {0}}}
+#define cmdop_agent_v1_AnyOpen_init_default      {{0, {0}}}
+#define cmdop_agent_v1_Call_init_default         {"", "", 0, {0, {0}}}
 #define cmdop_agent_v1_Accept_init_default       {0, 0, 0, 0, {0, {0}}, 0}
 #define cmdop_agent_v1_PtyAccept_init_default    {"", 0, 0, 0, 0, 0, 0, ""}
 #define cmdop_agent_v1_ExecAccept_init_default   {0, "", "", "", 0, 0, 0, 0, 0}
@@ -567,6 +650,9 @@ extern "C" {
 #define cmdop_agent_v1_SessionInfo_init_default  {"", "", "", 0, 0, 0, 0, 0, 0, 0, "", 0, 0, ""}
 #define cmdop_agent_v1_JobInfo_init_default      {"", _cmdop_agent_v1_JobState_MIN, 0, "", "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}, ""}
 #define cmdop_agent_v1_AgentStatus_init_default  {0, "", "", "", "", "", "", 0, 0, 0, "", 0, 0, 0, 0, ""}
+#define cmdop_agent_v1_PasswordKey_init_default  {{0, {0}}, {0, {0}}, {0, {0}}, {0, {0}}, "", _cmdop_agent_v1_PasswordState_MIN, 0}
+#define cmdop_agent_v1_PasswordSecret_init_default {_cmdop_agent_v1_PasswordOrder_MIN, {0, {0}}, {0, {0}}, {0, {0}}}
+#define cmdop_agent_v1_PasswordAnswer_init_default {0, 0, 0, {0, {0}}, 0}
 #define cmdop_agent_v1_AuthDeviceOpen_init_default {"", "", "", ""}
 #define cmdop_agent_v1_AuthDevice_init_default   {"", "", "", "", 0, 0}
 #define cmdop_agent_v1_AuthTokenOpen_init_default {"", ""}
@@ -585,11 +671,12 @@ extern "C" {
 #define cmdop_agent_v1_Heartbeat_init_zero       {false, cmdop_agent_v1_Metrics_init_zero}
 #define cmdop_agent_v1_Metrics_init_zero         {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define cmdop_agent_v1_Open_init_zero            {0, _cmdop_agent_v1_Kind_MIN, "", false, cmdop_agent_v1_Origin_init_zero, 0, {{NULL}, NULL}, 0}
-#define cmdop_agent_v1_Origin_init_zero          {"", "", "", "", ""}
-#define cmdop_agent_v1_PtyOpen_init_zero         {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0, {0, {0}}, 0, 0}
-#define cmdop_agent_v1_ExecOpen_init_zero        {{{NULL}, NULL}, {{NULL}, NULL}, "", 0, "", 0, 0, 0, 0, 0, 0, 0}
-#define cmdop_agent_v1_RpcOpen_init_zero         {"", {0, {0}}}
-#define cmdop_agent_v1_Call_init_zero            {"", "", 0}
+#define cmdop_agent_v1_Origin_init_zero          {"", "", "", "", "", ""}
+#define cmdop_agent_v1_PtyOpen_init_zero         {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0, {0, {0}}, 0, 0, {0, {0}}}
+#define cmdop_agent_v1_ExecOpen_init_zero        {{{NULL}, NULL}, {{NULL}, NULL}, "", 0, "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}}
+#define cmdop_agent_v1_RpcOpen_init_zero         {"", {0, {0}}, {0, {0}}}
+#define cmdop_agent_v1_AnyOpen_init_zero         {{0, {0}}}
+#define cmdop_agent_v1_Call_init_zero            {"", "", 0, {0, {0}}}
 #define cmdop_agent_v1_Accept_init_zero          {0, 0, 0, 0, {0, {0}}, 0}
 #define cmdop_agent_v1_PtyAccept_init_zero       {"", 0, 0, 0, 0, 0, 0, ""}
 #define cmdop_agent_v1_ExecAccept_init_zero      {0, "", "", "", 0, 0, 0, 0, 0}
@@ -606,6 +693,9 @@ extern "C" {
 #define cmdop_agent_v1_SessionInfo_init_zero     {"", "", "", 0, 0, 0, 0, 0, 0, 0, "", 0, 0, ""}
 #define cmdop_agent_v1_JobInfo_init_zero         {"", _cmdop_agent_v1_JobState_MIN, 0, "", "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}, ""}
 #define cmdop_agent_v1_AgentStatus_init_zero     {0, "", "", "", "", "", "", 0, 0, 0, "", 0, 0, 0, 0, ""}
+#define cmdop_agent_v1_PasswordKey_init_zero     {{0, {0}}, {0, {0}}, {0, {0}}, {0, {0}}, "", _cmdop_agent_v1_PasswordState_MIN, 0}
+#define cmdop_agent_v1_PasswordSecret_init_zero  {_cmdop_agent_v1_PasswordOrder_MIN, {0, {0}}, {0, {0}}, {0, {0}}}
+#define cmdop_agent_v1_PasswordAnswer_init_zero  {0, 0, 0, {0, {0}}, 0}
 #define cmdop_agent_v1_AuthDeviceOpen_init_zero  {"", "", "", ""}
 #define cmdop_agent_v1_AuthDevice_init_zero      {"", "", "", "", 0, 0}
 #define cmdop_agent_v1_AuthTokenOpen_init_zero   {"", ""}
@@ -693,6 +783,7 @@ extern "C" {
 #define cmdop_agent_v1_Origin_fleet_id_tag       3
 #define cmdop_agent_v1_Origin_operator_kind_tag  4
 #define cmdop_agent_v1_Origin_link_id_tag        5
+#define cmdop_agent_v1_Origin_user_id_tag        6
 #define cmdop_agent_v1_Open_channel_tag          1
 #define cmdop_agent_v1_Open_kind_tag             2
 #define cmdop_agent_v1_Open_target_tag           3
@@ -714,6 +805,7 @@ extern "C" {
 #define cmdop_agent_v1_PtyOpen_attachment_tag    12
 #define cmdop_agent_v1_PtyOpen_idle_ms_tag       13
 #define cmdop_agent_v1_PtyOpen_control_tag       14
+#define cmdop_agent_v1_PtyOpen_unlock_tag        20
 #define cmdop_agent_v1_ExecOpen_argv_tag         1
 #define cmdop_agent_v1_ExecOpen_env_tag          2
 #define cmdop_agent_v1_ExecOpen_cwd_tag          3
@@ -726,11 +818,15 @@ extern "C" {
 #define cmdop_agent_v1_ExecOpen_out_offset_tag   10
 #define cmdop_agent_v1_ExecOpen_err_offset_tag   11
 #define cmdop_agent_v1_ExecOpen_quiet_tag        12
+#define cmdop_agent_v1_ExecOpen_unlock_tag       20
 #define cmdop_agent_v1_RpcOpen_method_tag        1
 #define cmdop_agent_v1_RpcOpen_request_tag       2
+#define cmdop_agent_v1_RpcOpen_unlock_tag        20
+#define cmdop_agent_v1_AnyOpen_unlock_tag        20
 #define cmdop_agent_v1_Call_id_tag               1
 #define cmdop_agent_v1_Call_signal_tag           2
 #define cmdop_agent_v1_Call_force_tag            3
+#define cmdop_agent_v1_Call_sealed_tag           20
 #define cmdop_agent_v1_Accept_channel_tag        1
 #define cmdop_agent_v1_Accept_in_offset_tag      2
 #define cmdop_agent_v1_Accept_out_offset_tag     3
@@ -838,6 +934,22 @@ extern "C" {
 #define cmdop_agent_v1_AgentStatus_clock_ahead_ms_tag 14
 #define cmdop_agent_v1_AgentStatus_wakeups_tag   15
 #define cmdop_agent_v1_AgentStatus_fingerprint_tag 16
+#define cmdop_agent_v1_PasswordKey_machine_key_tag 1
+#define cmdop_agent_v1_PasswordKey_box_key_tag   2
+#define cmdop_agent_v1_PasswordKey_challenge_tag 3
+#define cmdop_agent_v1_PasswordKey_signature_tag 4
+#define cmdop_agent_v1_PasswordKey_machine_id_tag 5
+#define cmdop_agent_v1_PasswordKey_state_tag     6
+#define cmdop_agent_v1_PasswordKey_tokens_tag    7
+#define cmdop_agent_v1_PasswordSecret_order_tag  1
+#define cmdop_agent_v1_PasswordSecret_challenge_tag 2
+#define cmdop_agent_v1_PasswordSecret_password_tag 3
+#define cmdop_agent_v1_PasswordSecret_next_tag   4
+#define cmdop_agent_v1_PasswordAnswer_done_tag   1
+#define cmdop_agent_v1_PasswordAnswer_wrong_tag  2
+#define cmdop_agent_v1_PasswordAnswer_wait_ms_tag 3
+#define cmdop_agent_v1_PasswordAnswer_token_tag  4
+#define cmdop_agent_v1_PasswordAnswer_token_ms_tag 5
 #define cmdop_agent_v1_AuthDeviceOpen_client_name_tag 1
 #define cmdop_agent_v1_AuthDeviceOpen_client_version_tag 2
 #define cmdop_agent_v1_AuthDeviceOpen_client_hostname_tag 3
@@ -1008,7 +1120,8 @@ X(a, STATIC,   SINGULAR, STRING,   user,              1) \
 X(a, STATIC,   SINGULAR, STRING,   role,              2) \
 X(a, STATIC,   SINGULAR, STRING,   fleet_id,          3) \
 X(a, STATIC,   SINGULAR, STRING,   operator_kind,     4) \
-X(a, STATIC,   SINGULAR, STRING,   link_id,           5)
+X(a, STATIC,   SINGULAR, STRING,   link_id,           5) \
+X(a, STATIC,   SINGULAR, STRING,   user_id,           6)
 #define cmdop_agent_v1_Origin_CALLBACK NULL
 #define cmdop_agent_v1_Origin_DEFAULT NULL
 
@@ -1026,7 +1139,8 @@ X(a, CALLBACK, REPEATED, BYTES,    env,              10) \
 X(a, STATIC,   SINGULAR, BOOL,     observe,          11) \
 X(a, STATIC,   SINGULAR, BYTES,    attachment,       12) \
 X(a, STATIC,   SINGULAR, UINT64,   idle_ms,          13) \
-X(a, STATIC,   SINGULAR, BOOL,     control,          14)
+X(a, STATIC,   SINGULAR, BOOL,     control,          14) \
+X(a, STATIC,   SINGULAR, BYTES,    unlock,           20)
 #define cmdop_agent_v1_PtyOpen_CALLBACK pb_default_field_callback
 #define cmdop_agent_v1_PtyOpen_DEFAULT NULL
 
@@ -1042,20 +1156,28 @@ X(a, STATIC,   SINGULAR, BOOL,     keep,              8) \
 X(a, STATIC,   SINGULAR, BOOL,     resume,            9) \
 X(a, STATIC,   SINGULAR, UINT64,   out_offset,       10) \
 X(a, STATIC,   SINGULAR, UINT64,   err_offset,       11) \
-X(a, STATIC,   SINGULAR, BOOL,     quiet,            12)
+X(a, STATIC,   SINGULAR, BOOL,     quiet,            12) \
+X(a, STATIC,   SINGULAR, BYTES,    unlock,           20)
 #define cmdop_agent_v1_ExecOpen_CALLBACK pb_default_field_callback
 #define cmdop_agent_v1_ExecOpen_DEFAULT NULL
 
 #define cmdop_agent_v1_RpcOpen_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, STRING,   method,            1) \
-X(a, STATIC,   SINGULAR, BYTES,    request,           2)
+X(a, STATIC,   SINGULAR, BYTES,    request,           2) \
+X(a, STATIC,   SINGULAR, BYTES,    unlock,           20)
 #define cmdop_agent_v1_RpcOpen_CALLBACK NULL
 #define cmdop_agent_v1_RpcOpen_DEFAULT NULL
+
+#define cmdop_agent_v1_AnyOpen_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, BYTES,    unlock,           20)
+#define cmdop_agent_v1_AnyOpen_CALLBACK NULL
+#define cmdop_agent_v1_AnyOpen_DEFAULT NULL
 
 #define cmdop_agent_v1_Call_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, STRING,   id,                1) \
 X(a, STATIC,   SINGULAR, STRING,   signal,            2) \
-X(a, STATIC,   SINGULAR, BOOL,     force,             3)
+X(a, STATIC,   SINGULAR, BOOL,     force,             3) \
+X(a, STATIC,   SINGULAR, BYTES,    sealed,           20)
 #define cmdop_agent_v1_Call_CALLBACK NULL
 #define cmdop_agent_v1_Call_DEFAULT NULL
 
@@ -1235,6 +1357,34 @@ X(a, STATIC,   SINGULAR, STRING,   fingerprint,      16)
 #define cmdop_agent_v1_AgentStatus_CALLBACK NULL
 #define cmdop_agent_v1_AgentStatus_DEFAULT NULL
 
+#define cmdop_agent_v1_PasswordKey_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, BYTES,    machine_key,       1) \
+X(a, STATIC,   SINGULAR, BYTES,    box_key,           2) \
+X(a, STATIC,   SINGULAR, BYTES,    challenge,         3) \
+X(a, STATIC,   SINGULAR, BYTES,    signature,         4) \
+X(a, STATIC,   SINGULAR, STRING,   machine_id,        5) \
+X(a, STATIC,   SINGULAR, UENUM,    state,             6) \
+X(a, STATIC,   SINGULAR, UINT32,   tokens,            7)
+#define cmdop_agent_v1_PasswordKey_CALLBACK NULL
+#define cmdop_agent_v1_PasswordKey_DEFAULT NULL
+
+#define cmdop_agent_v1_PasswordSecret_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, UENUM,    order,             1) \
+X(a, STATIC,   SINGULAR, BYTES,    challenge,         2) \
+X(a, STATIC,   SINGULAR, BYTES,    password,          3) \
+X(a, STATIC,   SINGULAR, BYTES,    next,              4)
+#define cmdop_agent_v1_PasswordSecret_CALLBACK NULL
+#define cmdop_agent_v1_PasswordSecret_DEFAULT NULL
+
+#define cmdop_agent_v1_PasswordAnswer_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, BOOL,     done,              1) \
+X(a, STATIC,   SINGULAR, BOOL,     wrong,             2) \
+X(a, STATIC,   SINGULAR, UINT64,   wait_ms,           3) \
+X(a, STATIC,   SINGULAR, BYTES,    token,             4) \
+X(a, STATIC,   SINGULAR, UINT64,   token_ms,          5)
+#define cmdop_agent_v1_PasswordAnswer_CALLBACK NULL
+#define cmdop_agent_v1_PasswordAnswer_DEFAULT NULL
+
 #define cmdop_agent_v1_AuthDeviceOpen_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, STRING,   client_name,       1) \
 X(a, STATIC,   SINGULAR, STRING,   client_version,    2) \
@@ -1306,6 +1456,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_Origin_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_PtyOpen_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_ExecOpen_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_RpcOpen_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_AnyOpen_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_Call_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_Accept_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_PtyAccept_msg;
@@ -1323,6 +1474,9 @@ extern const pb_msgdesc_t cmdop_agent_v1_MachineInfo_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_SessionInfo_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_JobInfo_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_AgentStatus_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_PasswordKey_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_PasswordSecret_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_PasswordAnswer_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_AuthDeviceOpen_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_AuthDevice_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_AuthTokenOpen_msg;
@@ -1347,6 +1501,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_WhoAmI_msg;
 #define cmdop_agent_v1_PtyOpen_fields &cmdop_agent_v1_PtyOpen_msg
 #define cmdop_agent_v1_ExecOpen_fields &cmdop_agent_v1_ExecOpen_msg
 #define cmdop_agent_v1_RpcOpen_fields &cmdop_agent_v1_RpcOpen_msg
+#define cmdop_agent_v1_AnyOpen_fields &cmdop_agent_v1_AnyOpen_msg
 #define cmdop_agent_v1_Call_fields &cmdop_agent_v1_Call_msg
 #define cmdop_agent_v1_Accept_fields &cmdop_agent_v1_Accept_msg
 #define cmdop_agent_v1_PtyAccept_fields &cmdop_agent_v1_PtyAccept_msg
@@ -1364,6 +1519,9 @@ extern const pb_msgdesc_t cmdop_agent_v1_WhoAmI_msg;
 #define cmdop_agent_v1_SessionInfo_fields &cmdop_agent_v1_SessionInfo_msg
 #define cmdop_agent_v1_JobInfo_fields &cmdop_agent_v1_JobInfo_msg
 #define cmdop_agent_v1_AgentStatus_fields &cmdop_agent_v1_AgentStatus_msg
+#define cmdop_agent_v1_PasswordKey_fields &cmdop_agent_v1_PasswordKey_msg
+#define cmdop_agent_v1_PasswordSecret_fields &cmdop_agent_v1_PasswordSecret_msg
+#define cmdop_agent_v1_PasswordAnswer_fields &cmdop_agent_v1_PasswordAnswer_msg
 #define cmdop_agent_v1_AuthDeviceOpen_fields &cmdop_agent_v1_AuthDeviceOpen_msg
 #define cmdop_agent_v1_AuthDevice_fields &cmdop_agent_v1_AuthDevice_msg
 #define cmdop_agent_v1_AuthTokenOpen_fields &cmdop_agent_v1_AuthTokenOpen_msg
@@ -1377,12 +1535,13 @@ extern const pb_msgdesc_t cmdop_agent_v1_WhoAmI_msg;
 /* cmdop_agent_v1_ExecOpen_size depends on runtime parameters */
 #define cmdop_agent_v1_Accept_size               304
 #define cmdop_agent_v1_AgentStatus_size          923
+#define cmdop_agent_v1_AnyOpen_size              35
 #define cmdop_agent_v1_AuthDeviceOpen_size       228
 #define cmdop_agent_v1_AuthDevice_size           694
 #define cmdop_agent_v1_AuthRevokeOpen_size       130
 #define cmdop_agent_v1_AuthTokenOpen_size        195
 #define cmdop_agent_v1_AuthToken_size            803
-#define cmdop_agent_v1_Call_size                 85
+#define cmdop_agent_v1_Call_size                 457
 #define cmdop_agent_v1_Challenge_size            151
 #define cmdop_agent_v1_Close_size                506
 #define cmdop_agent_v1_Control_size              2
@@ -1398,7 +1557,10 @@ extern const pb_msgdesc_t cmdop_agent_v1_WhoAmI_msg;
 #define cmdop_agent_v1_MachineInfo_size          457
 #define cmdop_agent_v1_Metrics_size              92
 #define cmdop_agent_v1_Notice_size               253
-#define cmdop_agent_v1_Origin_size               181
+#define cmdop_agent_v1_Origin_size               222
+#define cmdop_agent_v1_PasswordAnswer_size       60
+#define cmdop_agent_v1_PasswordKey_size          217
+#define cmdop_agent_v1_PasswordSecret_size       298
 #define cmdop_agent_v1_Ping_size                 11
 #define cmdop_agent_v1_Pong_size                 11
 #define cmdop_agent_v1_Proof_size                521
@@ -1406,7 +1568,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_WhoAmI_msg;
 #define cmdop_agent_v1_Refuse_size               492
 #define cmdop_agent_v1_Reject_size               732
 #define cmdop_agent_v1_Resize_size               12
-#define cmdop_agent_v1_RpcOpen_size              556
+#define cmdop_agent_v1_RpcOpen_size              591
 #define cmdop_agent_v1_SessionInfo_size          624
 #define cmdop_agent_v1_Signal_size               17
 #define cmdop_agent_v1_Welcome_size              364
