@@ -131,6 +131,7 @@ machine_proof(const struct link *l, const msg_proof *proof, struct view key)
         .machine_key = key,
         .join_key = view_str(proof->join_key),
         .name = view_str(proof->name),
+        .next_key = view_of(proof->next_key.bytes, proof->next_key.size),
     };
 }
 
@@ -144,6 +145,22 @@ static int check_relay(struct link *l, const msg_challenge *c)
                               VIEW_ARRAY(c->signature));
 }
 
+/* Everything else in it is filled in. */
+static void sign_proof(const struct link *l, msg_proof *proof)
+{
+    const struct link_credential *cred = l->credential;
+    struct view key = VIEW_ARRAY(cred->machine->pub);
+    struct proof_machine p = machine_proof(l, proof, key);
+    proof->machine_key.size = (pb_size_t)key.len;
+    memcpy(proof->machine_key.bytes, key.ptr, key.len);
+    proof->signature.size = SIGN_LEN;
+    proof_machine_sign(&p, cred->machine, proof->signature.bytes);
+    if (cred->next == NULL)
+        return;
+    proof->next_signature.size = SIGN_LEN;
+    proof_next_sign(&p, cred->next, proof->next_signature.bytes);
+}
+
 static void fill_proof(struct link *l, msg_proof *proof)
 {
     const struct link_credential *cred = l->credential;
@@ -155,12 +172,16 @@ static void fill_proof(struct link *l, msg_proof *proof)
         STR_COPY(proof->join_key, cred->join_key);
     if (cred->name != NULL)
         STR_COPY(proof->name, cred->name);
-    struct view key = VIEW_ARRAY(cred->machine->pub);
-    struct proof_machine p = machine_proof(l, proof, key);
-    proof->machine_key.size = (pb_size_t)key.len;
-    memcpy(proof->machine_key.bytes, key.ptr, key.len);
-    proof->signature.size = SIGN_LEN;
-    proof_machine_sign(&p, cred->machine, proof->signature.bytes);
+    if (cred->instance != NULL) {
+        proof->instance.size = sizeof(proof->instance.bytes);
+        memcpy(proof->instance.bytes, cred->instance, proof->instance.size);
+        proof->epoch = cred->epoch;
+    }
+    if (cred->next != NULL) {
+        proof->next_key.size = SIGN_PUB_LEN;
+        memcpy(proof->next_key.bytes, cred->next->pub, SIGN_PUB_LEN);
+    }
+    sign_proof(l, proof);
 }
 
 static int on_challenge(struct link *l, struct view frame, struct view body)
@@ -270,8 +291,21 @@ static bool machine_proven(const struct link *l, const msg_proof *proof)
     struct view key =
         view_of(proof->machine_key.bytes, proof->machine_key.size);
     struct view sig = view_of(proof->signature.bytes, proof->signature.size);
+    struct view next_sig =
+        view_of(proof->next_signature.bytes, proof->next_signature.size);
     struct proof_machine p = machine_proof(l, proof, key);
-    return proof_machine_verify(&p, sig) == OK;
+    if (p.next_key.len == 0 && next_sig.len > 0)
+        return false;
+    return proof_machine_verify(&p, sig) == OK &&
+           (p.next_key.len == 0 || proof_next_verify(&p, next_sig) == OK);
+}
+
+/* An instance is whole or absent; without one there is no lease. */
+static bool lease_fits(const msg_proof *proof)
+{
+    size_t size = proof->instance.size;
+    return size == sizeof(proof->instance.bytes) ||
+           (size == 0 && proof->epoch == 0);
 }
 
 static int on_proof(struct link *l, struct view body)
@@ -279,6 +313,8 @@ static int on_proof(struct link *l, struct view body)
     msg_proof proof = cmdop_agent_v1_Proof_init_zero;
     if (msg_decode(body, cmdop_agent_v1_Proof_fields, &proof) != OK)
         return broken(l, "the Proof does not parse");
+    if (l->role == cmdop_agent_v1_Role_ROLE_MACHINE && !lease_fits(&proof))
+        return broken(l, "the Proof names no whole instance");
     enter(l, LINK_JUDGE);
     if (l->role == cmdop_agent_v1_Role_ROLE_MACHINE &&
         !machine_proven(l, &proof)) {

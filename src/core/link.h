@@ -37,6 +37,9 @@ struct link_credential {
     const msg_hello *hello;
     const uint8_t *pin;             /* relay's key, 32 bytes; NULL: local */
     const struct sign_key *machine; /* machines; NULL: an operator */
+    const struct sign_key *next;    /* shall replace it; NULL: no change */
+    const uint8_t *instance;        /* 16 bytes of this process; NULL: none */
+    uint64_t epoch;                 /* the lease, see core/lease.h */
     const char *join_key;           /* to enrol; NULL otherwise */
     const char *name;               /* to enrol */
     const char *token;              /* operators at a relay */
@@ -53,7 +56,7 @@ struct link_host {
 struct link_ops {
     /* Acceptor: who says hello; keep what is needed, nothing is proven. */
     void (*hello)(void *ctx, const msg_hello *hello);
-    /* Acceptor: the proof is there and, for a machine, its signature is
+    /* Acceptor: the proof is there and, for a machine, its signatures are
      * right. Decide now or later with link_welcome or link_refuse. */
     void (*judge)(void *ctx, const msg_proof *proof);
     /* Initiator: we are in. */

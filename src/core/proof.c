@@ -10,11 +10,14 @@ enum { NONCE_LEN = 32, LABEL_MAX = 32 };
 
 static const char RELAY_LABEL[] = "cmdop.agent.v1 relay challenge";
 static const char MACHINE_LABEL[] = "cmdop.agent.v1 machine proof";
+static const char ROTATION_LABEL[] = "cmdop.agent.v1 machine rotation";
 
 _Static_assert(sizeof RELAY_LABEL - 1 == 30, "proof.h tells the length");
 _Static_assert(sizeof MACHINE_LABEL - 1 == 28, "proof.h tells the length");
+_Static_assert(sizeof ROTATION_LABEL - 1 == 31, "proof.h tells the length");
 _Static_assert(sizeof RELAY_LABEL - 1 <= LABEL_MAX &&
-                   sizeof MACHINE_LABEL - 1 <= LABEL_MAX,
+                   sizeof MACHINE_LABEL - 1 <= LABEL_MAX &&
+                   sizeof ROTATION_LABEL - 1 <= LABEL_MAX,
                "a label fits what is signed");
 
 /* The bytes under a signature: the label, then the digest. */
@@ -43,12 +46,17 @@ static void relay_bytes(const struct proof_relay *p, struct signed_bytes *s)
     put_label_and_digest(s, RELAY_LABEL, digest);
 }
 
+static const char *machine_label(const struct proof_machine *p)
+{
+    return p->next_key.len > 0 ? ROTATION_LABEL : MACHINE_LABEL;
+}
+
 static void machine_bytes(const struct proof_machine *p, struct signed_bytes *s)
 {
     uint8_t digest[HASH_LEN];
 
     proof_machine_digest(p, digest);
-    put_label_and_digest(s, MACHINE_LABEL, digest);
+    put_label_and_digest(s, machine_label(p), digest);
 }
 
 void proof_relay_digest(const struct proof_relay *p, uint8_t out[HASH_LEN])
@@ -71,13 +79,15 @@ void proof_machine_digest(const struct proof_machine *p, uint8_t out[HASH_LEN])
     struct hash h;
 
     hash_init(&h);
-    hash_field(&h, view_str(MACHINE_LABEL));
+    hash_field(&h, view_str(machine_label(p)));
     hash_field(&h, p->hello);
     hash_field(&h, p->challenge);
     hash_field(&h, p->binding);
     hash_field(&h, p->machine_key);
     hash_field(&h, p->join_key);
     hash_field(&h, p->name);
+    if (p->next_key.len > 0)
+        hash_field(&h, p->next_key);
     hash_take(&h, out);
 }
 
@@ -101,6 +111,16 @@ void proof_machine_sign(const struct proof_machine *p,
     sign_detached(key, s.all, out);
 }
 
+void proof_next_sign(const struct proof_machine *p, const struct sign_key *key,
+                     uint8_t out[SIGN_LEN])
+{
+    struct signed_bytes s;
+
+    assert(view_eq(p->next_key, VIEW_ARRAY(key->pub)));
+    machine_bytes(p, &s);
+    sign_detached(key, s.all, out);
+}
+
 int proof_relay_verify(const struct proof_relay *p, struct view pin,
                        struct view sig)
 {
@@ -120,4 +140,14 @@ int proof_machine_verify(const struct proof_machine *p, struct view sig)
 
     machine_bytes(p, &s);
     return sign_verify(p->machine_key, s.all, sig);
+}
+
+int proof_next_verify(const struct proof_machine *p, struct view sig)
+{
+    struct signed_bytes s;
+
+    if (view_eq(p->next_key, p->machine_key))
+        return ERR_AUTH;
+    machine_bytes(p, &s);
+    return sign_verify(p->next_key, s.all, sig);
 }

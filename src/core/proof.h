@@ -23,6 +23,17 @@
  *                  || field(join_key) || field(name) )
  *     signature  = Ed25519 by machine_key over M || digest  (60 bytes)
  *
+ *     rotation   T = "cmdop.agent.v1 machine rotation"  (31 bytes, no NUL)
+ *     digest     = SHA-256( field(T) || field(hello) || field(challenge)
+ *                  || field(binding) || field(machine_key)
+ *                  || field(join_key) || field(name) || field(next_key) )
+ *     signatures = Ed25519 by machine_key and by next_key, each over
+ *                  T || digest  (63 bytes)
+ *
+ * A Proof with a next_key carries these two signatures in place of the
+ * machine's: the old key hands over, the new one takes, and neither signature
+ * can be shown as anything else.
+ *
  * Numbers are big-endian; relay_time_ms is its 64-bit two's complement. An
  * absent join_key or name is a field of length zero. The challenge inside the
  * machine's digest carries the relay's signature, so a machine signs
@@ -52,6 +63,7 @@ struct proof_machine {
     struct view machine_key; /* 32 bytes, as in Proof */
     struct view join_key;    /* empty: none */
     struct view name;        /* empty: none */
+    struct view next_key;    /* 32 bytes to replace machine_key; empty: none */
 };
 
 void proof_relay_digest(const struct proof_relay *p, uint8_t out[HASH_LEN]);
@@ -62,6 +74,9 @@ void proof_relay_sign(const struct proof_relay *p, const struct sign_key *key,
                       uint8_t out[SIGN_LEN]);
 void proof_machine_sign(const struct proof_machine *p,
                         const struct sign_key *key, uint8_t out[SIGN_LEN]);
+/* The same by the key in p->next_key. */
+void proof_next_sign(const struct proof_machine *p, const struct sign_key *key,
+                     uint8_t out[SIGN_LEN]);
 
 /*
  * Check the relay's signature.
@@ -78,5 +93,8 @@ int proof_relay_verify(const struct proof_relay *p, struct view pin,
 /* Check a machine's signature by p->machine_key, the only key that may be
  * authorised afterwards. Returns OK or ERR_AUTH. */
 int proof_machine_verify(const struct proof_machine *p, struct view sig);
+/* Check the signature of p->next_key, which must be another key. OK or
+ * ERR_AUTH. */
+int proof_next_verify(const struct proof_machine *p, struct view sig);
 
 #endif

@@ -105,7 +105,8 @@ static void input_is_carried_to_its_end(void **state)
 static void a_command_that_takes_too_long_ends(void **state)
 {
     (void)state;
-    int tool = town_tool("connect exec --timeout 5s --kill web-1 -- sleep 600", NULL);
+    int tool =
+        town_tool("connect exec --timeout 5s --kill web-1 -- sleep 600", NULL);
     assert_int_equal(sim_wait(tool, 20000), 124);
     assert_in_range(sim_now_ms(), 5000, 7000);
     assert_nothing_left();
@@ -114,7 +115,8 @@ static void a_command_that_takes_too_long_ends(void **state)
 static void a_command_that_ignores_the_end_is_killed(void **state)
 {
     (void)state;
-    int tool = town_tool("connect exec --timeout 5s --kill web-1 -- stubborn", NULL);
+    int tool =
+        town_tool("connect exec --timeout 5s --kill web-1 -- stubborn", NULL);
     assert_int_equal(sim_wait(tool, 30000), 124);
     assert_nothing_left();
 }

@@ -308,6 +308,227 @@ static void a_path_that_is_too_long_is_told(void **state)
     assert_int_equal(fake.calls, 0);
 }
 
+/* ---- replacing it ---------------------------------------------------------- */
+
+#define NEXT_PATH "/state/identity.next"
+#define OLD_PATH  "/state/identity.old"
+
+static int next_make(void)
+{
+    struct text why;
+
+    TEXT_OF(&why, sentence);
+    return identity_next_make(STATE, CONFIG, &id, &why);
+}
+
+static int next_take(void)
+{
+    struct text why;
+
+    TEXT_OF(&why, sentence);
+    return identity_next_take(STATE, &id, &why);
+}
+
+static int set_aside(void)
+{
+    struct text why;
+
+    TEXT_OF(&why, sentence);
+    return identity_set_aside(STATE, &why);
+}
+
+static void a_new_key_lies_beside_the_old_one(void **state)
+{
+    struct identity before;
+
+    assert_int_equal(load(), OK);
+    assert_false(id.has_next);
+    before = id;
+    assert_int_equal(next_make(), OK);
+    assert_true(id.has_next);
+    assert_memory_equal(&id.key, &before.key, sizeof id.key);
+    assert_string_equal(id.fingerprint, *state);
+    assert_string_not_equal(id.next_fingerprint, *state);
+    before = id;
+    assert_int_equal(load(), OK);
+    assert_memory_equal(&id, &before, sizeof id);
+    assert_int_equal(next_make(), OK); /* one that is there stays */
+    assert_memory_equal(&id, &before, sizeof id);
+}
+
+static void the_new_key_becomes_the_identity(void **state)
+{
+    struct sign_key next;
+
+    assert_int_equal(load(), OK);
+    assert_int_equal(next_make(), OK);
+    next = id.next;
+    assert_int_equal(next_take(), OK);
+    assert_false(id.has_next);
+    assert_memory_equal(&id.key, &next, sizeof next);
+    assert_string_not_equal(id.fingerprint, *state);
+    assert_null(fake_find(NEXT_PATH));
+    assert_int_equal(load(), OK);
+    assert_memory_equal(&id.key, &next, sizeof next);
+    assert_false(id.has_next);
+}
+
+static void a_copy_that_was_left_is_no_new_key(void **state)
+{
+    struct fake_file copy;
+
+    (void)state;
+    assert_int_equal(load(), OK);
+    assert_int_equal(next_make(), OK);
+    copy = *fake_find(NEXT_PATH);
+    assert_int_equal(next_take(), OK);
+    fake_put(NEXT_PATH, view_of(copy.data, copy.len));
+    assert_int_equal(load(), OK);
+    assert_false(id.has_next);
+    assert_int_equal(next_make(), OK); /* and gives way to one */
+    assert_true(id.has_next);
+}
+
+static void a_damaged_new_key_is_told_and_kept(void **state)
+{
+    struct fake_file *file;
+
+    (void)state;
+    assert_int_equal(load(), OK);
+    assert_int_equal(next_make(), OK);
+    file = fake_find(NEXT_PATH);
+    for (size_t i = 0; i < FILE_LEN; i++) {
+        file->data[i] ^= 1;
+        assert_int_equal(load(), i == 7 ? ERR_UNSUPPORTED : ERR_DAMAGED);
+        assert_true(id_is_empty());
+        assert_non_null(strstr(sentence, NEXT_PATH));
+        file->data[i] ^= 1;
+    }
+    assert_int_equal(load(), OK);
+    assert_true(id.has_next);
+}
+
+/* The keys that the next start would show. */
+struct shown {
+    uint8_t key[SIGN_PUB_LEN], next[SIGN_PUB_LEN];
+    bool has_next;
+};
+
+static struct shown after_restart(void)
+{
+    struct shown s = {.has_next = false};
+
+    fake.fail_at = 0;
+    assert_int_equal(load(), OK);
+    memcpy(s.key, id.key.pub, SIGN_PUB_LEN);
+    memcpy(s.next, id.next.pub, SIGN_PUB_LEN);
+    s.has_next = id.has_next;
+    return s;
+}
+
+/* Whichever call fails, the old key is there until the relay has said yes,
+ * and one of the two it then knows is there afterwards. */
+static void a_fault_at_any_step_of_a_change_loses_no_key(void **state)
+{
+    uint8_t old[SIGN_PUB_LEN], next[SIGN_PUB_LEN];
+    int err;
+
+    (void)state;
+    for (int on = 0; on <= 1; on++) {
+        size_t at = 0;
+        do {
+            fake_reset();
+            assert_int_equal(load_or_make(), OK);
+            memcpy(old, id.key.pub, sizeof old);
+            fake.calls = 0;
+            fake.fail_at = ++at;
+            fake.fail_on = on == 1;
+            fake.fail_err = ERR_NO_SPACE;
+            err = next_make();
+            assert_true((err == OK) == (sentence[0] == '\0'));
+            assert_int_equal(id.has_next, err == OK);
+            assert_memory_equal(after_restart().key, old, sizeof old);
+        } while (err != OK);
+        assert_true(at > 1);
+        at = 0;
+        do {
+            fake_reset();
+            assert_int_equal(load_or_make(), OK);
+            memcpy(old, id.key.pub, sizeof old);
+            assert_int_equal(next_make(), OK);
+            memcpy(next, id.next.pub, sizeof next);
+            fake.calls = 0;
+            fake.fail_at = ++at;
+            fake.fail_on = on == 1;
+            fake.fail_err = ERR_IO;
+            err = next_take();
+            assert_int_equal(id.has_next, err != OK);
+            struct shown s = after_restart();
+            if (s.has_next) {
+                assert_memory_equal(s.key, old, sizeof old);
+                assert_memory_equal(s.next, next, sizeof next);
+                assert_int_equal(next_take(), OK); /* once more */
+            }
+            assert_memory_equal(after_restart().key, next, sizeof next);
+        } while (err != OK);
+        assert_true(at > 1);
+    }
+}
+
+static void what_is_taken_away_lies_beside(void **state)
+{
+    struct fake_file file = *fake_find(ID_PATH);
+
+    (void)state;
+    assert_int_equal(load(), OK);
+    assert_int_equal(next_make(), OK);
+    assert_int_equal(set_aside(), OK);
+    assert_null(fake_find(ID_PATH));
+    assert_null(fake_find(NEXT_PATH));
+    assert_memory_equal(fake_find(OLD_PATH)->data, file.data, FILE_LEN);
+    assert_int_equal(load(), ERR_NOT_FOUND);
+    assert_int_equal(set_aside(), ERR_NOT_FOUND);
+    assert_non_null(strstr(sentence, "no identity"));
+    assert_memory_equal(fake_find(OLD_PATH)->data, file.data, FILE_LEN);
+    assert_int_equal(load_or_make(), OK);
+    assert_string_not_equal(id.fingerprint, *state);
+}
+
+static void a_damaged_identity_can_be_taken_away(void **state)
+{
+    (void)state;
+    fake_find(ID_PATH)->len = 11;
+    assert_damaged("remove it and join again");
+    assert_int_equal(set_aside(), OK);
+    assert_int_equal(fake_find(OLD_PATH)->len, 11);
+    assert_int_equal(load_or_make(), OK);
+}
+
+/* Interrupted anywhere, the identity is there, or beside. */
+static void a_fault_while_it_is_taken_away_loses_nothing(void **state)
+{
+    int err;
+
+    (void)state;
+    size_t at = 0;
+    do {
+        fake_reset();
+        assert_int_equal(load_or_make(), OK);
+        struct fake_file file = *fake_find(ID_PATH);
+        fake.calls = 0;
+        fake.fail_at = ++at;
+        fake.fail_err = ERR_IO;
+        err = set_aside();
+        fake.fail_at = 0;
+        const struct fake_file *is = fake_find(err == OK ? OLD_PATH : ID_PATH);
+        assert_non_null(is);
+        assert_memory_equal(is->data, file.data, FILE_LEN);
+        if (err != OK)
+            assert_int_equal(set_aside(), OK);
+    } while (err != OK);
+    assert_true(at > 3);
+}
+
 static void wiping_leaves_nothing(void **state)
 {
     (void)state;
@@ -344,6 +565,17 @@ int main(void)
         cmocka_unit_test_setup(
             a_folder_that_cannot_be_made_is_not_an_absent_identity, setup),
         cmocka_unit_test_setup(a_path_that_is_too_long_is_told, setup),
+        cmocka_unit_test_setup(a_new_key_lies_beside_the_old_one, setup_made),
+        cmocka_unit_test_setup(the_new_key_becomes_the_identity, setup_made),
+        cmocka_unit_test_setup(a_copy_that_was_left_is_no_new_key, setup_made),
+        cmocka_unit_test_setup(a_damaged_new_key_is_told_and_kept, setup_made),
+        cmocka_unit_test_setup(a_fault_at_any_step_of_a_change_loses_no_key,
+                               setup),
+        cmocka_unit_test_setup(what_is_taken_away_lies_beside, setup_made),
+        cmocka_unit_test_setup(a_damaged_identity_can_be_taken_away,
+                               setup_made),
+        cmocka_unit_test_setup(a_fault_while_it_is_taken_away_loses_nothing,
+                               setup),
         cmocka_unit_test_setup(wiping_leaves_nothing, setup_made),
     };
     return cmocka_run_group_tests_name("core/identity", tests, NULL, NULL);

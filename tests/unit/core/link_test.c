@@ -454,6 +454,33 @@ static void a_machine_comes_in_over_a_plain_wire(void **state)
     a_machine_comes_in(false);
 }
 
+static const uint8_t instance[16] = {7, 7, 7};
+
+static void a_machine_shows_its_instance_and_its_lease(void **state)
+{
+    (void)state;
+    credential.instance = instance;
+    credential.epoch = UINT64_C(0x123456789a);
+    meet(true);
+    assert_int_equal(dialer.welcomes, 1);
+    assert_int_equal(taker.proof.instance.size, 16);
+    assert_memory_equal(taker.proof.instance.bytes, instance, 16);
+    assert_true(taker.proof.epoch == UINT64_C(0x123456789a));
+    assert_int_equal(taker.proof.next_key.size, 0);
+    assert_int_equal(taker.proof.next_signature.size, 0);
+}
+
+static void a_machine_shows_the_key_that_shall_replace_its_own(void **state)
+{
+    (void)state;
+    credential.next = &other_key;
+    meet(true);
+    assert_int_equal(dialer.welcomes, 1);
+    assert_memory_equal(taker.proof.machine_key.bytes, machine_key.pub, 32);
+    assert_int_equal(taker.proof.next_key.size, 32);
+    assert_memory_equal(taker.proof.next_key.bytes, other_key.pub, 32);
+}
+
 static void an_operator_comes_in_with_a_token(void **state)
 {
     (void)state;
@@ -725,6 +752,97 @@ static void a_changed_proof_is_refused_unjudged(void **state)
         prove(&p);
         assert_refused(cmdop_agent_v1_Code_CODE_AUTH);
     }
+}
+
+/* A Proof of a rotation, by whatever keys. */
+static msg_proof make_rotation(const struct sign_key *old,
+                               const struct sign_key *next)
+{
+    uint8_t said[4096], mine[32], theirs[32];
+    msg_proof proof = cmdop_agent_v1_Proof_init_zero;
+    hash_once(hello_frame(said, sizeof(said)), mine);
+    hash_once(heard(MSG_CHALLENGE), theirs);
+    struct proof_machine p = {.hello = VIEW_ARRAY(mine),
+                              .challenge = VIEW_ARRAY(theirs),
+                              .machine_key = VIEW_ARRAY(old->pub),
+                              .next_key = VIEW_ARRAY(next->pub)};
+    proof.machine_key.size = proof.next_key.size = 32;
+    memcpy(proof.machine_key.bytes, old->pub, 32);
+    memcpy(proof.next_key.bytes, next->pub, 32);
+    proof.signature.size = proof.next_signature.size = SIGN_LEN;
+    proof_machine_sign(&p, old, proof.signature.bytes);
+    proof_next_sign(&p, next, proof.next_signature.bytes);
+    return proof;
+}
+
+static void a_rotation_that_fits_is_judged(void **state)
+{
+    (void)state;
+    stranger_says_hello();
+    msg_proof p = make_rotation(&machine_key, &other_key);
+    prove(&p);
+    assert_int_equal(taker.judges, 1);
+    assert_int_equal(stranger.count[MSG_WELCOME], 1);
+}
+
+static void a_changed_rotation_is_refused_unjudged(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 9; i++) {
+        stranger_says_hello();
+        msg_proof p = make_rotation(&machine_key, &other_key);
+        msg_proof plain = make_proof(&machine_key);
+        if (i == 0) /* a key that did not sign */
+            memcpy(p.next_key.bytes, relay_key.pub, 32);
+        if (i == 1) /* a new key, and the signature of a plain proof */
+            p.signature = plain.signature;
+        if (i == 2) /* signatures for each other */
+            p.next_signature.bytes[0] ^= 1;
+        if (i == 3)
+            p.next_signature.size = 0;
+        if (i == 4)
+            p.next_key.size = 0; /* a signature of nobody */
+        if (i == 5)
+            p.next_key.size = 31;
+        if (i == 6)
+            memcpy(p.next_signature.bytes, p.signature.bytes, SIGN_LEN);
+        if (i == 7) /* the old key takes over from itself */
+            p = make_rotation(&machine_key, &machine_key);
+        if (i == 8) { /* handed over by somebody else */
+            p = make_rotation(&relay_key, &other_key);
+            memcpy(p.machine_key.bytes, machine_key.pub, 32);
+        }
+        prove(&p);
+        assert_refused(cmdop_agent_v1_Code_CODE_AUTH);
+    }
+}
+
+static void a_rotation_of_an_earlier_connection_is_refused(void **state)
+{
+    (void)state;
+    stranger_says_hello();
+    msg_proof old = make_rotation(&machine_key, &other_key);
+    prove(&old);
+    assert_int_equal(taker.judges, 1);
+    stranger_says_hello();
+    prove(&old);
+    assert_refused(cmdop_agent_v1_Code_CODE_AUTH);
+}
+
+static void an_instance_is_whole_or_absent(void **state)
+{
+    (void)state;
+    for (pb_size_t size = 0; size <= 16; size++)
+        for (uint64_t epoch = 0; epoch < 2; epoch++) {
+            bool fits = size == 16 || (size == 0 && epoch == 0);
+            stranger_says_hello();
+            msg_proof p = make_proof(&machine_key);
+            p.instance.size = size;
+            p.epoch = epoch;
+            prove(&p);
+            assert_int_equal(taker.judges, fits);
+            assert_int_equal(taker.link.wire.err, fits ? OK : ERR_PROTO);
+        }
 }
 
 static void a_proof_of_an_earlier_connection_is_refused(void **state)
@@ -1053,6 +1171,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FACT(a_machine_comes_in_over_tls),
         FACT(a_machine_comes_in_over_a_plain_wire),
+        FACT(a_machine_shows_its_instance_and_its_lease),
+        FACT(a_machine_shows_the_key_that_shall_replace_its_own),
         FACT(an_operator_comes_in_with_a_token),
         FACT(the_local_socket_asks_for_no_pin_and_no_token),
         FACT(a_judge_may_take_his_time),
@@ -1064,6 +1184,10 @@ int main(void)
         FACT(a_version_that_nobody_knows_ends_the_link),
         FACT(a_proof_that_fits_is_judged),
         FACT(a_changed_proof_is_refused_unjudged),
+        FACT(a_rotation_that_fits_is_judged),
+        FACT(a_changed_rotation_is_refused_unjudged),
+        FACT(a_rotation_of_an_earlier_connection_is_refused),
+        FACT(an_instance_is_whole_or_absent),
         FACT(a_proof_of_an_earlier_connection_is_refused),
         FACT(a_hello_without_a_common_version_is_refused),
         FACT(a_hello_of_no_role_ends_the_link),

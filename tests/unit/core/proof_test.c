@@ -122,6 +122,29 @@ static void signatures_are_the_documents(void **state)
     assert_int_equal(proof_machine_verify(&machine, VIEW_ARRAY(sig)), OK);
 }
 
+static void signatures_of_a_rotation_are_the_documents(void **state)
+{
+    uint8_t digest[HASH_LEN], sig[SIGN_LEN];
+
+    (void)state;
+    machine.next_key = VIEW_ARRAY(other_key.pub);
+    proof_machine_digest(&machine, digest);
+    assert_hex(VIEW_ARRAY(digest), "5291feed916bb266a9690fff7f9af86c"
+                                   "c49537bda13fcfb01150a3c56b8411ac");
+    proof_machine_sign(&machine, &key, sig);
+    assert_hex(VIEW_ARRAY(sig),
+               "0fb2684f576dbb2766e4a390134bdd2d989b1e65a5275b2c587028c668fd"
+               "44b0d2ab8216819f20ea2814a068c3148aa03e2e6f80d118616875e3aba2"
+               "74b37200");
+    assert_int_equal(proof_machine_verify(&machine, VIEW_ARRAY(sig)), OK);
+    proof_next_sign(&machine, &other_key, sig);
+    assert_hex(VIEW_ARRAY(sig),
+               "d169e43e6a3019712322f1c38ee72de9b9d7fc53f612cb1581420d28b824"
+               "1b8e2e99a513394c575daa35d0ec6483e5d7ffd31d49226f6b90da4ec167"
+               "ea7b5e0f");
+    assert_int_equal(proof_next_verify(&machine, VIEW_ARRAY(sig)), OK);
+}
+
 /* Does a changed challenge still pass under the signature of the true one? */
 static int verify_relay(const struct proof_relay *changed)
 {
@@ -193,6 +216,42 @@ static void every_field_of_the_proof_counts(void **state)
     assert_int_equal(verify_machine(&p), ERR_AUTH);
 }
 
+/* Neither of a rotation's signatures is one of a plain proof, nor the other
+ * way round, and each belongs to one of the two keys. */
+static void a_rotation_is_signed_by_both_keys_and_as_nothing_else(void **state)
+{
+    uint8_t plain[SIGN_LEN], old[SIGN_LEN], next[SIGN_LEN];
+    uint8_t third_seed[32] = {3};
+    struct proof_machine p = machine;
+    struct sign_key third;
+
+    (void)state;
+    proof_machine_sign(&machine, &key, plain);
+    p.next_key = VIEW_ARRAY(other_key.pub);
+    proof_machine_sign(&p, &key, old);
+    proof_next_sign(&p, &other_key, next);
+    assert_int_equal(proof_machine_verify(&p, VIEW_ARRAY(plain)), ERR_AUTH);
+    assert_int_equal(proof_machine_verify(&machine, VIEW_ARRAY(old)), ERR_AUTH);
+    assert_int_equal(proof_machine_verify(&p, VIEW_ARRAY(next)), ERR_AUTH);
+    assert_int_equal(proof_next_verify(&p, VIEW_ARRAY(old)), ERR_AUTH);
+    sign_keypair_from_seed(third_seed, &third);
+    p.next_key = VIEW_ARRAY(third.pub);
+    assert_int_equal(proof_machine_verify(&p, VIEW_ARRAY(old)), ERR_AUTH);
+    assert_int_equal(proof_next_verify(&p, VIEW_ARRAY(next)), ERR_AUTH);
+    p.next_key = view_of(other_key.pub, 31);
+    assert_int_equal(proof_next_verify(&p, VIEW_ARRAY(next)), ERR_AUTH);
+}
+
+static void a_key_does_not_replace_itself(void **state)
+{
+    uint8_t sig[SIGN_LEN];
+
+    (void)state;
+    machine.next_key = machine.machine_key;
+    proof_next_sign(&machine, &key, sig);
+    assert_int_equal(proof_next_verify(&machine, VIEW_ARRAY(sig)), ERR_AUTH);
+}
+
 static void bytes_cannot_move_between_fields(void **state)
 {
     struct proof_machine p = machine;
@@ -262,8 +321,13 @@ int main(void)
         cmocka_unit_test_setup(relay_digest_is_the_documents, setup),
         cmocka_unit_test_setup(machine_digest_is_the_documents, setup),
         cmocka_unit_test_setup(signatures_are_the_documents, setup),
+        cmocka_unit_test_setup(signatures_of_a_rotation_are_the_documents,
+                               setup),
         cmocka_unit_test_setup(every_field_of_the_challenge_counts, setup),
         cmocka_unit_test_setup(every_field_of_the_proof_counts, setup),
+        cmocka_unit_test_setup(
+            a_rotation_is_signed_by_both_keys_and_as_nothing_else, setup),
+        cmocka_unit_test_setup(a_key_does_not_replace_itself, setup),
         cmocka_unit_test_setup(bytes_cannot_move_between_fields, setup),
         cmocka_unit_test_setup(a_relay_with_another_key_is_not_the_pinned_one,
                                setup),

@@ -1,0 +1,48 @@
+/* Who holds a machine's identity; see lease.h. */
+#include "relay/lease.h"
+
+/* The epoch of the last holder that is known to have kept its own. */
+static uint64_t kept(const struct lease_row *row)
+{
+    return row->confirmed ? row->epoch : row->epoch - 1;
+}
+
+/* Does its folder hold what the last holder's holds? One that is ahead of us
+ * was given its epoch by this relay, before the relay was set back. */
+static bool is_current(const struct lease_row *row, uint64_t epoch)
+{
+    return epoch >= kept(row) && epoch <= row->epoch + LEASE_LEAP;
+}
+
+/* An epoch that nobody confirmed is given once more: however often an agent
+ * dies before it has written, its folder is never more than one behind. */
+static uint64_t following(const struct lease_row *row, uint64_t epoch)
+{
+    if (epoch > row->epoch)
+        return epoch + 1;
+    return kept(row) + 1;
+}
+
+enum lease_verdict lease_judge(const struct lease_row *row,
+                               struct view instance, uint64_t epoch,
+                               enum lease_other other, uint64_t *next)
+{
+    if (!row->held && instance.len == 0)
+        return LEASE_PLAIN;
+    if (!row->held) {
+        *next = row->epoch + 1;
+        return LEASE_TAKE;
+    }
+    if (view_eq(instance, VIEW_ARRAY(row->holder))) {
+        *next = row->epoch;
+        return LEASE_KEEP;
+    }
+    if (instance.len == 0 || !is_current(row, epoch))
+        return LEASE_STALE;
+    if (other == LEASE_UNASKED)
+        return LEASE_ASK;
+    if (other == LEASE_ANSWERS)
+        return LEASE_TWO;
+    *next = following(row, epoch);
+    return LEASE_TAKE;
+}
