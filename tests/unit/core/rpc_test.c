@@ -34,6 +34,9 @@ static uint32_t records; /* how many there are */
 static uint32_t skipped; /* every so many is left out; 0: none */
 static size_t record_len;
 static int record_calls;
+static bool later; /* questions are begun, and answered by the test */
+static rpc_ref refs[ASKER];
+static int begun, more_calls;
 
 static void on_accepted(void *ctx, const msg_accept *a)
 {
@@ -118,7 +121,10 @@ static void on_open(void *ctx, const msg_open *open, struct view params)
     (void)ctx;
     assert_int_equal(rpc_read(params, &ask), OK);
     assert_string_equal(ask.method, "machines.list");
-    rpc_answer(&rpcs, &far.mux, open, "the fleet", record, &records);
+    if (later)
+        refs[begun++] = rpc_begin(&rpcs, &far.mux, open);
+    else
+        rpc_answer(&rpcs, &far.mux, open, "the fleet", record, &records);
 }
 
 static int setup(void **state)
@@ -135,6 +141,8 @@ static int setup(void **state)
     skipped = 0;
     record_len = 10;
     record_calls = 0;
+    later = false;
+    begun = more_calls = 0;
     return 0;
 }
 
@@ -315,6 +323,160 @@ static void bytes_towards_an_answer_are_dropped(void **state)
     assert_int_equal(far.err, OK);
 }
 
+/* ---- answers that come later --------------------------------------------------- */
+
+static int put(rpc_ref ref, uint32_t at);
+
+static void put_more(void *ctx, rpc_ref ref)
+{
+    uint32_t *at = ctx;
+    more_calls++;
+    while (*at < records && put(ref, *at) == OK)
+        (*at)++;
+    if (*at == records)
+        rpc_end(&rpcs, ref);
+}
+
+static uint32_t put_at;
+
+static int put(rpc_ref ref, uint32_t at)
+{
+    msg_rpc_open m = cmdop_agent_v1_RpcOpen_init_zero;
+    snprintf(m.method, sizeof(m.method), "record %u", at);
+    m.request.size = (pb_size_t)record_len;
+    memset(m.request.bytes, (int)at, record_len);
+    return rpc_put(&rpcs, ref, cmdop_agent_v1_RpcOpen_fields, &m, put_more,
+                   &put_at);
+}
+
+static void an_answer_may_come_later(void **state)
+{
+    (void)state;
+    later = true;
+    struct asker *k = ask(0, 65536);
+    assert_int_equal(k->accepted, 1);
+    assert_true(rpc_is_asked(&rpcs, refs[0]));
+    assert_int_equal(k->len, 0);
+    for (uint32_t i = 0; i < records; i++)
+        assert_int_equal(put(refs[0], i), OK);
+    half_settle(&near, &far);
+    assert_true(k->len > 0);
+    assert_int_equal(k->closed, 0);
+    rpc_end(&rpcs, refs[0]);
+    assert_false(rpc_is_asked(&rpcs, refs[0]));
+    half_settle(&near, &far);
+    assert_records(k);
+    assert_int_equal(k->close.which_result,
+                     cmdop_agent_v1_Close_exit_status_tag);
+    assert_int_equal(far.mux.count, 0);
+}
+
+static void a_later_answer_may_be_none(void **state)
+{
+    (void)state;
+    later = true;
+    records = 0;
+    struct asker *k = ask(0, 65536);
+    rpc_end(&rpcs, refs[0]);
+    half_settle(&near, &far);
+    assert_records(k);
+}
+
+static void a_failure_comes_with_its_remedy(void **state)
+{
+    (void)state;
+    later = true;
+    struct asker *k = ask(0, 65536);
+    rpc_fail(&rpcs, refs[0], cmdop_agent_v1_Code_CODE_INTERNAL, "the disk",
+             "buy one");
+    half_settle(&near, &far);
+    assert_int_equal(k->closed, 1);
+    assert_int_equal(k->close.which_result, cmdop_agent_v1_Close_failure_tag);
+    assert_int_equal(k->close.result.failure.code,
+                     cmdop_agent_v1_Code_CODE_INTERNAL);
+    assert_string_equal(k->close.result.failure.message, "the disk");
+    assert_string_equal(k->close.result.failure.remedy, "buy one");
+    rpc_fail(&rpcs, refs[0], cmdop_agent_v1_Code_CODE_AUTH, "twice", "");
+    rpc_end(&rpcs, refs[0]);
+    assert_int_equal(put(refs[0], 0), ERR_CLOSED);
+    half_settle(&near, &far);
+    assert_int_equal(k->closed, 1);
+    assert_false(rpcs.slots[0].used);
+}
+
+/* A long list goes on where it stopped when the ring has room again. */
+static void a_full_ring_asks_for_the_rest(void **state)
+{
+    (void)state;
+    later = true;
+    records = 400;
+    record_len = 500;
+    put_at = 0;
+    struct asker *k = ask(0, 1000);
+    while (put(refs[0], put_at) == OK)
+        put_at++;
+    assert_true(put_at < 40);
+    half_settle(&near, &far);
+    assert_true(more_calls > 10);
+    assert_int_equal(put_at, records);
+    assert_records(k);
+}
+
+/* Whoever asked is gone before the answer: the place serves the next one, and
+ * what comes for the first does not reach the second. */
+static void an_answer_that_nobody_waits_for_is_dropped(void **state)
+{
+    static const msg_close bye = {.which_result =
+                                      cmdop_agent_v1_Close_detached_tag};
+    (void)state;
+    later = true;
+    records = 1;
+    (void)ask(0, 65536);
+    chan_close(&askers[0].chan, &bye, CHAN_NOW);
+    half_settle(&near, &far);
+    assert_false(rpc_is_asked(&rpcs, refs[0]));
+    struct asker *second = ask(1, 65536);
+    assert_int_not_equal(refs[0], refs[1]);
+    assert_int_equal(refs[0] & 0xff, refs[1] & 0xff);
+    assert_int_equal(put(refs[0], 7), ERR_CLOSED);
+    rpc_end(&rpcs, refs[0]);
+    rpc_fail(&rpcs, refs[0], cmdop_agent_v1_Code_CODE_INTERNAL, "late", "");
+    half_settle(&near, &far);
+    assert_int_equal(second->closed, 0);
+    assert_int_equal(put(refs[1], 0), OK);
+    rpc_end(&rpcs, refs[1]);
+    half_settle(&near, &far);
+    assert_records(second);
+    (void)ask(2, 65536);
+    mux_lost(&far.mux);
+    assert_false(rpc_is_asked(&rpcs, refs[2]));
+    assert_int_equal(put(refs[2], 0), ERR_CLOSED);
+}
+
+static void no_reference_is_nobodys(void **state)
+{
+    static const rpc_ref odd[] = {0, 1, 2, 255, 256, 257, UINT32_MAX};
+    (void)state;
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        assert_false(rpc_is_asked(&rpcs, odd[i]));
+        rpc_end(&rpcs, odd[i]);
+    }
+}
+
+static void questions_that_wait_count(void **state)
+{
+    (void)state;
+    later = true;
+    for (int i = 0; i < SLOTS; i++)
+        (void)ask(i, 1000);
+    struct asker *late = ask(SLOTS, 1000);
+    assert_int_equal(refs[SLOTS], 0);
+    assert_int_equal(late->rejected, 1);
+    assert_int_equal(late->reject.code, cmdop_agent_v1_Code_CODE_LIMIT);
+}
+
+/* ---- what is asked ---------------------------------------------------------------- */
+
 static void a_method_that_does_not_parse_has_no_name(void **state)
 {
     struct rpc_request ask = {.method = "before"};
@@ -361,6 +523,13 @@ int main(void)
         FACT(one_link_gets_only_so_many_answers),
         FACT(an_asker_that_leaves_frees_the_slot),
         FACT(bytes_towards_an_answer_are_dropped),
+        FACT(an_answer_may_come_later),
+        FACT(a_later_answer_may_be_none),
+        FACT(a_failure_comes_with_its_remedy),
+        FACT(a_full_ring_asks_for_the_rest),
+        FACT(an_answer_that_nobody_waits_for_is_dropped),
+        FACT(no_reference_is_nobodys),
+        FACT(questions_that_wait_count),
         FACT(a_method_that_does_not_parse_has_no_name),
         FACT(a_call_comes_with_its_method),
     };
