@@ -70,7 +70,7 @@ static void open_machine(struct conn *c, const msg_open *open,
     struct text candidates;
     struct machine *m;
     TEXT_OF(&candidates, names);
-    int err = registry_resolve(&c->relay->registry, c->fleet_id, open->target,
+    int err = registry_resolve(&c->relay->registry, c->fleet_id, open->target, NULL, NULL,
                                &m, &candidates);
     if (err == ERR_LIMIT) {
         char message[480];

@@ -14,7 +14,7 @@
 #define CAP 16
 
 static struct registry reg;
-static _Alignas(64) uint8_t memory[CAP * sizeof(struct machine) + 64];
+static _Alignas(64) uint8_t memory[CAP * REGISTRY_ROW_BYTES + REGISTRY_BYTES];
 
 static const struct {
     const char *id, *fleet, *name, *hostname;
@@ -102,7 +102,7 @@ static int resolve(const char *fleet, const char *target, struct machine **out,
 {
     struct text names;
     text_init(&names, buf, cap);
-    return registry_resolve(&reg, fleet, target, out, &names);
+    return registry_resolve(&reg, fleet, target, NULL, NULL, out, &names);
 }
 
 static void what_is_typed_finds_whom_the_table_says(void **state)
@@ -185,6 +185,98 @@ static void a_full_table_takes_no_more(void **state)
     assert_non_null(registry_put(&reg, "3"));
 }
 
+/* Many rows under an index: every one is found, none that is not there. */
+static void each_of_many_is_found(void **state)
+{
+    static _Alignas(64)
+        uint8_t many[5000 * REGISTRY_ROW_BYTES + REGISTRY_BYTES];
+    struct arena a;
+    char id[UUID_CAP];
+    (void)state;
+    arena_init(&a, SPAN_ARRAY(many));
+    registry_init(&reg, &a, 5000);
+    for (int round = 0; round < 2; round++)
+        for (unsigned i = 0; i < 5000; i++) {
+            snprintf(id, sizeof(id), "%08x-0000-4000-8000-%012x", i * 7919u, i);
+            struct machine *m = registry_put(&reg, id);
+            assert_ptr_equal(m, &reg.machines[i]);
+            assert_ptr_equal(registry_find(&reg, id), m);
+            id[0] = 'x';
+            assert_null(registry_find(&reg, id));
+        }
+    assert_int_equal(reg.count, 5000);
+}
+
+static void a_linked_machine_is_seen_from_both_fleets(void **state)
+{
+    char names[400];
+    struct machine *m, *db = NULL;
+    (void)state;
+    fill();
+    db = registry_find(&reg, machines[2].id);
+    assert_int_equal(resolve("f2", "db", &m, names, sizeof(names)),
+                     ERR_NOT_FOUND);
+    assert_int_equal(registry_link(&reg, db, "f2"), OK);
+    assert_int_equal(registry_link(&reg, db, "f2"), OK); /* is once */
+    assert_int_equal(registry_link(&reg, db, "f3"), OK);
+    assert_int_equal(registry_link(&reg, db, "f1"), OK); /* its home */
+    assert_int_equal(resolve("f2", "db", &m, names, sizeof(names)), OK);
+    assert_ptr_equal(m, db);
+    assert_true(registry_sees(&reg, "f1", db));
+    assert_true(registry_sees(&reg, "f3", db));
+    assert_false(registry_sees(&reg, "f4", db));
+    assert_false(registry_sees(&reg, "", db));
+    registry_unlink(&reg, db, "f2");
+    registry_unlink(&reg, db, "f2");
+    registry_unlink(&reg, db, "f1"); /* a home is no link */
+    assert_true(registry_sees(&reg, "f1", db));
+    assert_false(registry_sees(&reg, "f2", db));
+    assert_true(registry_sees(&reg, "f3", db));
+}
+
+static void links_are_bounded_and_used_again(void **state)
+{
+    char fleet[UUID_CAP];
+    (void)state;
+    fill();
+    struct machine *m = &reg.machines[0];
+    for (int i = 0; i < CAP; i++) {
+        snprintf(fleet, sizeof(fleet), "more-%d", i);
+        assert_int_equal(registry_link(&reg, m, fleet), OK);
+    }
+    assert_int_equal(registry_link(&reg, m, "too-much"), ERR_FULL);
+    registry_unlink(&reg, m, "more-3");
+    assert_int_equal(registry_link(&reg, &reg.machines[1], "other"), OK);
+    assert_true(registry_sees(&reg, "other", &reg.machines[1]));
+    assert_false(registry_sees(&reg, "other", m));
+    assert_true(registry_sees(&reg, "more-0", m));
+}
+
+static bool all_but_twin_a(void *ctx, const struct machine *m)
+{
+    (void)ctx;
+    return strcmp(m->hostname, "twin-a") != 0;
+}
+
+/* Neither by its name nor among the candidates. */
+static void what_is_not_shown_is_not_there(void **state)
+{
+    char names[400];
+    struct text t;
+    struct machine *m;
+    (void)state;
+    fill();
+    TEXT_OF(&t, names);
+    assert_int_equal(
+        registry_resolve(&reg, "f1", "twin", all_but_twin_a, NULL, &m, &t), OK);
+    assert_string_equal(m->hostname, "twin-b");
+    TEXT_OF(&t, names);
+    assert_int_equal(registry_resolve(&reg, "f1", machines[3].id,
+                                      all_but_twin_a, NULL, &m, &t),
+                     ERR_NOT_FOUND);
+    assert_string_equal(names, "");
+}
+
 #define FACT(f) cmocka_unit_test_setup(f, setup)
 
 int main(void)
@@ -195,6 +287,10 @@ int main(void)
         FACT(many_candidates_are_cut_short),
         FACT(a_machine_has_one_row),
         FACT(a_full_table_takes_no_more),
+        FACT(each_of_many_is_found),
+        FACT(a_linked_machine_is_seen_from_both_fleets),
+        FACT(links_are_bounded_and_used_again),
+        FACT(what_is_not_shown_is_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
