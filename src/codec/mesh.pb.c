@@ -117,6 +117,12 @@ PB_BIND(cmdop_agent_v1_PasswordSecret, cmdop_agent_v1_PasswordSecret, 2)
 PB_BIND(cmdop_agent_v1_PasswordAnswer, cmdop_agent_v1_PasswordAnswer, AUTO)
 
 
+PB_BIND(cmdop_agent_v1_JoinKeyOpen, cmdop_agent_v1_JoinKeyOpen, AUTO)
+
+
+PB_BIND(cmdop_agent_v1_JoinKey, cmdop_agent_v1_JoinKey, AUTO)
+
+
 PB_BIND(cmdop_agent_v1_AuthDeviceOpen, cmdop_agent_v1_AuthDeviceOpen, AUTO)
 
 

@@ -146,6 +146,7 @@ typedef struct _cmdop_agent_v1_Welcome {
     uint64_t epoch; /* machines: the lease, to be kept before a Heartbeat */
     uint32_t key_version; /* machines: how often the key was replaced, plus 1 */
     char relay_name[64]; /* what people call this relay */
+    bool pending; /* machines that enrol: an owner must approve it first */
 } cmdop_agent_v1_Welcome;
 
 typedef struct _cmdop_agent_v1_Refuse {
@@ -380,6 +381,10 @@ typedef struct _cmdop_agent_v1_MachineInfo {
     char fleet_id[40];
     char fingerprint[72];
     int64_t created_ms;
+    char state[16]; /* "active", "pending", "quarantined", "disabled" */
+    char note[160]; /* why it is not active, for people */
+    uint32_t key_version; /* 1: its first key */
+    char labels[128]; /* of the join key that let it in */
 } cmdop_agent_v1_MachineInfo;
 
 /* Method "sessions.list" of a machine. "sessions.detach" and
@@ -440,6 +445,9 @@ typedef struct _cmdop_agent_v1_AgentStatus {
     int64_t clock_ahead_ms; /* of ours against the relay's */
     uint64_t wakeups; /* turns of the loop since start */
     char fingerprint[72];
+    char next_fingerprint[72]; /* a key that waits for the relay's yes */
+    uint32_t key_version; /* as the relay says; 0: it does not */
+    uint64_t epoch; /* the lease, as it is on disk */
 } cmdop_agent_v1_AgentStatus;
 
 typedef PB_BYTES_ARRAY_T(32) cmdop_agent_v1_PasswordKey_machine_key_t;
@@ -479,6 +487,21 @@ typedef struct _cmdop_agent_v1_PasswordAnswer {
     cmdop_agent_v1_PasswordAnswer_token_t token; /* unlock: 32 bytes */
     uint64_t token_ms; /* how long it lasts */
 } cmdop_agent_v1_PasswordAnswer;
+
+/* Method "joinkeys.make" of a relay answers with one JoinKey. */
+typedef struct _cmdop_agent_v1_JoinKeyOpen {
+    char label[64];
+    uint32_t uses_max; /* 0: any number */
+    uint32_t expires_s; /* 0: never */
+    bool approval;
+    char labels[128];
+} cmdop_agent_v1_JoinKeyOpen;
+
+typedef struct _cmdop_agent_v1_JoinKey {
+    char id[40];
+    char key[96]; /* "cmdop_enroll_..."; told once */
+    int64_t expires_ms;
+} cmdop_agent_v1_JoinKey;
 
 /* "auth.device" answers with one AuthDevice. */
 typedef struct _cmdop_agent_v1_AuthDeviceOpen {
@@ -615,12 +638,14 @@ extern "C" {
 
 
 
+
+
 /* Initializer values for message structs */
 #define cmdop_agent_v1_Hello_init_default        {_cmdop_agent_v1_Role_MIN, 0, 0, 0, {"", "", "", "", "", "", "", ""}, "", false, cmdop_agent_v1_Facts_init_default, {0, {0}}}
 #define cmdop_agent_v1_Facts_init_default        {"", "", "", "", "", "", "", 0, 0, "", "", 0, 0, 0, "", "", "", "", 0}
 #define cmdop_agent_v1_Challenge_init_default    {{0}, {0}, 0, 0, {0}}
 #define cmdop_agent_v1_Proof_init_default        {{0, {0}}, {0, {0}}, "", "", "", {0, {0}}, 0, {0, {0}}, {0, {0}}}
-#define cmdop_agent_v1_Welcome_init_default      {"", "", "", "", "", 0, 0, 0, 0, 0, 0, ""}
+#define cmdop_agent_v1_Welcome_init_default      {"", "", "", "", "", 0, 0, 0, 0, 0, 0, "", 0}
 #define cmdop_agent_v1_Refuse_init_default       {_cmdop_agent_v1_Code_MIN, "", "", 0}
 #define cmdop_agent_v1_Ping_init_default         {0}
 #define cmdop_agent_v1_Pong_init_default         {0}
@@ -646,13 +671,15 @@ extern "C" {
 #define cmdop_agent_v1_Notice_init_default       {"", 0}
 #define cmdop_agent_v1_Close_init_default        {0, 0, {0}, 0}
 #define cmdop_agent_v1_Failure_init_default      {_cmdop_agent_v1_Code_MIN, "", ""}
-#define cmdop_agent_v1_MachineInfo_init_default  {"", "", "", 0, 0, "", "", "", "", "", "", 0}
+#define cmdop_agent_v1_MachineInfo_init_default  {"", "", "", 0, 0, "", "", "", "", "", "", 0, "", "", 0, ""}
 #define cmdop_agent_v1_SessionInfo_init_default  {"", "", "", 0, 0, 0, 0, 0, 0, 0, "", 0, 0, ""}
 #define cmdop_agent_v1_JobInfo_init_default      {"", _cmdop_agent_v1_JobState_MIN, 0, "", "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}, ""}
-#define cmdop_agent_v1_AgentStatus_init_default  {0, "", "", "", "", "", "", 0, 0, 0, "", 0, 0, 0, 0, ""}
+#define cmdop_agent_v1_AgentStatus_init_default  {0, "", "", "", "", "", "", 0, 0, 0, "", 0, 0, 0, 0, "", "", 0, 0}
 #define cmdop_agent_v1_PasswordKey_init_default  {{0, {0}}, {0, {0}}, {0, {0}}, {0, {0}}, "", _cmdop_agent_v1_PasswordState_MIN, 0}
 #define cmdop_agent_v1_PasswordSecret_init_default {_cmdop_agent_v1_PasswordOrder_MIN, {0, {0}}, {0, {0}}, {0, {0}}}
 #define cmdop_agent_v1_PasswordAnswer_init_default {0, 0, 0, {0, {0}}, 0}
+#define cmdop_agent_v1_JoinKeyOpen_init_default  {"", 0, 0, 0, ""}
+#define cmdop_agent_v1_JoinKey_init_default      {"", "", 0}
 #define cmdop_agent_v1_AuthDeviceOpen_init_default {"", "", "", ""}
 #define cmdop_agent_v1_AuthDevice_init_default   {"", "", "", "", 0, 0}
 #define cmdop_agent_v1_AuthTokenOpen_init_default {"", ""}
@@ -663,7 +690,7 @@ extern "C" {
 #define cmdop_agent_v1_Facts_init_zero           {"", "", "", "", "", "", "", 0, 0, "", "", 0, 0, 0, "", "", "", "", 0}
 #define cmdop_agent_v1_Challenge_init_zero       {{0}, {0}, 0, 0, {0}}
 #define cmdop_agent_v1_Proof_init_zero           {{0, {0}}, {0, {0}}, "", "", "", {0, {0}}, 0, {0, {0}}, {0, {0}}}
-#define cmdop_agent_v1_Welcome_init_zero         {"", "", "", "", "", 0, 0, 0, 0, 0, 0, ""}
+#define cmdop_agent_v1_Welcome_init_zero         {"", "", "", "", "", 0, 0, 0, 0, 0, 0, "", 0}
 #define cmdop_agent_v1_Refuse_init_zero          {_cmdop_agent_v1_Code_MIN, "", "", 0}
 #define cmdop_agent_v1_Ping_init_zero            {0}
 #define cmdop_agent_v1_Pong_init_zero            {0}
@@ -689,13 +716,15 @@ extern "C" {
 #define cmdop_agent_v1_Notice_init_zero          {"", 0}
 #define cmdop_agent_v1_Close_init_zero           {0, 0, {0}, 0}
 #define cmdop_agent_v1_Failure_init_zero         {_cmdop_agent_v1_Code_MIN, "", ""}
-#define cmdop_agent_v1_MachineInfo_init_zero     {"", "", "", 0, 0, "", "", "", "", "", "", 0}
+#define cmdop_agent_v1_MachineInfo_init_zero     {"", "", "", 0, 0, "", "", "", "", "", "", 0, "", "", 0, ""}
 #define cmdop_agent_v1_SessionInfo_init_zero     {"", "", "", 0, 0, 0, 0, 0, 0, 0, "", 0, 0, ""}
 #define cmdop_agent_v1_JobInfo_init_zero         {"", _cmdop_agent_v1_JobState_MIN, 0, "", "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}, ""}
-#define cmdop_agent_v1_AgentStatus_init_zero     {0, "", "", "", "", "", "", 0, 0, 0, "", 0, 0, 0, 0, ""}
+#define cmdop_agent_v1_AgentStatus_init_zero     {0, "", "", "", "", "", "", 0, 0, 0, "", 0, 0, 0, 0, "", "", 0, 0}
 #define cmdop_agent_v1_PasswordKey_init_zero     {{0, {0}}, {0, {0}}, {0, {0}}, {0, {0}}, "", _cmdop_agent_v1_PasswordState_MIN, 0}
 #define cmdop_agent_v1_PasswordSecret_init_zero  {_cmdop_agent_v1_PasswordOrder_MIN, {0, {0}}, {0, {0}}, {0, {0}}}
 #define cmdop_agent_v1_PasswordAnswer_init_zero  {0, 0, 0, {0, {0}}, 0}
+#define cmdop_agent_v1_JoinKeyOpen_init_zero     {"", 0, 0, 0, ""}
+#define cmdop_agent_v1_JoinKey_init_zero         {"", "", 0}
 #define cmdop_agent_v1_AuthDeviceOpen_init_zero  {"", "", "", ""}
 #define cmdop_agent_v1_AuthDevice_init_zero      {"", "", "", "", 0, 0}
 #define cmdop_agent_v1_AuthTokenOpen_init_zero   {"", ""}
@@ -756,6 +785,7 @@ extern "C" {
 #define cmdop_agent_v1_Welcome_epoch_tag         10
 #define cmdop_agent_v1_Welcome_key_version_tag   11
 #define cmdop_agent_v1_Welcome_relay_name_tag    12
+#define cmdop_agent_v1_Welcome_pending_tag       13
 #define cmdop_agent_v1_Refuse_code_tag           1
 #define cmdop_agent_v1_Refuse_message_tag        2
 #define cmdop_agent_v1_Refuse_remedy_tag         3
@@ -890,6 +920,10 @@ extern "C" {
 #define cmdop_agent_v1_MachineInfo_fleet_id_tag  10
 #define cmdop_agent_v1_MachineInfo_fingerprint_tag 11
 #define cmdop_agent_v1_MachineInfo_created_ms_tag 12
+#define cmdop_agent_v1_MachineInfo_state_tag     13
+#define cmdop_agent_v1_MachineInfo_note_tag      14
+#define cmdop_agent_v1_MachineInfo_key_version_tag 15
+#define cmdop_agent_v1_MachineInfo_labels_tag    16
 #define cmdop_agent_v1_SessionInfo_id_tag        1
 #define cmdop_agent_v1_SessionInfo_name_tag      2
 #define cmdop_agent_v1_SessionInfo_user_tag      3
@@ -934,6 +968,9 @@ extern "C" {
 #define cmdop_agent_v1_AgentStatus_clock_ahead_ms_tag 14
 #define cmdop_agent_v1_AgentStatus_wakeups_tag   15
 #define cmdop_agent_v1_AgentStatus_fingerprint_tag 16
+#define cmdop_agent_v1_AgentStatus_next_fingerprint_tag 17
+#define cmdop_agent_v1_AgentStatus_key_version_tag 18
+#define cmdop_agent_v1_AgentStatus_epoch_tag     19
 #define cmdop_agent_v1_PasswordKey_machine_key_tag 1
 #define cmdop_agent_v1_PasswordKey_box_key_tag   2
 #define cmdop_agent_v1_PasswordKey_challenge_tag 3
@@ -950,6 +987,14 @@ extern "C" {
 #define cmdop_agent_v1_PasswordAnswer_wait_ms_tag 3
 #define cmdop_agent_v1_PasswordAnswer_token_tag  4
 #define cmdop_agent_v1_PasswordAnswer_token_ms_tag 5
+#define cmdop_agent_v1_JoinKeyOpen_label_tag     1
+#define cmdop_agent_v1_JoinKeyOpen_uses_max_tag  2
+#define cmdop_agent_v1_JoinKeyOpen_expires_s_tag 3
+#define cmdop_agent_v1_JoinKeyOpen_approval_tag  4
+#define cmdop_agent_v1_JoinKeyOpen_labels_tag    5
+#define cmdop_agent_v1_JoinKey_id_tag            1
+#define cmdop_agent_v1_JoinKey_key_tag           2
+#define cmdop_agent_v1_JoinKey_expires_ms_tag    3
 #define cmdop_agent_v1_AuthDeviceOpen_client_name_tag 1
 #define cmdop_agent_v1_AuthDeviceOpen_client_version_tag 2
 #define cmdop_agent_v1_AuthDeviceOpen_client_hostname_tag 3
@@ -1052,7 +1097,8 @@ X(a, STATIC,   SINGULAR, UINT32,   frame_max,         8) \
 X(a, STATIC,   SINGULAR, UINT32,   channels_max,      9) \
 X(a, STATIC,   SINGULAR, UINT64,   epoch,            10) \
 X(a, STATIC,   SINGULAR, UINT32,   key_version,      11) \
-X(a, STATIC,   SINGULAR, STRING,   relay_name,       12)
+X(a, STATIC,   SINGULAR, STRING,   relay_name,       12) \
+X(a, STATIC,   SINGULAR, BOOL,     pending,          13)
 #define cmdop_agent_v1_Welcome_CALLBACK NULL
 #define cmdop_agent_v1_Welcome_DEFAULT NULL
 
@@ -1297,7 +1343,11 @@ X(a, STATIC,   SINGULAR, STRING,   architecture,      8) \
 X(a, STATIC,   SINGULAR, STRING,   agent_version,     9) \
 X(a, STATIC,   SINGULAR, STRING,   fleet_id,         10) \
 X(a, STATIC,   SINGULAR, STRING,   fingerprint,      11) \
-X(a, STATIC,   SINGULAR, INT64,    created_ms,       12)
+X(a, STATIC,   SINGULAR, INT64,    created_ms,       12) \
+X(a, STATIC,   SINGULAR, STRING,   state,            13) \
+X(a, STATIC,   SINGULAR, STRING,   note,             14) \
+X(a, STATIC,   SINGULAR, UINT32,   key_version,      15) \
+X(a, STATIC,   SINGULAR, STRING,   labels,           16)
 #define cmdop_agent_v1_MachineInfo_CALLBACK NULL
 #define cmdop_agent_v1_MachineInfo_DEFAULT NULL
 
@@ -1353,7 +1403,10 @@ X(a, STATIC,   SINGULAR, UINT32,   sessions,         12) \
 X(a, STATIC,   SINGULAR, UINT32,   jobs,             13) \
 X(a, STATIC,   SINGULAR, INT64,    clock_ahead_ms,   14) \
 X(a, STATIC,   SINGULAR, UINT64,   wakeups,          15) \
-X(a, STATIC,   SINGULAR, STRING,   fingerprint,      16)
+X(a, STATIC,   SINGULAR, STRING,   fingerprint,      16) \
+X(a, STATIC,   SINGULAR, STRING,   next_fingerprint,  17) \
+X(a, STATIC,   SINGULAR, UINT32,   key_version,      18) \
+X(a, STATIC,   SINGULAR, UINT64,   epoch,            19)
 #define cmdop_agent_v1_AgentStatus_CALLBACK NULL
 #define cmdop_agent_v1_AgentStatus_DEFAULT NULL
 
@@ -1384,6 +1437,22 @@ X(a, STATIC,   SINGULAR, BYTES,    token,             4) \
 X(a, STATIC,   SINGULAR, UINT64,   token_ms,          5)
 #define cmdop_agent_v1_PasswordAnswer_CALLBACK NULL
 #define cmdop_agent_v1_PasswordAnswer_DEFAULT NULL
+
+#define cmdop_agent_v1_JoinKeyOpen_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, STRING,   label,             1) \
+X(a, STATIC,   SINGULAR, UINT32,   uses_max,          2) \
+X(a, STATIC,   SINGULAR, UINT32,   expires_s,         3) \
+X(a, STATIC,   SINGULAR, BOOL,     approval,          4) \
+X(a, STATIC,   SINGULAR, STRING,   labels,            5)
+#define cmdop_agent_v1_JoinKeyOpen_CALLBACK NULL
+#define cmdop_agent_v1_JoinKeyOpen_DEFAULT NULL
+
+#define cmdop_agent_v1_JoinKey_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, STRING,   id,                1) \
+X(a, STATIC,   SINGULAR, STRING,   key,               2) \
+X(a, STATIC,   SINGULAR, INT64,    expires_ms,        3)
+#define cmdop_agent_v1_JoinKey_CALLBACK NULL
+#define cmdop_agent_v1_JoinKey_DEFAULT NULL
 
 #define cmdop_agent_v1_AuthDeviceOpen_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, STRING,   client_name,       1) \
@@ -1477,6 +1546,8 @@ extern const pb_msgdesc_t cmdop_agent_v1_AgentStatus_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_PasswordKey_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_PasswordSecret_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_PasswordAnswer_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_JoinKeyOpen_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_JoinKey_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_AuthDeviceOpen_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_AuthDevice_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_AuthTokenOpen_msg;
@@ -1522,6 +1593,8 @@ extern const pb_msgdesc_t cmdop_agent_v1_WhoAmI_msg;
 #define cmdop_agent_v1_PasswordKey_fields &cmdop_agent_v1_PasswordKey_msg
 #define cmdop_agent_v1_PasswordSecret_fields &cmdop_agent_v1_PasswordSecret_msg
 #define cmdop_agent_v1_PasswordAnswer_fields &cmdop_agent_v1_PasswordAnswer_msg
+#define cmdop_agent_v1_JoinKeyOpen_fields &cmdop_agent_v1_JoinKeyOpen_msg
+#define cmdop_agent_v1_JoinKey_fields &cmdop_agent_v1_JoinKey_msg
 #define cmdop_agent_v1_AuthDeviceOpen_fields &cmdop_agent_v1_AuthDeviceOpen_msg
 #define cmdop_agent_v1_AuthDevice_fields &cmdop_agent_v1_AuthDevice_msg
 #define cmdop_agent_v1_AuthTokenOpen_fields &cmdop_agent_v1_AuthTokenOpen_msg
@@ -1534,7 +1607,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_WhoAmI_msg;
 /* cmdop_agent_v1_PtyOpen_size depends on runtime parameters */
 /* cmdop_agent_v1_ExecOpen_size depends on runtime parameters */
 #define cmdop_agent_v1_Accept_size               304
-#define cmdop_agent_v1_AgentStatus_size          923
+#define cmdop_agent_v1_AgentStatus_size          1016
 #define cmdop_agent_v1_AnyOpen_size              35
 #define cmdop_agent_v1_AuthDeviceOpen_size       228
 #define cmdop_agent_v1_AuthDevice_size           694
@@ -1554,7 +1627,9 @@ extern const pb_msgdesc_t cmdop_agent_v1_WhoAmI_msg;
 #define cmdop_agent_v1_Heartbeat_size            94
 #define cmdop_agent_v1_Hello_size                1052
 #define cmdop_agent_v1_JobInfo_size              402
-#define cmdop_agent_v1_MachineInfo_size          457
+#define cmdop_agent_v1_JoinKeyOpen_size          209
+#define cmdop_agent_v1_JoinKey_size              149
+#define cmdop_agent_v1_MachineInfo_size          773
 #define cmdop_agent_v1_Metrics_size              92
 #define cmdop_agent_v1_Notice_size               253
 #define cmdop_agent_v1_Origin_size               222
@@ -1571,7 +1646,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_WhoAmI_msg;
 #define cmdop_agent_v1_RpcOpen_size              591
 #define cmdop_agent_v1_SessionInfo_size          624
 #define cmdop_agent_v1_Signal_size               17
-#define cmdop_agent_v1_Welcome_size              364
+#define cmdop_agent_v1_Welcome_size              366
 #define cmdop_agent_v1_WhoAmI_size               387
 
 #ifdef __cplusplus

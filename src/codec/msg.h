@@ -57,6 +57,8 @@ typedef cmdop_agent_v1_AgentStatus msg_agent_status;
 typedef cmdop_agent_v1_Call msg_call;
 typedef cmdop_agent_v1_SessionInfo msg_session_info;
 typedef cmdop_agent_v1_JobInfo msg_job_info;
+typedef cmdop_agent_v1_JoinKeyOpen msg_join_key_open;
+typedef cmdop_agent_v1_JoinKey msg_join_key;
 typedef cmdop_agent_v1_AnyOpen msg_any_open;
 typedef cmdop_agent_v1_PasswordKey msg_password_key;
 typedef cmdop_agent_v1_PasswordSecret msg_password_secret;
