@@ -33,7 +33,10 @@ const char *port_why(void);
  * port_log_open). `line` has no line feed. A sink that takes nothing now
  * loses the line. */
 void port_log(struct view line);
-/* Append to `path` (made with mode 0600); again, to follow a rotation. */
+/* Append to `path` (made with mode 0600); again, to follow a rotation. When it
+ * has PORT_LOG_MAX bytes it becomes "path.1", in whose place another one was,
+ * and a new one is begun. */
+#define PORT_LOG_MAX (2 * 1024 * 1024)
 int port_log_open(const char *path);
 
 /* Print what went wrong, restore the terminal and abort. A failed assert
@@ -324,6 +327,8 @@ int port_keep_remove(const char *path); /* ERR_NOT_FOUND if it is not there */
 /* Open a file to read it with port_recv, piece by piece: ERR_CLOSED is its
  * end for now, a later port_recv goes on where it has grown. */
 int port_file_open(const char *path);
+/* Is this still the file of that path, or is another one there by now? */
+bool port_file_is(int handle, const char *path);
 /* Make a folder and its parents, 0700, owned by this user. ERR_DENIED when it
  * exists and is not ours, others may write to it, or it is no folder but, for
  * example, a symbolic link to one. */

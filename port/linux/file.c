@@ -1,5 +1,6 @@
 /* Files that are read in pieces; see port.h. */
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "port/linux/why.h"
 
@@ -7,4 +8,11 @@ int port_file_open(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     return fd < 0 ? why_errno("open") : fd;
+}
+
+bool port_file_is(int handle, const char *path)
+{
+    struct stat ours, there;
+    return fstat(handle, &ours) == 0 && stat(path, &there) == 0 &&
+           ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
 }

@@ -2,18 +2,23 @@
  * Whole records; see port.h. A record is replaced by writing a new file
  * beside it and renaming: after a crash there is the old one or the new one.
  * The new file's name is random, so that two writers cannot mix; one that a
- * crash leaves behind is named .NAME.xxxxxxxx.
+ * crash leaves behind is named .NAME.xxxxxxxx, and goes with a later write.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h> /* renameat */
+#include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/text.h"
 #include "path.h"
 #include "why.h"
+
+#define NAME_RANDOM 4
+#define LEFT_S      60 /* no write takes so long */
 
 /* ---- read --------------------------------------------------------------- */
 
@@ -82,14 +87,20 @@ static int write_whole(int fd, struct view data)
     return 0;
 }
 
-/* ".NAME.xxxxxxxx", cut at the front part if NAME is very long. */
-static void name_new(struct text *t, const char *name)
+/* ".NAME.", cut at the front part if NAME is very long. */
+static void name_prefix(struct text *t, const char *name)
 {
-    uint8_t random[4];
-    port_entropy(SPAN_ARRAY(random));
     text_char(t, '.');
     text_view(t, view_first(view_str(name), 200));
     text_char(t, '.');
+}
+
+/* And xxxxxxxx. */
+static void name_new(struct text *t, const char *name)
+{
+    uint8_t random[NAME_RANDOM];
+    port_entropy(SPAN_ARRAY(random));
+    name_prefix(t, name);
     text_hex(t, VIEW_ARRAY(random));
 }
 
@@ -131,6 +142,39 @@ static const char *replace(int folder, const char *name, struct view data,
     return failed;
 }
 
+/* Is that a new file of this record, from a writer that is gone? */
+static bool is_left(int folder, const char *entry, const char *prefix)
+{
+    struct stat st;
+    size_t len = strlen(prefix);
+    return strncmp(entry, prefix, len) == 0 &&
+           strlen(entry) == len + 2 * NAME_RANDOM &&
+           fstatat(folder, entry, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(st.st_mode) && st.st_mtime < time(NULL) - LEFT_S;
+}
+
+struct sweep {
+    int folder;
+    char prefix[256];
+};
+
+static void sweep_entry(void *ctx, const char *entry)
+{
+    const struct sweep *w = ctx;
+    if (is_left(w->folder, entry, w->prefix))
+        unlinkat(w->folder, entry, 0);
+}
+
+/* It may hold a secret that the record does not have any more. */
+static void sweep(int folder, const char *path, const char *name)
+{
+    struct sweep w = {.folder = folder};
+    struct text t;
+    TEXT_OF(&t, w.prefix);
+    name_prefix(&t, name);
+    (void)port_folder_list(path, sweep_entry, &w);
+}
+
 /* What failed and where, as in "write /x/y: No space left on device". */
 static int fail(const char *what, const char *path)
 {
@@ -152,6 +196,8 @@ static int keep_write(const char *path, struct view data, bool sync)
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return fail("open the folder of", path);
+    if (sync)
+        sweep(fd, folder, name);
     failed = replace(fd, name, data, sync);
     if (failed == NULL && sync && fsync(fd) < 0)
         failed = "fsync the folder of";

@@ -1,16 +1,21 @@
 /* The log sink and last words; see port.h. A line that the sink does not
  * take at once is lost: a slow log must not stop the program. */
 #include <fcntl.h>
+#include <stdio.h> /* rename */
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/text.h"
+#include "path.h"
 #include "term.h"
 #include "why.h"
 
 static int sink = STDERR_FILENO;
+static char sink_path[PATH_BYTES];
+static size_t sink_len; /* bytes in the file, as far as we know */
 
 static void write_line(int fd, struct view line)
 {
@@ -20,9 +25,26 @@ static void write_line(int fd, struct view line)
         return; /* nowhere to complain */
 }
 
+/* One file is kept beside the one that is written. When that fails, the file
+ * goes on: no line is lost for it. */
+static void rotate(void)
+{
+    char old[PATH_BYTES + 2], path[PATH_BYTES];
+    struct text t;
+    TEXT_OF(&t, old);
+    text_join(&t, sink_path, ".1", NULL);
+    sink_len = 0; /* if it fails: not again for a while */
+    (void)bytes_to_str(path, sizeof(path), view_str(sink_path));
+    if (rename(path, old) == 0)
+        (void)port_log_open(path);
+}
+
 void port_log(struct view line)
 {
     write_line(sink, line);
+    sink_len += line.len + 1;
+    if (sink != STDERR_FILENO && sink_len >= PORT_LOG_MAX)
+        rotate();
 }
 
 int port_log_open(const char *path)
@@ -32,9 +54,12 @@ int port_log_open(const char *path)
     int fd = open(path, flags, 0600);
     if (fd < 0)
         return why_errno(path);
+    struct stat st;
     if (sink != STDERR_FILENO)
         close(sink);
     sink = fd;
+    sink_len = fstat(fd, &st) == 0 ? (size_t)st.st_size : 0;
+    (void)bytes_to_str(sink_path, sizeof(sink_path), view_str(path));
     return OK;
 }
 

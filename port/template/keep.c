@@ -53,3 +53,10 @@ int port_file_open(const char *path)
     (void)path;
     return ERR_UNSUPPORTED;
 }
+
+bool port_file_is(int handle, const char *path)
+{
+    (void)handle;
+    (void)path;
+    return true;
+}

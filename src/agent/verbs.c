@@ -217,13 +217,36 @@ static int run_status(const struct cmd_env *env, int argc, char **argv)
 
 /* ---- logs -------------------------------------------------------------------------- */
 
+static void print_rest(int handle)
+{
+    uint8_t piece[8192];
+    int n;
+    while ((n = port_recv(handle, SPAN_ARRAY(piece))) > 0)
+        cmd_out(view_of(piece, (size_t)n));
+}
+
+/* The log as it grows; when another file was begun in its place, first the
+ * rest of the old one, to which nobody writes any more. */
+static void follow_log(int handle, const char *path)
+{
+    for (;;) {
+        nap(FOLLOW_MS);
+        bool is_old = !port_file_is(handle, path);
+        print_rest(handle);
+        int next = is_old ? port_file_open(path) : -1;
+        if (next >= 0) {
+            port_close(handle);
+            handle = next;
+        }
+    }
+}
+
 static int run_logs(const struct cmd_env *env, int argc, char **argv)
 {
     bool follow = false;
     const struct cmd_opt opts[] = {{"--follow", "-f", &follow, NULL}};
     struct paths paths;
     char buf[512], path[PATH_CAP];
-    uint8_t piece[8192];
     struct text why;
     int rest;
     (void)env;
@@ -239,15 +262,9 @@ static int run_logs(const struct cmd_env *env, int argc, char **argv)
         cmd_say("there is no log at ", path, ": ", port_why(), NULL);
         return CMD_FAILED;
     }
-    for (;;) {
-        int n = port_recv(handle, SPAN_ARRAY(piece));
-        if (n > 0)
-            cmd_out(view_of(piece, (size_t)n));
-        else if (!follow)
-            break;
-        else
-            nap(FOLLOW_MS);
-    }
+    print_rest(handle);
+    if (follow)
+        follow_log(handle, path);
     port_close(handle);
     return CMD_OK;
 }

@@ -178,7 +178,9 @@ int mux_reject(struct mux *m, uint32_t number, msg_code code,
     msg_reject r = {.channel = number, .code = code};
     STR_COPY(r.message, message);
     STR_COPY(r.remedy, remedy);
-    return mux_send(m, MSG_REJECT, cmdop_agent_v1_Reject_fields, &r);
+    int err = mux_send(m, MSG_REJECT, cmdop_agent_v1_Reject_fields, &r);
+    m->deaf = m->deaf || err != OK;
+    return err;
 }
 
 /* ---- using -------------------------------------------------------------------- */
@@ -288,13 +290,17 @@ static int bad(const char **why, const char *text)
     return ERR_PROTO;
 }
 
-static int refuse_open(struct mux *m, uint32_t number, const char **why)
+static void refuse_open(struct mux *m, uint32_t number)
 {
-    if (mux_reject(m, number, cmdop_agent_v1_Code_CODE_LIMIT,
-                   "too many channels are open on this connection",
-                   "close one of them first") == OK)
-        return OK;
-    return bad(why, "channels are asked for, but no answer is read");
+    (void)mux_reject(m, number, cmdop_agent_v1_Code_CODE_LIMIT,
+                     "too many channels are open on this connection",
+                     "close one of them first");
+}
+
+static int hears(const struct mux *m, const char **why)
+{
+    return m->deaf ? bad(why, "channels are asked for, but no answer is read")
+                   : OK;
 }
 
 static int on_open(struct mux *m, struct view body, const char **why)
@@ -310,9 +316,10 @@ static int on_open(struct mux *m, struct view body, const char **why)
         return bad(why, "a channel number was used out of turn");
     m->peer_highest = open.channel;
     if (m->count >= m->count_max)
-        return refuse_open(m, open.channel, why);
-    m->ops->open(m->ctx, &open, params.data);
-    return OK;
+        refuse_open(m, open.channel);
+    else
+        m->ops->open(m->ctx, &open, params.data);
+    return hears(m, why);
 }
 
 static int on_accept(struct mux *m, struct view body, const char **why)
@@ -484,6 +491,9 @@ static int on_close(struct mux *m, struct view body, const char **why)
 
 int mux_message(struct mux *m, int kind, struct view body, const char **why)
 {
+    int err = hears(m, why);
+    if (err != OK)
+        return err;
     switch (kind) {
     case MSG_OPEN: return on_open(m, body, why);
     case MSG_ACCEPT: return on_accept(m, body, why);

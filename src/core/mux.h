@@ -146,6 +146,7 @@ struct mux {
     uint32_t peer_highest; /* the peer's last number */
     uint32_t count;
     uint32_t count_max;
+    bool deaf; /* the peer asks, and so many answers wait that one was lost */
 };
 
 /* `control` holds at least two messages of FRAME_MAX; `initiator` decides the
@@ -184,6 +185,8 @@ int chan_open(struct mux *m, struct chan *c, msg_open *open);
  */
 int chan_accept(struct mux *m, struct chan *c, const msg_open *open,
                 msg_accept *accept);
+/* Answer no. ERR_FULL: the queue takes no answer any more, so the peer asks
+ * and does not read; its next message ends the link. */
 int mux_reject(struct mux *m, uint32_t number, msg_code code,
                const char *message, const char *remedy);
 

@@ -5,7 +5,7 @@
 #include "base/log.h"
 
 #define ACCEPTS_PER_TURN 64
-#define PAUSE_MS         1000 /* when the process has no handles left */
+#define PAUSE_MS         1000 /* when the system accepts nothing */
 
 static void on_ready(void *ctx, uint8_t ready)
 {
@@ -14,8 +14,10 @@ static void on_ready(void *ctx, uint8_t ready)
     for (int i = 0; i < ACCEPTS_PER_TURN && l->ops->room(l->ctx); i++) {
         struct port_addr from;
         int handle = port_accept(l->handle, &from);
-        if (handle == ERR_LIMIT) {
-            log_warn("accept.limit", port_why());
+        if (handle < 0 && handle != ERR_MORE) {
+            /* It stays ready: to ask again at once would be all we do. */
+            log_warn(handle == ERR_LIMIT ? "accept.limit" : "accept.failed",
+                     port_why());
             loop_want(l->loop, l->row, 0);
             loop_arm(l->loop, l->pause, loop_now(l->loop) + PAUSE_MS);
         }

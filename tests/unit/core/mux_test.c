@@ -946,12 +946,32 @@ static void a_full_control_queue_is_said_and_costs_nothing(void **state)
     assert_int_equal(a->chan.state, CHAN_FREE);
     assert_int_equal(left.mux.count, 1);
     assert_int_equal(chan_event(&users[0][1].chan, &e), ERR_FULL);
-    assert_int_equal(
-        mux_reject(&left.mux, 2, cmdop_agent_v1_Code_CODE_LIMIT, "", ""),
-        ERR_FULL);
     settle();
     assert_int_equal(ask_for(a), OK);
     assert_int_equal(a->chan.number, 3); /* no number was lost */
+}
+
+/* Nobody may wait for ever for an answer that was dropped. */
+static void a_peer_that_asks_and_does_not_read_is_left(void **state)
+{
+    uint8_t buf[64];
+    const char *why = NULL;
+    msg_open open = {.channel = 2};
+    (void)state;
+    connect_users(1);
+    int len =
+        msg_encode_plain(SPAN_ARRAY(buf), cmdop_agent_v1_Open_fields, &open);
+    assert_true(len > 0);
+    fill_control(&left);
+    left.mux.count_max = left.mux.count;
+    assert_int_equal(
+        mux_message(&left.mux, MSG_OPEN, view_of(buf, (size_t)len), &why),
+        ERR_PROTO);
+    assert_non_null(why);
+    assert_int_equal(
+        mux_reject(&left.mux, 2, cmdop_agent_v1_Code_CODE_LIMIT, "", ""),
+        ERR_FULL);
+    assert_int_equal(mux_message(&left.mux, 99, VIEW_NONE, &why), ERR_PROTO);
 }
 
 /* A terminal dragged for minutes: the queue of the link is not its own. */
@@ -1279,6 +1299,7 @@ int main(void)
         FACT(a_lost_link_tells_every_channel_once),
         FACT(a_channel_may_be_freed_in_any_callback),
         FACT(a_full_control_queue_is_said_and_costs_nothing),
+        FACT(a_peer_that_asks_and_does_not_read_is_left),
         FACT(of_many_sizes_only_the_last_is_told),
         FACT(an_open_that_cannot_be_refused_ends_the_link),
         FACT(credit_and_close_wait_for_a_full_queue),

@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -96,6 +97,32 @@ static void nothing_else_is_left_in_the_folder(void **state)
     for (int i = 0; i < 10; i++)
         assert_int_equal(write_file("tidy/record", "again"), OK);
     assert_int_equal(entries_in("tidy"), 1);
+}
+
+static void old_file(const char *name, int age_s)
+{
+    int fd = open(scratch_path(name), O_WRONLY | O_CREAT, 0600);
+    struct timespec t[2] = {{.tv_sec = time(NULL) - age_s}};
+    assert_true(fd >= 0);
+    t[1] = t[0];
+    assert_int_equal(futimens(fd, t), 0);
+    close(fd);
+}
+
+/* It may hold what the record does not hold any more. */
+static void what_a_killed_writer_left_goes_with_a_later_write(void **state)
+{
+    (void)state;
+    mkdir(scratch_path("left"), 0700);
+    old_file("left/.record.0123abcd", 3600);
+    old_file("left/.record.4567cdef", 3600);
+    old_file("left/.record.00000000", 1);        /* somebody's, now */
+    old_file("left/.record.mine", 3600);         /* no file of ours */
+    old_file("left/.record.old.0123abcd", 3600); /* another record's */
+    assert_int_equal(write_file("left/record", "x"), OK);
+    assert_int_equal(entries_in("left"), 4);
+    assert_int_equal(write_file("left/record.old", "x"), OK);
+    assert_int_equal(entries_in("left"), 4);
 }
 
 static void a_name_without_a_folder_is_in_the_current_one(void **state)
@@ -418,6 +445,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(nothing_else_is_left_in_the_folder),
+        cmocka_unit_test(what_a_killed_writer_left_goes_with_a_later_write),
         cmocka_unit_test(a_name_without_a_folder_is_in_the_current_one),
         cmocka_unit_test(a_longest_name_works),
         cmocka_unit_test(what_is_no_file_name_is_refused),

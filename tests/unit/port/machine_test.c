@@ -290,6 +290,34 @@ static void log_lines_go_to_the_file_and_follow_it(void **state)
     assert_int_equal(st.st_mode & 0777, 0600);
 }
 
+static void a_long_log_becomes_the_old_one(void **state)
+{
+    char line[1000];
+    struct stat st;
+    int n;
+    (void)state;
+    const char *path = scratch_path("long"), *old = scratch_path("long.1");
+    memset(line, 'x', sizeof(line));
+    int pid = fork();
+    if (pid == 0) {
+        bool ok = port_log_open(path) == OK;
+        int file = port_file_open(path);
+        ok = ok && port_file_is(file, path);
+        for (size_t len = 0; len < 2 * PORT_LOG_MAX; len += sizeof(line) + 1)
+            port_log(view_of(line, sizeof(line)));
+        ok = ok && !port_file_is(file, path);
+        port_log(view_str("last"));
+        _exit(ok ? 0 : 1);
+    }
+    waitpid(pid, &n, 0);
+    assert_int_equal(n, 0);
+    assert_int_equal(stat(old, &st), 0);
+    assert_in_range(st.st_size, PORT_LOG_MAX, PORT_LOG_MAX + sizeof(line));
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_true(st.st_size >= 5 && st.st_size < PORT_LOG_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +335,7 @@ int main(void)
         cmocka_unit_test(released_pages_go_back_and_others_stay),
         cmocka_unit_test(a_program_goes_on_without_its_pages),
         cmocka_unit_test(log_lines_go_to_the_file_and_follow_it),
+        cmocka_unit_test(a_long_log_becomes_the_old_one),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -101,6 +101,23 @@ static void a_full_owner_lets_callers_wait_until_it_resumes(void **state)
     turn_until(2);
 }
 
+/* A handle that is ready and can accept nobody, whatever the reason. */
+static void what_cannot_accept_is_not_asked_all_the_time(void **state)
+{
+    int pair[2];
+    (void)state;
+    listener_stop(&listener);
+    assert_int_equal(port_local_pair(pair), OK);
+    assert_int_equal(listener_start(&listener, &loop, pair[0], &ops, NULL), OK);
+    assert_int_equal(port_send(pair[1], view_str("x")), 1);
+    assert_int_equal(loop_turn(&loop), OK);
+    assert_int_equal(loop.want[listener.row].want & PORT_READ, 0);
+    assert_int_equal(count, 0);
+    listener_resume(&listener); /* as its timer does */
+    assert_int_equal(loop.want[listener.row].want & PORT_READ, PORT_READ);
+    port_close(pair[1]);
+}
+
 static void after_the_stop_nobody_is_answered(void **state)
 {
     (void)state;
@@ -125,6 +142,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             a_full_owner_lets_callers_wait_until_it_resumes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_cannot_accept_is_not_asked_all_the_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(after_the_stop_nobody_is_answered,
                                         set_up, tear_down),
     };
