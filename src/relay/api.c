@@ -1,4 +1,4 @@
-/* The relay's HTTP face; see api.h. */
+/* The relay's HTTP port; see api.h. */
 #include "relay/api.h"
 
 #include <assert.h>
@@ -7,14 +7,15 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "codec/json.h"
+#include "crypto/ct.h"
 
-/* ---- routes ------------------------------------------------------------------------ */
+#define TLS_RECORD 0x16 /* a handshake record, the first of a connection */
 
-typedef void route_fn(struct api_conn *c);
+/* ---- health -------------------------------------------------------------------- */
 
 static void serve_healthz(struct api_conn *c)
 {
-    http_respond(&c->http, 200, "text/plain; charset=utf-8", view_str("ok\n"));
+    api_answer(c, 200, "text/plain; charset=utf-8", view_str("ok\n"));
 }
 
 static void serve_readyz(struct api_conn *c)
@@ -22,7 +23,7 @@ static void serve_readyz(struct api_conn *c)
     const char *reasons[API_REASONS];
     struct json_out o;
     struct view body;
-    size_t n = c->api->ready(c->api->ready_ctx, reasons, API_REASONS);
+    size_t n = c->api->cfg.ready(c->api->cfg.ctx, reasons, API_REASONS);
 
     json_begin(&o, c->body, sizeof c->body);
     json_obj_begin(&o);
@@ -38,34 +39,57 @@ static void serve_readyz(struct api_conn *c)
     json_obj_end(&o);
     if (json_done(&o, &body) != OK)
         body = view_str("{\"ready\":false}"); /* reasons too long to tell */
-    http_respond(&c->http, n == 0 ? 200 : 503, "application/json", body);
+    api_answer(c, n == 0 ? 200 : 503, "application/json", body);
 }
 
-static const struct {
-    const char *path;
-    route_fn *serve;
-} ROUTES[] = {
-    {"/healthz", serve_healthz},
-    {"/readyz", serve_readyz},
-};
-
-static void route(struct api_conn *c)
+static bool serve_health(struct api_conn *c, const struct http_request *r)
 {
-    const struct http_request *r = http_request(&c->http);
-    struct view path = r->path;
+    bool health = view_is(r->path, "/healthz");
 
+    if (!health && !view_is(r->path, "/readyz"))
+        return false;
     if (r->method != HTTP_GET && r->method != HTTP_HEAD) {
         http_add(&c->http, "Allow", "GET, HEAD");
-        http_respond(&c->http, 405, HTTP_PROBLEM, http_problem(405));
+        api_answer(c, 405, HTTP_PROBLEM, http_problem(405));
+    } else if (health) {
+        serve_healthz(c);
+    } else {
+        serve_readyz(c);
+    }
+    return true;
+}
+
+/* see api.h */
+bool api_is_near(const struct port_addr *a)
+{
+    static const uint8_t near6[16] = {[15] = 1};
+    static const uint8_t near4[13] = {[10] = 0xFF, [11] = 0xFF, [12] = 127};
+
+    return memcmp(a->ip, near6, sizeof near6) == 0 ||
+           memcmp(a->ip, near4, sizeof near4) == 0;
+}
+
+static void serve_far(struct api_conn *c)
+{
+    http_last(&c->http);
+    api_answer(c, 421, "text/plain; charset=utf-8",
+               view_str("This port is plain HTTP for the relay's own machine "
+                        "only: use https from here.\n"));
+}
+
+static void serve(struct api_conn *c)
+{
+    const struct api_cfg *cfg = &c->api->cfg;
+
+    c->serial++;
+    if (serve_health(c, http_request(&c->http)))
         return;
-    }
-    for (size_t i = 0; i < sizeof ROUTES / sizeof ROUTES[0]; i++) {
-        if (view_is(path, ROUTES[i].path)) {
-            ROUTES[i].serve(c);
-            return;
-        }
-    }
-    http_respond(&c->http, 404, HTTP_PROBLEM, http_problem(404));
+    if (c->mode == API_PLAIN && !api_is_near(&c->from))
+        serve_far(c);
+    else if (cfg->serve != NULL)
+        cfg->serve(cfg->ctx, c);
+    else
+        api_answer(c, 404, HTTP_PROBLEM, http_problem(404));
 }
 
 /* ---- one connection ------------------------------------------------------------------ */
@@ -75,6 +99,17 @@ static void arm(struct api_conn *c, uint64_t after_ms)
     loop_arm(c->api->loop, c->timer, loop_now(c->api->loop) + after_ms);
 }
 
+/* What strangers typed here may be passwords: none of it stays. */
+static void wipe(struct api_conn *c)
+{
+    http_wipe(&c->http);
+    if (c->mode == API_TLS)
+        tls_wipe(&c->tls);
+    ct_wipe(SPAN_ARRAY(c->rx));
+    ct_wipe((struct span){(uint8_t *)c->body, c->body_used});
+    c->body_used = 0;
+}
+
 static void close_conn(struct api_conn *c)
 {
     struct api *a = c->api;
@@ -82,14 +117,42 @@ static void close_conn(struct api_conn *c)
     loop_remove(a->loop, c->row);
     loop_disarm(a->loop, c->timer);
     port_close(c->handle);
+    wipe(c);
+    c->serial++;
     c->handle = -1;
     a->open--;
     listener_resume(&a->listener);
 }
 
+/* An answer is being sent: how far it got decides the time that is left. */
+static void sent(struct api_conn *c, size_t n)
+{
+    http_sent(&c->http, n);
+    if (c->http.state == HTTP_READING)
+        arm(c, API_REQUEST_MS);
+    if (c->http.state == HTTP_LINGERING)
+        arm(c, API_LINGER_MS);
+}
+
+static void feed(struct api_conn *c, struct view in, size_t *taken)
+{
+    *taken = http_feed(&c->http, in);
+    if (c->http.state == HTTP_ASKED)
+        serve(c);
+}
+
+/* The bytes of rx that nobody took yet move to its front. */
+static void take_rx(struct api_conn *c, size_t n)
+{
+    c->rx_len -= n;
+    memmove(c->rx, c->rx + n, c->rx_len);
+}
+
+/* ---- plain ---------------------------------------------------------------------------- */
+
 /* OK when all was sent, ERR_FULL when the handle takes no more now; or why
  * it is over, ERR_CLOSED after the last answer. */
-static int send_out(struct api_conn *c)
+static int send_plain(struct api_conn *c)
 {
     while (c->http.state == HTTP_ANSWERING) {
         int n = port_send(c->handle, http_take(&c->http));
@@ -97,28 +160,134 @@ static int send_out(struct api_conn *c)
             return n;
         if (n == 0)
             return ERR_FULL;
-        http_sent(&c->http, (size_t)n);
-        if (c->http.state == HTTP_READING)
-            arm(c, API_REQUEST_MS);
-        if (c->http.state == HTTP_LINGERING)
-            arm(c, API_LINGER_MS);
+        sent(c, (size_t)n);
     }
     return c->http.state == HTTP_DONE ? ERR_CLOSED : OK;
 }
 
 /* Let the engine take what was received; answers leave as they are made. */
-static int work(struct api_conn *c)
+static int pump_plain(struct api_conn *c)
 {
     for (;;) {
-        int err = send_out(c);
-        if (err != OK || c->rx_len == 0)
+        size_t n;
+        int err = send_plain(c);
+        if (err != OK || c->rx_len == 0 || c->http.state == HTTP_ASKED)
             return err;
-        size_t n = http_feed(&c->http, view_of(c->rx, c->rx_len));
-        c->rx_len -= n;
-        memmove(c->rx, c->rx + n, c->rx_len);
-        if (c->http.state == HTTP_ASKED)
-            route(c);
+        feed(c, view_of(c->rx, c->rx_len), &n);
+        take_rx(c, n);
     }
+}
+
+/* ---- TLS ------------------------------------------------------------------------------- */
+
+static void start_tls(struct api_conn *c)
+{
+    uint8_t entropy[32];
+    struct tls_server_cfg cfg = {0};
+
+    c->api->cfg.tls(c->api->cfg.ctx, &cfg);
+    port_entropy(SPAN_ARRAY(entropy));
+    cfg.entropy = VIEW_ARRAY(entropy);
+    cfg.alpn = "http/1.1";
+    tls_server_init(&c->tls, SPAN_ARRAY(c->tls_buf), &cfg);
+    ct_wipe(SPAN_ARRAY(entropy));
+}
+
+static int send_records(struct api_conn *c)
+{
+    for (struct view out; (out = tls_rec_out(&c->tls)).len > 0;) {
+        int n = port_send(c->handle, out);
+        if (n < 0)
+            return n;
+        if (n == 0)
+            return ERR_FULL;
+        tls_rec_sent(&c->tls, (size_t)n);
+    }
+    return OK;
+}
+
+/* Seal what the answer has; true when something moved. */
+static bool seal(struct api_conn *c)
+{
+    bool moved = false;
+
+    while (c->http.state == HTTP_ANSWERING) {
+        struct span room = tls_app_space(&c->tls);
+        struct view part = view_first(http_take(&c->http), room.len);
+        if (part.len == 0)
+            break;
+        memcpy(room.ptr, part.ptr, part.len);
+        tls_app_put(&c->tls, part.len);
+        sent(c, part.len);
+        moved = true;
+    }
+    tls_flush(&c->tls);
+    if (c->http.state == HTTP_DONE && !c->closing) {
+        c->closing = moved = true;
+        tls_close(&c->tls);
+    }
+    return moved;
+}
+
+static bool open_records(struct api_conn *c)
+{
+    bool moved = false;
+    struct view in = tls_app_in(&c->tls);
+    bool takes =
+        c->http.state == HTTP_READING || c->http.state == HTTP_LINGERING;
+
+    if (takes && in.len > 0) {
+        size_t n;
+        feed(c, in, &n);
+        tls_app_taken(&c->tls, n);
+        moved = n > 0;
+    }
+    if (c->rx_len > 0) {
+        size_t n = tls_rec_feed(&c->tls, view_of(c->rx, c->rx_len));
+        take_rx(c, n);
+        moved = moved || n > 0;
+    }
+    return moved;
+}
+
+static int pump_tls(struct api_conn *c)
+{
+    for (;;) {
+        int err = send_records(c);
+        if (err != OK)
+            return err;
+        enum tls_state state = tls_state(&c->tls);
+        if (state == TLS_FAILED || state == TLS_CLOSED || c->closing)
+            return ERR_CLOSED;
+        bool moved = open_records(c);
+        if (!seal(c) && !moved && tls_rec_out(&c->tls).len == 0)
+            return OK;
+    }
+}
+
+/* ---- both ------------------------------------------------------------------------------ */
+
+/* What to wait for. While an answer waits nothing is read, so a flood of
+ * requests stays in the kernel. */
+static uint8_t wanted(const struct api_conn *c, int err)
+{
+    if (err == ERR_FULL)
+        return PORT_WRITE;
+    return c->http.state == HTTP_ASKED || c->rx_len == sizeof c->rx ? 0
+                                                                    : PORT_READ;
+}
+
+/* Move what can be moved, and wait for the rest. The connection may be gone
+ * afterwards. */
+static void push(struct api_conn *c)
+{
+    c->pumping = true;
+    int err = c->mode == API_TLS ? pump_tls(c) : pump_plain(c);
+    c->pumping = false;
+    if (err != OK && err != ERR_FULL)
+        close_conn(c);
+    else
+        loop_want(c->api->loop, c->row, wanted(c, err));
 }
 
 static int receive(struct api_conn *c)
@@ -126,27 +295,28 @@ static int receive(struct api_conn *c)
     struct span room = {c->rx + c->rx_len, sizeof c->rx - c->rx_len};
     int n = port_recv(c->handle, room);
 
-    if (n > 0)
-        c->rx_len += (size_t)n;
-    return n < 0 ? n : OK;
+    if (n <= 0)
+        return n;
+    c->rx_len += (size_t)n;
+    if (c->mode != API_FRESH)
+        return OK;
+    bool secure = c->rx[0] == TLS_RECORD && c->api->cfg.tls != NULL;
+    c->mode = secure ? API_TLS : API_PLAIN;
+    if (secure)
+        start_tls(c);
+    return OK;
 }
 
-/* Reads once: a connection takes no more than API_RX_CAP in a turn. While an
- * answer waits nothing is read, so a flood of requests stays in the kernel. */
+/* Reads once: a connection takes no more than API_RX_CAP in a turn. */
 static void on_ready(void *ctx, uint8_t ready)
 {
     struct api_conn *c = ctx;
-    int err = OK;
 
     if (c->http.state != HTTP_ANSWERING &&
-        (ready & (PORT_READ | PORT_HANGUP)) != 0)
-        err = receive(c);
-    if (err == OK)
-        err = work(c);
-    if (err != OK && err != ERR_FULL)
+        (ready & (PORT_READ | PORT_HANGUP)) != 0 && receive(c) < 0)
         close_conn(c);
     else
-        loop_want(c->api->loop, c->row, err == OK ? PORT_READ : PORT_WRITE);
+        push(c);
 }
 
 /* Too late. Half a request is told so; then, or else, it is over. */
@@ -155,10 +325,35 @@ static void on_late(void *ctx, uint64_t now_ms)
     struct api_conn *c = ctx;
 
     (void)now_ms;
-    if (c->http.state == HTTP_READING && http_late(&c->http) &&
-        send_out(c) == OK)
-        return;
+    if (c->http.state == HTTP_READING && http_late(&c->http)) {
+        push(c);
+        if (c->handle < 0 || c->http.state == HTTP_LINGERING)
+            return;
+    }
     close_conn(c);
+}
+
+/* see api.h */
+bool api_waits(const struct api_conn *c, uint32_t serial)
+{
+    return c->handle >= 0 && c->serial == serial && c->http.state == HTTP_ASKED;
+}
+
+/* see api.h */
+void api_answer(struct api_conn *c, int status, const char *type,
+                struct view body)
+{
+    if (body.ptr == (const uint8_t *)c->body && body.len > c->body_used)
+        c->body_used = body.len;
+    http_respond(&c->http, status, type, body);
+    if (!c->pumping)
+        push(c);
+}
+
+/* see api.h */
+bool api_is_secure(const struct api_conn *c)
+{
+    return c->mode == API_TLS;
 }
 
 /* ---- accepting --------------------------------------------------------------------------- */
@@ -171,7 +366,8 @@ static struct api_conn *free_conn(struct api *a)
     return NULL;
 }
 
-static void open_conn(struct api *a, struct api_conn *c, int handle)
+static void open_conn(struct api *a, struct api_conn *c, int handle,
+                      const struct port_addr *from)
 {
     int row = loop_add(a->loop, handle, PORT_READ, on_ready, c);
 
@@ -181,6 +377,10 @@ static void open_conn(struct api *a, struct api_conn *c, int handle)
     }
     c->handle = handle;
     c->row = row;
+    c->mode = API_FRESH;
+    c->closing = c->pumping = false;
+    c->body_used = 0;
+    c->from = *from;
     c->rx_len = 0;
     http_init(&c->http);
     arm(c, API_REQUEST_MS);
@@ -194,19 +394,15 @@ static bool room(void *ctx)
 
 static void accepted(void *ctx, int handle, const struct port_addr *from)
 {
-    (void)from;
-    open_conn(ctx, free_conn(ctx), handle);
+    open_conn(ctx, free_conn(ctx), handle, from);
 }
 
 /* ---- the whole ----------------------------------------------------------------------------- */
 
 void api_init(struct api *a, struct arena *arena, struct loop *l,
-              api_ready_fn *ready, void *ready_ctx)
+              const struct api_cfg *cfg)
 {
-    *a = (struct api){.loop = l,
-                      .ready = ready,
-                      .ready_ctx = ready_ctx,
-                      .listener.handle = -1};
+    *a = (struct api){.loop = l, .cfg = *cfg, .listener.handle = -1};
     a->conn = arena_carve(arena, sizeof *a->conn * API_CONNS,
                           _Alignof(struct api_conn));
     for (size_t i = 0; i < API_CONNS; i++) {

@@ -69,6 +69,16 @@ static size_t why_not_ready(void *ctx, const char **reasons, size_t max)
     return n;
 }
 
+static void api_tls(void *ctx, struct tls_server_cfg *out)
+{
+    struct relay *r = ctx;
+    *out = (struct tls_server_cfg){.cert_der =
+                                       view_of(r->keys.cert, r->keys.cert_len),
+                                   .key = &r->tls_key,
+                                   .issuer_ec = true,
+                                   .cache = &r->tls_cache};
+}
+
 static int listen_api(struct relay *r, const struct port_addr *at,
                       struct text *why)
 {
@@ -245,7 +255,9 @@ static void carve(struct relay *r, uint32_t conns_max)
     registry_init(&r->registry, a, MACHINES_MAX);
     routes_init(&r->routes, a, ROUTES_MAX);
     rpcs_init(&r->rpcs, a, RPCS_MAX);
-    api_init(&r->api, a, &r->loop, why_not_ready, r);
+    api_init(
+        &r->api, a, &r->loop,
+        &(struct api_cfg){.ready = why_not_ready, .tls = api_tls, .ctx = r});
     r->conns = arena_carve(a, conns_max * sizeof(*r->conns), 4096);
     r->conns_mem = arena_carve(a, (size_t)conns_max * PEER_CARVE_BYTES, 4096);
 }

@@ -91,7 +91,6 @@ static const struct {
 /* What client and server have in common. */
 static void engine_profile(struct tls *t, struct view entropy)
 {
-    static const char *alpn[] = {"h2"};
     br_ssl_engine_context *eng = t->eng;
     br_ssl_engine_set_versions(eng, BR_TLS12, BR_TLS12);
     br_ssl_engine_set_suites(eng, suites(), SUITES_COUNT);
@@ -108,7 +107,7 @@ static void engine_profile(struct tls *t, struct view entropy)
                              &br_sslrec_out_chapol_vtable);
     br_ssl_engine_set_chacha20(eng, code()->chacha);
     br_ssl_engine_set_poly1305(eng, code()->poly);
-    br_ssl_engine_set_protocol_names(eng, alpn, 1);
+    br_ssl_engine_set_protocol_names(eng, t->alpn, 1);
     br_ssl_engine_set_all_flags(eng, BR_OPT_NO_RENEGOTIATION |
                                          BR_OPT_FAIL_ON_ALPN_MISMATCH);
     br_ssl_engine_set_buffers_bidi(eng, t->buf.ptr, TLS_IN_BYTES,
@@ -117,11 +116,13 @@ static void engine_profile(struct tls *t, struct view entropy)
 }
 
 static void tls_start(struct tls *t, struct span buf, bool is_client,
-                      br_ssl_engine_context *eng)
+                      const char *alpn, br_ssl_engine_context *eng)
 {
     assert(buf.len >= TLS_BUF_BYTES);
     t->eng = eng;
     t->is_client = is_client;
+    t->alpn[0] = alpn != NULL ? alpn : "h2";
+    t->alpn_must = alpn == NULL;
     t->resumed = false;
     t->state = TLS_HANDSHAKE;
     t->why = NULL;
@@ -154,7 +155,7 @@ void tls_client_init(struct tls *t, struct span buf,
                      const struct tls_client_cfg *cfg)
 {
     br_ssl_client_context *c = &t->ctx.client;
-    tls_start(t, buf, true, &c->eng);
+    tls_start(t, buf, true, NULL, &c->eng);
     br_ssl_client_zero(c);
     br_ssl_engine_set_default_rsavrfy(&c->eng);
     br_ssl_engine_set_default_ecdsa(&c->eng);
@@ -177,7 +178,7 @@ void tls_server_init(struct tls *t, struct span buf,
 {
     br_ssl_server_context *s = &t->ctx.server;
     br_sha256_context digest;
-    tls_start(t, buf, false, &s->eng);
+    tls_start(t, buf, false, cfg->alpn, &s->eng);
     br_ssl_server_zero(s);
     engine_profile(t, cfg->entropy);
     t->chain[0].data = (unsigned char *)cfg->cert_der.ptr;
@@ -212,7 +213,7 @@ static void tls_fail(struct tls *t, const char *why)
 static void tls_opened(struct tls *t)
 {
     const char *alpn = br_ssl_engine_get_selected_protocol(t->eng);
-    if (alpn == NULL || strcmp(alpn, "h2") != 0) {
+    if (t->alpn_must && (alpn == NULL || strcmp(alpn, "h2") != 0)) {
         tls_fail(t, tlswhy_text(TLSWHY_NO_H2));
         return;
     }

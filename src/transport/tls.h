@@ -1,5 +1,5 @@
 /*
- * TLS 1.2 (RFC 5246) with ALPN "h2", as an engine without I/O: records in,
+ * TLS 1.2 (RFC 5246) with ALPN, as an engine without I/O: records in,
  * records out, application bytes in, application bytes out. BearSSL is
  * behind it; nothing of BearSSL shows through except that the struct is
  * embedded by value. Cipher suites: ECDHE with AES-GCM or
@@ -51,6 +51,8 @@ struct tls_server_cfg {
     const br_ec_private_key *key;    /* P-256; must live as long */
     bool issuer_ec;                  /* the certificate is signed by EC */
     br_ssl_session_cache_lru *cache; /* shared; NULL: no resumption */
+    const char *alpn; /* NULL: "h2", and nobody without it. Otherwise this
+                         protocol, and those as well who name none; a literal */
     struct view entropy;
 };
 
@@ -118,9 +120,11 @@ struct tls {
     bool is_client;
     bool resumed;
     enum tls_state state;
-    const char *why; /* our own reason, else the engine's code tells */
-    struct span buf; /* TLS_IN_BYTES in, the rest out */
-    size_t in_high;  /* bytes of either part that were ever used */
+    const char *alpn[1]; /* what we offer */
+    bool alpn_must;      /* and demand */
+    const char *why;     /* our own reason, else the engine's code tells */
+    struct span buf;     /* TLS_IN_BYTES in, the rest out */
+    size_t in_high;      /* bytes of either part that were ever used */
     size_t out_high;
     int first; /* first byte of the peer; -1: none yet */
 };

@@ -11,8 +11,9 @@
 #include <cmocka.h>
 
 #include "base/err.h"
+#include "unit/transport/keys.h"
 
-static uint8_t block[4 * 1024 * 1024];
+static uint8_t block[8 * 1024 * 1024];
 static struct arena arena;
 static struct loop loop;
 static struct api api;
@@ -28,13 +29,40 @@ static size_t is_ready(void *ctx, const char **reasons, size_t max)
     return reasons_now;
 }
 
+static void certificate(void *ctx, struct tls_server_cfg *out)
+{
+    static const br_ec_private_key key = {.curve = BR_EC_secp256r1,
+                                          .x = (uint8_t *)leaf_x,
+                                          .xlen = sizeof leaf_x};
+    assert_ptr_equal(ctx, &api);
+    *out = (struct tls_server_cfg){
+        .cert_der = VIEW_ARRAY(leaf_cert), .key = &key, .issuer_ec = true};
+}
+
+/* Requests that the test answers, or leaves. */
+static struct api_conn *served;
+static uint32_t served_serial;
+
+static void serve(void *ctx, struct api_conn *c)
+{
+    assert_ptr_equal(ctx, &api);
+    if (view_is(http_request(&c->http)->path, "/later")) {
+        served = c;
+        served_serial = c->serial;
+    } else {
+        api_answer(c, 404, HTTP_PROBLEM, http_problem(404));
+    }
+}
+
 static int begin(void **state)
 {
+    const struct api_cfg cfg = {
+        .ready = is_ready, .tls = certificate, .serve = serve, .ctx = &api};
     (void)state;
     memset(block, 0, sizeof block);
     arena_init(&arena, SPAN_ARRAY(block));
     loop_init(&loop, &arena, API_ROWS, API_TIMERS + 1);
-    api_init(&api, &arena, &loop, is_ready, &api);
+    api_init(&api, &arena, &loop, &cfg);
     arena_seal(&arena);
     reasons_now = 0;
     at = (struct port_addr){0};
@@ -194,7 +222,6 @@ static void anything_else_is_404(void **state)
                           "Connection: close\r\n\r\n");
     assert_non_null(strstr(got, " 405 "));
     assert_non_null(strstr(got, "Allow: GET, HEAD\r\n"));
-    assert_non_null(strstr(ask("\x16\x03\x01\r\n"), " 501 "));
 }
 
 static void one_connection_serves_many_requests(void **state)
@@ -368,6 +395,242 @@ static void silence_ends_without_a_word(void **state)
     port_close(c.handle);
 }
 
+/* ---- TLS ------------------------------------------------------------------------ */
+
+static struct {
+    br_ssl_client_context ssl;
+    br_x509_minimal_context x509;
+    br_x509_trust_anchor anchor;
+    uint8_t buf[BR_SSL_BUFSIZE_BIDI];
+    char got[64 * 1024];
+    size_t len;
+    int handle;
+} browser;
+
+static void browser_dial(const char **alpn, size_t alpn_count)
+{
+    static struct client c;
+    dial(&c);
+    browser.handle = c.handle;
+    browser.len = 0;
+    browser.anchor =
+        (br_x509_trust_anchor){.dn = {(uint8_t *)ca_name, sizeof ca_name},
+                               .flags = BR_X509_TA_CA,
+                               .pkey = {.key_type = BR_KEYTYPE_EC,
+                                        .key.ec = {.curve = BR_EC_secp256r1,
+                                                   .q = (uint8_t *)ca_point,
+                                                   .qlen = sizeof ca_point}}};
+    br_ssl_client_init_full(&browser.ssl, &browser.x509, &browser.anchor, 1);
+    br_x509_minimal_set_time(&browser.x509, 740400, 0); /* in 2027 */
+    br_ssl_engine_set_buffer(&browser.ssl.eng, SPAN_ARRAY(browser.buf).ptr,
+                             sizeof browser.buf, 1);
+    if (alpn_count > 0)
+        br_ssl_engine_set_protocol_names(&browser.ssl.eng, alpn, alpn_count);
+    br_ssl_engine_inject_entropy(&browser.ssl.eng, leaf_x, 32);
+    assert_true(br_ssl_client_reset(&browser.ssl, "relay.test", 0));
+}
+
+/* Move what can be moved, once. False: the connection is over. */
+static bool browser_step(void)
+{
+    br_ssl_engine_context *e = &browser.ssl.eng;
+    unsigned s = br_ssl_engine_current_state(e);
+    size_t room;
+    if (s == BR_SSL_CLOSED)
+        return false;
+    if (s & BR_SSL_RECVAPP) {
+        uint8_t *p = br_ssl_engine_recvapp_buf(e, &room);
+        assert_true(browser.len + room < sizeof browser.got);
+        memcpy(browser.got + browser.len, p, room);
+        browser.len += room;
+        browser.got[browser.len] = '\0';
+        br_ssl_engine_recvapp_ack(e, room);
+    } else if (s & BR_SSL_SENDREC) {
+        uint8_t *p = br_ssl_engine_sendrec_buf(e, &room);
+        int n = port_send(browser.handle, view_of(p, room));
+        if (n < 0)
+            return false;
+        br_ssl_engine_sendrec_ack(e, (size_t)n);
+    } else if (s & BR_SSL_RECVREC) {
+        uint8_t *p = br_ssl_engine_recvrec_buf(e, &room);
+        int n = port_recv(browser.handle, (struct span){p, room});
+        if (n < 0)
+            return false;
+        if (n > 0)
+            br_ssl_engine_recvrec_ack(e, (size_t)n);
+    }
+    return true;
+}
+
+static const char *browser_ask(const char *request, const char *wanted)
+{
+    size_t room = 0, sent = 0, len = strlen(request);
+    browser.got[browser.len = 0] = '\0';
+    for (int i = 0; i < 2000 && browser_step(); i++) {
+        uint8_t *p = NULL;
+        if (sent < len)
+            p = br_ssl_engine_sendapp_buf(&browser.ssl.eng, &room);
+        if (p != NULL) {
+            size_t n = len - sent < room ? len - sent : room;
+            memcpy(p, request + sent, n);
+            br_ssl_engine_sendapp_ack(&browser.ssl.eng, n);
+            br_ssl_engine_flush(&browser.ssl.eng, 0);
+            sent += n;
+        }
+        if (strstr(browser.got, wanted) != NULL)
+            return browser.got;
+        turn();
+    }
+    return browser.got;
+}
+
+static void the_same_port_speaks_tls(void **state)
+{
+    static const char *both[] = {"h2", "http/1.1"};
+    (void)state;
+    for (size_t names = 0; names <= 2; names += 2) {
+        browser_dial(both, names);
+        for (int i = 0; i < 3; i++)
+            assert_non_null(strstr(
+                browser_ask("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", "ok\n"),
+                "200 OK"));
+        const char *name =
+            br_ssl_engine_get_selected_protocol(&browser.ssl.eng);
+        if (names > 0)
+            assert_string_equal(name, "http/1.1");
+        port_close(browser.handle);
+    }
+}
+
+static void a_tls_connection_ends_in_order(void **state)
+{
+    (void)state;
+    browser_dial(NULL, 0);
+    (void)browser_ask(GET("/healthz"), "nothing like it");
+    assert_non_null(strstr(browser.got, "\r\n\r\nok\n"));
+    assert_int_equal(br_ssl_engine_current_state(&browser.ssl.eng),
+                     BR_SSL_CLOSED);
+    assert_int_equal(br_ssl_engine_last_error(&browser.ssl.eng), BR_ERR_OK);
+    port_close(browser.handle);
+}
+
+static void who_speaks_only_h2_is_refused(void **state)
+{
+    static const char *h2[] = {"h2"};
+    (void)state;
+    browser_dial(h2, 1);
+    (void)browser_ask(GET("/healthz"), "ok\n");
+    assert_int_equal(browser.len, 0);
+    port_close(browser.handle);
+}
+
+static void noise_that_begins_like_tls_is_let_go(void **state)
+{
+    static struct client c;
+    (void)state;
+    dial(&c);
+    assert_int_equal(port_send(c.handle, view_of("\x16\x03\x01\0\5hello", 10)),
+                     10);
+    expect_end(&c);
+    port_close(c.handle);
+}
+
+/* ---- answers in a later turn ------------------------------------------------------ */
+
+#define LATER "GET /later HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static void wait_for_serve(void)
+{
+    for (int i = 0; i < 200 && served == NULL; i++)
+        turn();
+    assert_non_null(served);
+    assert_true(api_waits(served, served_serial));
+}
+
+static void an_answer_may_come_in_a_later_turn(void **state)
+{
+    static struct client c;
+    (void)state;
+    dial(&c);
+    send_str(&c, LATER LATER);
+    served = NULL;
+    for (int i = 0; i < 2; i++) {
+        wait_for_serve();
+        for (int n = 0; n < 5; n++)
+            turn();
+        receive(&c);
+        uint32_t serial = served_serial;
+        struct api_conn *conn = served;
+        c.len = 0;
+        served = NULL;
+        api_answer(conn, 200, "text/plain", view_str("at last"));
+        assert_false(api_waits(conn, serial));
+        expect(&c, "at last");
+    }
+    port_close(c.handle);
+}
+
+static void who_went_meanwhile_is_not_answered(void **state)
+{
+    static struct client c;
+    (void)state;
+    dial(&c);
+    served = NULL;
+    send_str(&c, LATER);
+    wait_for_serve();
+    struct api_conn *old = served;
+    uint32_t serial = served_serial;
+    port_close(c.handle);
+    loop_arm(&loop, old->timer, port_now_ms()); /* its time is over */
+    for (int i = 0; i < 5; i++)
+        turn();
+    assert_false(api_waits(old, serial));
+    assert_int_equal(api.open, 0);
+    dial(&c); /* the place is taken by somebody else */
+    served = NULL;
+    send_str(&c, LATER);
+    wait_for_serve();
+    assert_ptr_equal(served, old);
+    assert_false(api_waits(old, serial));
+    port_close(c.handle);
+}
+
+static void near_is_this_machine_only(void **state)
+{
+    static const struct {
+        const char *host;
+        bool near;
+    } rows[] = {{"127.0.0.1", true},  {"127.8.9.1", true},
+                {"::1", true},        {"::ffff:127.0.0.1", true},
+                {"10.0.0.1", false},  {"::2", false},
+                {"128.0.0.1", false}, {"2001:db8::1", false}};
+    struct port_addr a;
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(port_addr_parse(rows[i].host, 1, &a), OK);
+        assert_int_equal(api_is_near(&a), rows[i].near);
+    }
+}
+
+static void a_plain_request_from_elsewhere_is_misdirected(void **state)
+{
+    static struct client c;
+    (void)state;
+    dial(&c);
+    for (int i = 0; i < 5; i++)
+        turn();
+    for (size_t i = 0; i < API_CONNS; i++)
+        if (api.conn[i].handle >= 0)
+            assert_int_equal(port_addr_parse("192.0.2.7", 1, &api.conn[i].from),
+                             OK);
+    send_str(&c, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(&c, "\r\n\r\nok\n");
+    send_str(&c, "GET /signin HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(&c, " 421 ");
+    expect_end(&c);
+    port_close(c.handle);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, finish)
@@ -382,6 +645,15 @@ int main(void)
         TEST(bytes_do_not_move_a_deadline),
         TEST(half_a_request_is_told_that_it_is_late),
         TEST(silence_ends_without_a_word),
+        TEST(the_same_port_speaks_tls),
+        TEST(a_tls_connection_ends_in_order),
+        TEST(who_speaks_only_h2_is_refused),
+        TEST(noise_that_begins_like_tls_is_let_go),
+        TEST(an_answer_may_come_in_a_later_turn),
+        TEST(who_went_meanwhile_is_not_answered),
+        TEST(near_is_this_machine_only),
+        cmocka_unit_test_setup_teardown(
+            a_plain_request_from_elsewhere_is_misdirected, begin, finish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
