@@ -128,8 +128,8 @@ build/$1/$3/cmdop.whole: $(call asleep,$1) $(call objects,$1,$(ROOMS_$2:%=src/%)
         $(wildcard $(ROOMS_$2:%=src/%) port/$(PORT))
 	$$(call say,LINK,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC_$1) -o $$@ $$(filter $(call asleep,$1),$$^) -lc \
-	        $$(filter-out $(call asleep,$1),$$(filter %.o,$$^)) $$(LDFLAGS_$1) -Wl,-Map=$$(@D)/cmdop.map $5 \
+	$$(Q)$$(CC_$1) -o $$@ $(patsubst %.c,build/$1/obj/%.o,$4) $$(filter $(call asleep,$1),$$^) -lc \
+	        $$(filter-out $(call asleep,$1) $(patsubst %.c,build/$1/obj/%.o,$4),$$(filter %.o,$$^)) $$(LDFLAGS_$1) -Wl,-Map=$$(@D)/cmdop.map $5 \
 	        $(call libs,$(LIBS_$2))
 
 build/$1/$3/cmdop: build/$1/$3/cmdop.whole
