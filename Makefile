@@ -100,7 +100,7 @@ $(foreach v,host-asan host-fuzz host-fast,$(eval $(call variant,$v,$v)))
 ifeq ($(filter $(BOARD),host-asan host-fuzz host-fast),)
 $(eval $(call variant,$(BOARD),$(TOOLCHAIN)))
 endif
--include $(shell find $(wildcard $(VARIANTS:%=build/%/obj)) /dev/null -name '*.d')
+-include $(shell find $(wildcard $(VARIANTS:%=build/%/obj)) /dev/null -type f -name '*.d')
 
 objects  = $(patsubst %.c,build/$1/obj/%.o,$(foreach d,$2,$(wildcard $d/*.c)))
 # Of libraries the linker takes what is asked for; they ask each other, and libc.
@@ -142,6 +142,13 @@ $(eval $(call program,$(BOARD),edge,nomalloc,tests/system/nomalloc.c,-Wl$(comma)
 ifneq ($(BOARD),host-asan)
 $(eval $(call program,host-asan,full,full))
 endif
+
+# Many machines in one process, for the bench: tools/bench.d/crowd.c.
+build/$(BOARD)/bench/crowd: $(call objects,$(BOARD),$(BELOW_core:%=src/%) port/$(PORT)) \
+        build/$(BOARD)/obj/tools/bench.d/crowd.o
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC_$(BOARD)) -o $@ $(filter %.o,$^) $(LDFLAGS_$(BOARD)) $(call libs,$(LIBS_edge))
 
 .PHONY: asan nomalloc
 ## the full program with sanitizers: build/host-asan/full/cmdop
@@ -315,7 +322,7 @@ size: all
 	    tools/mapsize $$p build/$(BOARD)/$$p/cmdop build/$(BOARD)/$$p/cmdop.map || exit 1; done
 
 ## measure against OpenSSH and ourselves
-bench: all
+bench: all build/$(BOARD)/bench/crowd
 	$(call there,tools/bench)
 	$(Q)tools/bench
 

@@ -18,7 +18,9 @@ static const struct {
 enum { WORDS_COUNT = sizeof(WORDS) / sizeof(WORDS[0]) };
 
 static const char GREETING[] = "; Ctrl-D detaches\r\n";
-static const char GAP[] = " bytes of output are no longer held";
+/* How it tells that output is missing: at the attach, and later. */
+static const char *const GAPS[] = {" bytes of output are no longer held",
+                                   " bytes of output skipped"};
 
 static const uint8_t *find(struct view v, const char *text)
 {
@@ -45,8 +47,10 @@ static bool begins(struct view v, const char *text, bool *is_cut)
 
 static enum screen_piece words(struct screen *s, struct view said)
 {
-    const uint8_t *gap = find(said, GAP);
+    const uint8_t *gap = find(said, GAPS[0]);
     s->left = view_from(s->left, said.len);
+    if (gap == NULL)
+        gap = find(said, GAPS[1]);
     if (gap == NULL)
         return SCREEN_WORDS;
     while (gap[-1] >= '0' && gap[-1] <= '9')

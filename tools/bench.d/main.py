@@ -8,6 +8,7 @@ import traceback
 import bulk
 import commands
 import continuity
+import crowd
 import deadpath
 import echo
 import memory
@@ -25,6 +26,7 @@ GROUPS = {
     "continuity": continuity.run,
     "memory": memory.run,
     "fleet": memory.fleet,
+    "crowd": crowd.run,
     "size": memory.size,
     "deadpath": deadpath.run,
 }
