@@ -151,6 +151,9 @@ int oauth_refresh(struct oauth *o, struct view refresh_token,
 int oauth_revoke(struct oauth *o, struct view token, oauth_fn *fn, void *ctx,
                  uint32_t tag);
 
+/* An address without its port, for people and the record. */
+void oauth_address(const struct port_addr *from, char *out, size_t cap);
+
 /* The answer to give when one of these could not even be asked. */
 void oauth_refused(int err, struct oauth_answer *out);
 
