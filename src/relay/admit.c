@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "crypto/hash.h"
 #include "relay/ask.h"
+#include "relay/conn.h"
 
 #define BUSY_AGAIN_MS  1000
 #define FAULT_AGAIN_MS 5000
@@ -93,6 +94,7 @@ static void let_machine_in(struct conn *c, const struct store_machine *s)
     STR_COPY(w.machine_id, m->id);
     STR_COPY(w.fleet_id, m->fleet_id);
     STR_COPY(w.name, m->name);
+    conn_admit(c, MAY_MACHINE);
     link_welcome(&c->peer.link, &w);
     routes_online(&c->relay->routes, m, &c->peer.link.mux,
                   loop_now(&c->relay->loop));
@@ -203,13 +205,30 @@ static void operator_answer(void *ctx, uint32_t tag,
                     "sign in again");
     } else {
         STR_COPY(c->user, a->u.who.user_name);
+        STR_COPY(c->person_id, a->u.who.user_id);
         STR_COPY(c->fleet_id, a->u.who.fleet_id);
         c->role = a->u.who.role;
-        c->expires_ms = a->u.who.expires_ms;
+        c->ends_ms = a->u.who.expires_ms;
         STR_COPY(w.user, c->user);
         STR_COPY(w.fleet_id, c->fleet_id);
+        conn_admit(c, MAY_PERSON);
         link_welcome(&c->peer.link, &w);
     }
+    peer_wake(&c->peer);
+}
+
+/* Nobody yet: he may sign in, and nothing else (relay/may.h). */
+static void let_guest_in(struct conn *c)
+{
+    msg_welcome w = cmdop_agent_v1_Welcome_init_zero;
+    if (c->relay->guests >= c->relay->conns_max / 4 + 1) {
+        link_refuse(&c->peer.link, cmdop_agent_v1_Code_CODE_LIMIT,
+                    "too many are signing in", "try again in a moment",
+                    BUSY_AGAIN_MS);
+        return;
+    }
+    conn_admit(c, MAY_GUEST);
+    link_welcome(&c->peer.link, &w);
     peer_wake(&c->peer);
 }
 
@@ -219,7 +238,12 @@ static void judge_operator(struct conn *c, const msg_proof *proof)
                           .tag = c->serial,
                           .ctx = c,
                           .answer = operator_answer};
-    hash_once(view_str(proof->token), q.u.token_check.hash);
+    if (proof->token[0] == '\0') {
+        let_guest_in(c);
+        return;
+    }
+    hash_once(view_str(proof->token), c->token);
+    memcpy(q.u.token_check.hash, c->token, sizeof(c->token));
     int err = ask(c->relay, &q);
     if (err != OK)
         refuse_store(c, err);

@@ -9,7 +9,8 @@
 #include "relay/ask.h"
 #include "relay/offer.h"
 
-#define CHANNELS_MAX 256 /* per connection */
+#define CHANNELS_MAX   256   /* per connection */
+#define GUEST_TAKES_MS 30000 /* a guest takes an answer within this */
 
 static void on_hello(void *ctx, const msg_hello *hello)
 {
@@ -69,6 +70,97 @@ static const struct link_ops ops = {
     .wake = on_wake,
 };
 
+/* ---- who was let in, and for how long ------------------------------------------ */
+
+static bool is_guest(const struct conn *c)
+{
+    return c->admitted && c->kind == MAY_GUEST;
+}
+
+static void let_go_of_routes(struct conn *c)
+{
+    mux_lost(&c->peer.link.mux);
+    routes_operator_lost(&c->relay->routes, &c->peer.link.mux, &c->routes);
+}
+
+void conn_cut(struct conn *c, msg_code code, const char *message,
+              const char *remedy, uint32_t retry_after_ms)
+{
+    if (c->peer.link.state != LINK_OPEN)
+        return;
+    if (c->machine != NULL) {
+        c->machine->conn = NULL;
+        c->machine = NULL;
+    }
+    link_refuse(&c->peer.link, code, message, remedy, retry_after_ms);
+    /* Its channels end now, however long its last words take. */
+    let_go_of_routes(c);
+    peer_end(&c->peer);
+}
+
+void conn_renew(struct conn *c, const char *reason)
+{
+    msg_drain d = cmdop_agent_v1_Drain_init_zero;
+    if (c->peer.link.state != LINK_OPEN)
+        return;
+    STR_COPY(d.reason, reason);
+    (void)link_send(&c->peer.link, MSG_DRAIN, cmdop_agent_v1_Drain_fields, &d);
+    let_go_of_routes(c);
+    peer_end(&c->peer);
+}
+
+static void arm(struct conn *c)
+{
+    struct loop *l = &c->relay->loop;
+    uint64_t now = loop_now(l);
+    int64_t left = c->ends_ms - port_wall_ms();
+    if (c->kind == MAY_GUEST)
+        loop_arm(l, c->until, now + GUEST_MS);
+    else if (c->ends_ms != 0)
+        loop_arm(l, c->until, now + (uint64_t)(left > 0 ? left : 0));
+}
+
+static void on_until(void *ctx, uint64_t now_ms)
+{
+    struct conn *c = ctx;
+    (void)now_ms;
+    if (c->kind == MAY_GUEST)
+        conn_cut(c, cmdop_agent_v1_Code_CODE_AUTH,
+                 "nobody signed in on this connection", "sign in again", 0);
+    else if (c->ends_ms != 0 && c->ends_ms <= port_wall_ms())
+        conn_cut(c, cmdop_agent_v1_Code_CODE_AUTH, "the sign-in has expired",
+                 "sign in again", 0);
+    else
+        arm(c); /* the clock was put back, or the end was moved */
+}
+
+void conn_admit(struct conn *c, enum may_kind kind)
+{
+    struct relay *r = c->relay;
+    c->kind = kind;
+    c->admitted = true;
+    if (kind == MAY_GUEST) {
+        r->guests++;
+    } else {
+        strangers_leave(&r->strangers, c->stranger);
+        c->stranger = 0;
+    }
+    arm(c);
+}
+
+void conns_sweep(struct relay *r, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < r->conns_used && r->guests > 0; i++) {
+        struct conn *c = &r->conns[i];
+        if (is_guest(c) && c->peer.link.mux.count > 0 &&
+            now_ms - c->asked_ms >= GUEST_TAKES_MS)
+            conn_cut(c, cmdop_agent_v1_Code_CODE_TIMEOUT,
+                     "the answer was not taken", "", 0);
+    }
+}
+
+/* ---- beginning and end ---------------------------------------------------------- */
+
 static void give_back(struct conn *c)
 {
     struct relay *r = c->relay;
@@ -91,6 +183,12 @@ static void on_over(void *ctx, const char *why)
     if (why[0] != '\0')
         log_info("conn.closed", why);
     c->machine = NULL;
+    loop_disarm(&r->loop, c->until);
+    r->guests -= is_guest(c);
+    strangers_leave(&r->strangers, c->stranger);
+    c->stranger = 0;
+    c->kind = MAY_GUEST;
+    c->admitted = false;
     give_back(c);
     r->conns_count--;
     if (!r->leaving)
@@ -120,30 +218,27 @@ static struct conn *take(struct relay *r)
     struct link_mem mem = peer_carve(&a, true);
     peer_init(&c->peer, &r->loop, &mem, r->scratch);
     c->relay = r;
+    c->until = loop_timer_add(&r->loop, on_until, c);
     return c;
-}
-
-/* Addresses are told apart as networks are handed out: an IPv4 host, an IPv6
- * network of 64 bits. */
-static bool same_place(const struct port_addr *a, const struct port_addr *b)
-{
-    static const uint8_t v4[12] = {[10] = 0xFF, [11] = 0xFF};
-    bool is_v4 = memcmp(a->ip, v4, sizeof(v4)) == 0;
-    return memcmp(a->ip, b->ip, is_v4 ? 16 : 8) == 0;
 }
 
 /* Strangers of one place take a share of the connections at most. */
 static bool within_budget(const struct relay *r, const struct port_addr *from)
 {
-    uint32_t strangers = 0, share = r->conns_max / 8 + 16;
-    if (r->conns_count < share)
-        return true;
-    for (uint32_t i = 0; i < r->conns_used; i++) {
-        const struct conn *c = &r->conns[i];
-        strangers += peer_busy(&c->peer) && c->peer.link.state != LINK_OPEN &&
-                     same_place(&c->from, from);
-    }
-    return strangers < share;
+    uint32_t share = r->conns_max / 8 + 16;
+    return r->conns_count < share ||
+           strangers_count(&r->strangers, from) < share;
+}
+
+static void reset_caller(struct conn *c)
+{
+    c->kind = MAY_GUEST;
+    c->user[0] = c->person_id[0] = c->fleet_id[0] = '\0';
+    c->role = STORE_VIEWER;
+    c->scopes = 0;
+    c->ends_ms = 0;
+    c->asked_ms = 0;
+    memset(c->token, 0, sizeof(c->token));
 }
 
 void conn_start(struct relay *r, int handle, const struct port_addr *from)
@@ -170,9 +265,9 @@ void conn_start(struct relay *r, int handle, const struct port_addr *from)
     r->conns_count++;
     c->from = *from;
     c->machine = NULL;
-    c->user[0] = c->fleet_id[0] = '\0';
-    c->role = STORE_VIEWER;
-    c->expires_ms = 0;
+    reset_caller(c);
+    c->admitted = false;
+    c->stranger = strangers_enter(&r->strangers, from);
     c->routes = 0;
     memset(&c->facts, 0, sizeof(c->facts));
 }

@@ -10,6 +10,21 @@ bool conn_room(const struct relay *r);
 /* Start serving an accepted handle; only with conn_room. */
 void conn_start(struct relay *r, int handle, const struct port_addr *from);
 
+/* It is let in as this kind. A guest stays a stranger of its address, and
+ * goes after GUEST_MS; who signed in goes when his sign-in ends (ends_ms). */
+#define GUEST_MS (20 * 60 * 1000)
+void conn_admit(struct conn *c, enum may_kind kind);
+
+/* End an open link now, with the reason. Its channels are told before. */
+void conn_cut(struct conn *c, msg_code code, const char *message,
+              const char *remedy, uint32_t retry_after_ms);
+
+/* Whoever it is may come back at once: something about him has changed. */
+void conn_renew(struct conn *c, const char *reason);
+
+/* Guests that do not take their answers go. */
+void conns_sweep(struct relay *r, uint64_t now_ms);
+
 /* Tell everybody that the relay is about to stop. */
 void conns_drain(struct relay *r, uint32_t reconnect_ms);
 

@@ -1,55 +1,60 @@
 /* What a connection may open; see offer.h. */
 #include "relay/offer.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "relay/reply.h"
 
 #define ROUTES_PER_CONN 128 /* an eighth of what the relay has */
 
-static int machine_record(void *ctx, const char *of, uint32_t at,
-                          struct span out)
+/* ---- which operation it is -------------------------------------------------- */
+
+static enum may_op question_op(struct view params)
 {
-    struct relay *r = ctx;
-    msg_machine_info info = cmdop_agent_v1_MachineInfo_init_zero;
-    if (at >= r->registry.count)
-        return 0;
-    const struct machine *m = &r->registry.machines[at];
-    if (strcmp(m->fleet_id, of) != 0)
-        return ERR_NOT_FOUND;
-    STR_COPY(info.id, m->id);
-    STR_COPY(info.name, m->name);
-    STR_COPY(info.hostname, m->hostname);
-    STR_COPY(info.os, m->os);
-    STR_COPY(info.os_version, m->os_version);
-    STR_COPY(info.architecture, m->architecture);
-    STR_COPY(info.agent_version, m->agent_version);
-    STR_COPY(info.fleet_id, m->fleet_id);
-    sign_fingerprint(m->public_key, info.fingerprint);
-    info.online = m->conn != NULL;
-    info.last_seen_ms = m->seen_ms;
-    info.created_ms = m->created_ms;
-    return rpc_encode(out, cmdop_agent_v1_MachineInfo_fields, &info);
+    msg_rpc_open p = cmdop_agent_v1_RpcOpen_init_zero;
+    if (msg_decode(params, cmdop_agent_v1_RpcOpen_fields, &p) != OK)
+        return MAY_MACHINE_QUESTION; /* the machine says what is wrong */
+    enum may_op op = may_find(view_str(p.method));
+    /* Names of operations that are no questions to a machine are nobody's. */
+    return op >= MAY_AGENT_STATUS && op <= MAY_MACHINE_QUESTION
+               ? op
+               : MAY_MACHINE_QUESTION;
 }
 
-static void reject(struct conn *c, const msg_open *open, msg_code code,
-                   const char *message, const char *remedy)
+enum may_op offer_op(const msg_open *open, struct view params)
 {
-    (void)mux_reject(&c->peer.link.mux, open->channel, code, message, remedy);
+    switch (open->kind) {
+    case cmdop_agent_v1_Kind_KIND_PTY: return MAY_OPEN_PTY;
+    case cmdop_agent_v1_Kind_KIND_EXEC: return MAY_OPEN_EXEC;
+    case cmdop_agent_v1_Kind_KIND_FILE: return MAY_FILE_WRITE;
+    case cmdop_agent_v1_Kind_KIND_TCP: return MAY_OPEN_TCP;
+    case cmdop_agent_v1_Kind_KIND_ASK: return MAY_OPEN_ASK;
+    case cmdop_agent_v1_Kind_KIND_RPC: return question_op(params);
+    case cmdop_agent_v1_Kind_KIND_UNSPECIFIED: break;
+    }
+    return MAY_NOTHING;
 }
 
-static void open_rpc(struct conn *c, const msg_open *open, struct view params)
+msg_code offer_code(int err)
 {
-    struct rpc_request ask;
-    if (rpc_read(params, &ask) != OK)
-        reject(c, open, cmdop_agent_v1_Code_CODE_PROTOCOL,
-               "the question does not parse", "");
-    else if (view_is(view_str(ask.method), "machines.list"))
-        rpc_answer(&c->relay->rpcs, &c->peer.link.mux, open, c->fleet_id,
-                   machine_record, c->relay);
-    else
-        reject(c, open, cmdop_agent_v1_Code_CODE_NOT_FOUND,
-               "the relay knows no such method", "");
+    return err == ERR_AUTH        ? cmdop_agent_v1_Code_CODE_AUTH
+           : err == ERR_NOT_FOUND ? cmdop_agent_v1_Code_CODE_NOT_FOUND
+                                  : cmdop_agent_v1_Code_CODE_DENIED;
+}
+
+/* ---- who, and what he sees ---------------------------------------------------- */
+
+enum may_access offer_access(const struct conn *c, const struct machine *m)
+{
+    (void)m;
+    return may_access_of(c->role, false, MAY_ACCESS_FULL);
+}
+
+bool offer_shown(void *ctx, const struct machine *m)
+{
+    return offer_access(ctx, m) != MAY_ACCESS_HIDDEN;
 }
 
 static void stamp(const struct conn *c, msg_open *open)
@@ -60,48 +65,114 @@ static void stamp(const struct conn *c, msg_open *open)
     STR_COPY(o->user, c->user);
     STR_COPY(o->role, store_role_str(c->role));
     STR_COPY(o->fleet_id, c->fleet_id);
-    STR_COPY(o->operator_kind, "person");
+    STR_COPY(o->operator_kind, may_kind_str(c->kind));
+}
+
+static void reject(struct conn *c, const msg_open *open, msg_code code,
+                   const char *message, const char *remedy)
+{
+    (void)mux_reject(&c->peer.link.mux, open->channel, code, message, remedy);
+}
+
+int offer_signed_in(const struct conn *c, struct may_no *no)
+{
+    if (c->ends_ms == 0 || c->ends_ms > port_wall_ms())
+        return OK;
+    *no = (struct may_no){"the sign-in has expired", "sign in again"};
+    return ERR_AUTH;
+}
+
+/* May he, with this machine? NULL: with one that is not there for him. */
+static int may_use(const struct conn *c, enum may_op op,
+                   const struct machine *m, struct may_no *no)
+{
+    const struct may_caller caller = reply_caller(c);
+    struct may_object o = {0};
+    int err = offer_signed_in(c, no);
+    if (err != OK)
+        return err;
+    if (m != NULL && registry_sees(&c->relay->registry, c->fleet_id, m)) {
+        o.fleet_id = c->fleet_id;
+        o.access = offer_access(c, m);
+    }
+    return may(&caller, op, &o, no);
+}
+
+/* ---- to a machine --------------------------------------------------------------- */
+
+static void reject_several(struct conn *c, const msg_open *open,
+                           const char *names)
+{
+    char message[480];
+    struct text t;
+    TEXT_OF(&t, message);
+    text_join(&t, "several machines match: ", names, NULL);
+    reject(c, open, cmdop_agent_v1_Code_CODE_AMBIGUOUS, message,
+           "type more of the name, or the UUID");
+}
+
+struct machine *offer_machine(struct conn *c, const msg_open *open,
+                              enum may_op op, const char *target)
+{
+    char names[400];
+    struct text candidates;
+    struct machine *m = NULL;
+    struct may_no no;
+    TEXT_OF(&candidates, names);
+    int found = registry_resolve(&c->relay->registry, c->fleet_id, target,
+                                 offer_shown, c, &m, &candidates);
+    int err = may_use(c, op, m, &no);
+    if (err == OK)
+        return m;
+    if (err != ERR_NOT_FOUND)
+        reject(c, open, offer_code(err), no.message, no.remedy);
+    else if (found == ERR_LIMIT)
+        reject_several(c, open, names);
+    else
+        reject(c, open, cmdop_agent_v1_Code_CODE_NOT_FOUND,
+               "no machine of the fleet has that name",
+               "`cmdop connect --list` shows the machines; a prefix needs "
+               "two characters or more");
+    return NULL;
+}
+
+/* A kind that is none: who may nothing does not learn that. */
+static void reject_kind(struct conn *c, const msg_open *open)
+{
+    struct may_no no;
+    int err = may_use(c, MAY_OPEN_PTY, NULL, &no);
+    if (err != ERR_NOT_FOUND)
+        reject(c, open, offer_code(err), no.message, no.remedy);
+    else
+        reject(c, open, cmdop_agent_v1_Code_CODE_UNSUPPORTED,
+               "the relay knows no such kind of channel", "update the relay");
 }
 
 static void open_machine(struct conn *c, const msg_open *open,
                          struct view params)
 {
-    char names[400];
-    struct text candidates;
-    struct machine *m;
-    TEXT_OF(&candidates, names);
-    int err = registry_resolve(&c->relay->registry, c->fleet_id, open->target, NULL, NULL,
-                               &m, &candidates);
-    if (err == ERR_LIMIT) {
-        char message[480];
-        struct text t;
-        TEXT_OF(&t, message);
-        text_join(&t, "several machines match: ", names, NULL);
-        reject(c, open, cmdop_agent_v1_Code_CODE_AMBIGUOUS, message,
-               "type more of the name, or the UUID");
+    enum may_op op = offer_op(open, params);
+    if (op == MAY_NOTHING) {
+        reject_kind(c, open);
         return;
     }
-    if (err != OK) {
-        reject(c, open, cmdop_agent_v1_Code_CODE_NOT_FOUND,
-               "no machine of the fleet has that name",
-               "`cmdop connect --list` shows the machines; a prefix needs "
-               "two characters or more");
+    struct machine *m = offer_machine(c, open, op, open->target);
+    if (m == NULL)
         return;
-    }
     bool online = m->conn != NULL && m->conn->peer.link.state == LINK_OPEN;
     if (!online && open->wait_ms == 0) {
         reject(c, open, cmdop_agent_v1_Code_CODE_OFFLINE, OFFLINE_WORDS);
         return;
     }
-    msg_open onward = *open;
-    stamp(c, &onward);
-    STR_COPY(onward.target, m->id);
     if (c->routes >= ROUTES_PER_CONN) {
         reject(c, open, cmdop_agent_v1_Code_CODE_LIMIT,
                "this sign-in has as many channels through the relay as it may",
                "close one of them first");
         return;
     }
+    msg_open onward = *open;
+    stamp(c, &onward);
+    STR_COPY(onward.target, m->id);
     if (online)
         route_open(&c->relay->routes, &c->peer.link.mux,
                    &m->conn->peer.link.mux, &onward, params, &c->routes,
@@ -111,44 +182,46 @@ static void open_machine(struct conn *c, const msg_open *open,
                    &c->routes, loop_now(&c->relay->loop));
 }
 
-/* A question to a machine may change what runs there; which ones do, only the
- * machine knows. */
-static bool uses_machine(const msg_open *open)
+static struct conn *conn_of(struct mux *m)
 {
-    return open->kind != cmdop_agent_v1_Kind_KIND_RPC ||
-           open->target[0] != '\0';
+    return (struct conn *)(void *)((uint8_t *)(void *)m -
+                                   offsetof(struct conn, peer.link.mux));
 }
 
-/* What holds at the sign-in must still hold at every Open. */
-static bool may_open(struct conn *c, const msg_open *open)
+bool offer_again(struct mux *op, msg_open *open, struct view params,
+                 struct route_no *no)
 {
-    if (c->expires_ms != 0 && c->expires_ms <= port_wall_ms()) {
-        reject(c, open, cmdop_agent_v1_Code_CODE_AUTH,
-               "the sign-in has expired", "sign in again");
-        return false;
+    struct conn *c = conn_of(op);
+    struct machine *m = registry_find(&c->relay->registry, open->target);
+    struct may_no why;
+    int err = may_use(c, offer_op(open, params), m, &why);
+    if (err == OK) {
+        stamp(c, open);
+        return true;
     }
-    if (c->role == STORE_VIEWER && uses_machine(open)) {
-        reject(c, open, cmdop_agent_v1_Code_CODE_DENIED,
-               "a viewer may list machines, not use them",
-               "an owner of the fleet can change the role");
-        return false;
-    }
-    return true;
+    *no = (struct route_no){offer_code(err), why.message, why.remedy};
+    return false;
+}
+
+/* ---- all ------------------------------------------------------------------------ */
+
+static void reject_relay(struct conn *c, const msg_open *open)
+{
+    struct may_no no;
+    int err = may_use(c, MAY_OPEN_PTY, NULL, &no);
+    if (err != ERR_NOT_FOUND)
+        reject(c, open, offer_code(err), no.message, no.remedy);
+    else
+        reject(c, open, cmdop_agent_v1_Code_CODE_UNSUPPORTED,
+               "the relay itself runs nothing", "name a machine");
 }
 
 void offer_open(struct conn *c, const msg_open *open, struct view params)
 {
-    if (c->peer.link.role == cmdop_agent_v1_Role_ROLE_OPERATOR &&
-        !may_open(c, open))
-        return;
-    if (c->peer.link.role != cmdop_agent_v1_Role_ROLE_OPERATOR)
-        reject(c, open, cmdop_agent_v1_Code_CODE_DENIED,
-               "a machine may not open channels", "");
-    else if (open->target[0] != '\0')
+    if (open->target[0] != '\0')
         open_machine(c, open, params);
     else if (open->kind == cmdop_agent_v1_Kind_KIND_RPC)
-        open_rpc(c, open, params);
+        reply(c, open, params);
     else
-        reject(c, open, cmdop_agent_v1_Code_CODE_UNSUPPORTED,
-               "the relay itself runs nothing", "name a machine");
+        reject_relay(c, open);
 }

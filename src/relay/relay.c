@@ -6,12 +6,15 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "core/paths.h"
+#include "relay/reply.h"
 #include "relay/ask.h"
 #include "relay/conn.h"
+#include "relay/offer.h"
 
-#define MACHINES_MAX      8192
+#define MACHINES_MAX      16384
 #define ROUTES_MAX        1024
-#define RPCS_MAX          32
+#define RPCS_MAX          64
+#define GUEST_RPCS_MAX    32
 #define TLS_CACHE_BYTES   (256 * 1024) /* about 2,500 resumable handshakes */
 #define ROWS_OWN          8            /* listener, signals */
 #define TIMERS_OWN        8            /* store, drain */
@@ -25,9 +28,10 @@ size_t relay_bytes(uint32_t conns_max)
     return (size_t)conns_max * (PEER_CARVE_BYTES + sizeof(struct conn) + 512) +
            (size_t)ROUTES_MAX *
                (sizeof(struct route) + 3 * WINDOW_BULK + 4096) +
-           MACHINES_MAX * sizeof(struct machine) + STORE_HEAP_BYTES +
-           RPCS_MAX * (RPC_RING + 8192) + TLS_CACHE_BYTES +
-           API_CONNS * sizeof(struct api_conn) + 8 * 1024 * 1024;
+           MACHINES_MAX * REGISTRY_ROW_BYTES + REGISTRY_BYTES +
+           STORE_HEAP_BYTES + (RPCS_MAX + GUEST_RPCS_MAX) * (RPC_RING + 8192) +
+           TLS_CACHE_BYTES + API_CONNS * sizeof(struct api_conn) +
+           8 * 1024 * 1024;
 }
 
 /* ---- accepting ---------------------------------------------------------------------- */
@@ -98,6 +102,7 @@ static void on_sweep(void *ctx, uint64_t now_ms)
 {
     struct relay *r = ctx;
     routes_sweep(&r->routes, now_ms);
+    conns_sweep(r, now_ms);
     loop_arm(&r->loop, r->sweep, now_ms + ROUTE_ANSWER_MS / 3);
 }
 
@@ -241,20 +246,29 @@ static int load_machines(struct relay *r, struct text *why)
 
 /* ---- start ------------------------------------------------------------------------------ */
 
+static void strangers_setup(struct relay *r)
+{
+    uint8_t key[16];
+    port_entropy(SPAN_ARRAY(key));
+    strangers_init(&r->strangers, &r->arena, r->conns_max, key);
+}
+
 static void carve(struct relay *r, uint32_t conns_max)
 {
     struct arena *a = &r->arena;
     r->conns_max = conns_max;
     loop_init(&r->loop, a, conns_max + API_ROWS + ROWS_OWN,
-              conns_max + API_TIMERS + TIMERS_OWN);
+              2 * conns_max + API_TIMERS + TIMERS_OWN);
     ask_init(r);
     r->drain = loop_timer_add(&r->loop, on_drained, r);
     r->sweep = loop_timer_add(&r->loop, on_sweep, r);
     loop_arm(&r->loop, r->sweep, port_now_ms() + ROUTE_ANSWER_MS / 3);
     r->scratch = arena_span(a, PEER_SCRATCH_BYTES);
     registry_init(&r->registry, a, MACHINES_MAX);
-    routes_init(&r->routes, a, ROUTES_MAX);
+    routes_init(&r->routes, a, ROUTES_MAX, offer_again);
     rpcs_init(&r->rpcs, a, RPCS_MAX);
+    rpcs_init(&r->guest_rpcs, a, GUEST_RPCS_MAX);
+    strangers_setup(r);
     api_init(
         &r->api, a, &r->loop,
         &(struct api_cfg){.ready = why_not_ready, .tls = api_tls, .ctx = r});
@@ -290,9 +304,28 @@ static int open_store(struct relay *r, const char *folder, struct text *why)
     return err;
 }
 
+/* A face that could be asked what nobody decided about must not start. */
+static int check_faces(struct text *why)
+{
+    enum may_op op;
+    const char *name;
+    if (may_check(&op) != OK) {
+        text_str(why, "nobody decided who may do operation number ");
+        text_u64(why, op);
+        return ERR_DAMAGED;
+    }
+    if (reply_check(&name) != OK) {
+        text_join(why, "nobody decided who may ask ", name, NULL);
+        return ERR_DAMAGED;
+    }
+    return OK;
+}
+
 int relay_init(struct relay *r, struct span memory, const struct relay_cfg *cfg,
                struct text *why)
 {
+    if (check_faces(why) != OK)
+        return ERR_DAMAGED;
     arena_init(&r->arena, memory);
     if (h2_prepare() != OK) {
         text_str(why, "not enough memory to start");

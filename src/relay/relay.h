@@ -11,9 +11,11 @@
 #include "core/rpc.h"
 #include "relay/api.h"
 #include "relay/keys.h"
+#include "relay/may.h"
 #include "relay/registry.h"
 #include "relay/route.h"
 #include "relay/store.h"
+#include "relay/strangers.h"
 #include "transport/listen.h"
 
 struct relay;
@@ -27,10 +29,18 @@ struct conn {
     struct port_addr from;
     struct machine *machine; /* machines that are in */
     uint8_t key[32];         /* machines: the key that was proven */
-    char user[NAME_CAP];     /* operators */
+    enum may_kind kind;
+    bool admitted;       /* welcome was said; before that a stranger */
+    char user[NAME_CAP]; /* operators */
+    char person_id[UUID_CAP];
     char fleet_id[UUID_CAP];
     enum store_role role;
-    int64_t expires_ms;       /* of the token; 0: never */
+    uint32_t scopes;          /* API keys */
+    uint8_t token[32];        /* its SHA-256: asked about again */
+    int64_t ends_ms;          /* of the sign-in, Unix time; 0: never */
+    int until;                /* timer: the sign-in's end, or the guest's */
+    uint32_t stranger;        /* its place among them; 0: it is none */
+    uint64_t asked_ms;        /* guests: the last question */
     uint32_t routes;          /* asked for by it, and not yet over */
     struct store_facts facts; /* machines: what Hello said */
 };
@@ -52,6 +62,7 @@ struct relay {
     struct registry registry;
     struct routes routes;
     struct rpcs rpcs;
+    struct rpcs guest_rpcs; /* guests cannot take the places of others */
     struct api api;
     struct conn *conns;
     uint8_t *conns_mem;  /* PEER_CARVE_BYTES for each */
@@ -59,6 +70,8 @@ struct relay {
     uint32_t conns_used; /* those above were never touched */
     uint32_t conns_max;
     uint32_t conns_count;
+    uint32_t guests; /* of them */
+    struct strangers strangers;
     struct span scratch;
     struct link_host host;
     br_ec_private_key tls_key;

@@ -7,8 +7,10 @@
 
 #define RING_BYTES WINDOW_BULK
 
-void routes_init(struct routes *r, struct arena *a, uint32_t cap)
+void routes_init(struct routes *r, struct arena *a, uint32_t cap,
+                 route_may *may)
 {
+    r->may = may;
     r->slots = arena_carve(a, cap * sizeof(*r->slots), 4096);
     r->cap = cap;
     r->count = 0;
@@ -384,10 +386,15 @@ void routes_online(struct routes *r, const void *machine, struct mux *ag,
         struct route *t = &r->slots[i];
         if (!t->live || t->op_mux == NULL || t->waits_for != machine)
             continue;
-        const struct waiting *w = (const struct waiting *)(void *)t->rings;
+        struct waiting *w = (struct waiting *)(void *)t->rings;
+        struct view params = view_of(w->params, w->params_len);
+        struct route_no no;
         t->waits_for = NULL;
         t->asked_ms = now_ms;
-        ask_machine(t, ag, &w->open, view_of(w->params, w->params_len));
+        if (r->may(t->op_mux, &w->open, params, &no))
+            ask_machine(t, ag, &w->open, params);
+        else
+            turn_down(t, no.code, no.message, no.remedy);
     }
 }
 

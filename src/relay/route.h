@@ -41,7 +41,20 @@ struct route {
     uint8_t *rings; /* storage of all three */
 };
 
+/*
+ * Asked when an Open that waited is about to be led to its machine: may it
+ * still be? The stamp on `open` may be made anew. False: `no` tells why not.
+ */
+struct route_no {
+    msg_code code;
+    const char *message; /* live for ever */
+    const char *remedy;
+};
+typedef bool route_may(struct mux *op, msg_open *open, struct view params,
+                       struct route_no *no);
+
 struct routes {
+    route_may *may;
     struct route *slots;
     struct route *free;
     uint32_t cap;
@@ -53,7 +66,8 @@ struct routes {
     "the machine is offline", \
         "`cmdop connect --list` tells when it was seen last"
 
-void routes_init(struct routes *r, struct arena *a, uint32_t cap);
+void routes_init(struct routes *r, struct arena *a, uint32_t cap,
+                 route_may *may);
 
 /*
  * Lead an operator's Open to a machine. `open` is stamped with its origin
@@ -73,7 +87,8 @@ void route_wait(struct routes *r, struct mux *op, const void *machine,
                 const msg_open *open, struct view params, uint32_t *budget,
                 uint64_t now_ms);
 
-/* The machine is connected now, by this link. */
+/* The machine is connected now, by this link: what waited for it is asked
+ * about once more, and led to it. */
 void routes_online(struct routes *r, const void *machine, struct mux *ag,
                    uint64_t now_ms);
 

@@ -450,6 +450,16 @@ static void settle(void)
     assert(routes.count == 0);
 }
 
+static bool still_may(struct mux *asker, msg_open *open, struct view params,
+                      struct route_no *no)
+{
+    (void)asker;
+    (void)open;
+    (void)params;
+    (void)no;
+    return true;
+}
+
 static void begin(void)
 {
     static struct span memory;
@@ -461,7 +471,7 @@ static void begin(void)
         memory.ptr = aligned_alloc(4096, (memory.len + 4095) & ~(size_t)4095);
     assert(memory.ptr != NULL);
     arena_init(&arena, memory);
-    routes_init(&routes, &arena, ROUTES);
+    routes_init(&routes, &arena, ROUTES, still_may);
     slots = routes.slots;
     for (uint32_t i = 0; i < ROUTES; i++)
         slots[i].live = false;

@@ -54,7 +54,8 @@ rude("Data before Hello", start() + frame(DATA, message(bytes.fromhex("9a0102080
 rude("Hello twice", start() + frame(DATA, message(HELLO) * 2, stream=1))
 rude("a Hello of another age", start() + frame(DATA, message(bytes.fromhex("0a06080210631863")), stream=1),
      answer=b"version")
-rude("a Proof without a credential", start() + frame(DATA, message(HELLO) + message(bytes.fromhex("1a00")), stream=1),
+rude("a Proof with a token that is none",
+     start() + frame(DATA, message(HELLO) + message(bytes.fromhex("1a032a0178")), stream=1),
      answer=b"sign in")
 
 def polite(name, words, until):

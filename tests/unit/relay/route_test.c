@@ -153,6 +153,19 @@ static bool away;         /* the machine is not connected */
 static uint32_t wait_ms;  /* how long an operator waits for it */
 static const int machine; /* its name, so to speak */
 
+static bool forbidden; /* what waited may not go on */
+
+static bool still_may(struct mux *op, msg_open *open, struct view params,
+                      struct route_no *no)
+{
+    assert_ptr_equal(op, &op_near.mux);
+    assert_true(view_is(params, "params"));
+    STR_COPY(open->origin.role, "as it is now");
+    *no = (struct route_no){cmdop_agent_v1_Code_CODE_DENIED, "not any more",
+                            "ask"};
+    return !forbidden;
+}
+
 /* ---- the relay -------------------------------------------------------------------- */
 
 static void relay_open(void *ctx, const msg_open *open, struct view params)
@@ -197,7 +210,8 @@ static int setup(void **state)
     ag_far.on_open = machine_open;
     memory = calloc(1, bytes);
     arena_init(&a, (struct span){memory, bytes});
-    routes_init(&routes, &a, ROUTES);
+    routes_init(&routes, &a, ROUTES, still_may);
+    forbidden = false;
     asked = 0;
     away = false;
     wait_ms = 0;
@@ -727,6 +741,7 @@ static void an_open_waits_for_its_machine(void **state)
     assert_int_equal(asked, 1);
     assert_string_equal(ags[0].asked.target, "web-1");
     assert_string_equal(ags[0].asked.origin.user, "ada");
+    assert_string_equal(ags[0].asked.origin.role, "as it is now");
     assert_int_equal(ags[0].asked.wait_ms, 0);
     assert_int_equal(u->accepted, 1);
     say(u, 0, 2000, false);
@@ -736,6 +751,24 @@ static void an_open_waits_for_its_machine(void **state)
     routes_online(&routes, &machine, &ag_near.mux, now_ms); /* only once */
     settle();
     assert_int_equal(asked, 1);
+    assert_links_well();
+}
+
+/* What was allowed when he asked may be forbidden when the machine comes. */
+static void what_waited_is_asked_about_once_more(void **state)
+{
+    (void)state;
+    uint32_t before = budget;
+    struct user *u = open_away(0, 5000);
+    forbidden = true;
+    routes_online(&routes, &machine, &ag_near.mux, now_ms);
+    settle();
+    assert_int_equal(asked, 0);
+    assert_int_equal(u->rejected, 1);
+    assert_int_equal(u->reject.code, cmdop_agent_v1_Code_CODE_DENIED);
+    assert_string_equal(u->reject.message, "not any more");
+    assert_int_equal(routes.count, 0);
+    assert_int_equal(budget, before);
     assert_links_well();
 }
 
@@ -845,6 +878,7 @@ int main(void)
         FACT(an_operator_lost_before_the_answer_ends_the_machines_side),
         FACT(an_open_that_is_taken_back_ends_the_machines_side),
         FACT(an_open_waits_for_its_machine),
+        FACT(what_waited_is_asked_about_once_more),
         FACT(it_waits_so_long_and_no_longer),
         FACT(an_open_that_waits_may_be_taken_back),
         FACT(an_operator_without_room_is_told),
