@@ -141,6 +141,15 @@ PB_BIND(cmdop_agent_v1_AuthRevokeOpen, cmdop_agent_v1_AuthRevokeOpen, AUTO)
 PB_BIND(cmdop_agent_v1_WhoAmI, cmdop_agent_v1_WhoAmI, 2)
 
 
+PB_BIND(cmdop_agent_v1_TokensOpen, cmdop_agent_v1_TokensOpen, AUTO)
+
+
+PB_BIND(cmdop_agent_v1_TokenInfo, cmdop_agent_v1_TokenInfo, 2)
+
+
+PB_BIND(cmdop_agent_v1_FleetInfo, cmdop_agent_v1_FleetInfo, AUTO)
+
+
 
 
 

@@ -268,6 +268,7 @@ typedef struct _cmdop_agent_v1_Call {
     char id[65];
     char signal[16]; /* "TERM", ...: jobs.signal */
     bool force; /* jobs.remove: end it if it runs */
+    char name[64]; /* machines.rename: the new one */
     cmdop_agent_v1_Call_sealed_t sealed; /* password.*: a PasswordSecret, sealed */
 } cmdop_agent_v1_Call;
 
@@ -556,6 +557,40 @@ typedef struct _cmdop_agent_v1_WhoAmI {
     int64_t expires_ms; /* 0: never */
 } cmdop_agent_v1_WhoAmI;
 
+/* Method "tokens.list" of a relay answers with these: what can sign in, or is
+ signed in, and is good. */
+typedef struct _cmdop_agent_v1_TokensOpen {
+    bool fleet; /* everybody's in the fleet; else one's own */
+} cmdop_agent_v1_TokensOpen;
+
+typedef struct _cmdop_agent_v1_TokenInfo {
+    char id[40];
+    char kind[16]; /* "cli", "access", "refresh", "web", "apikey" */
+    char user[64]; /* whose */
+    char label[64];
+    char prefix[16]; /* its first characters */
+    char client_name[64]; /* what it said of itself */
+    char client_hostname[64];
+    char client_platform[32];
+    char address[48]; /* whence it was asked for */
+    int64_t created_ms;
+    int64_t expires_ms; /* 0: never */
+    int64_t last_used_ms; /* 0: not yet */
+    bool current; /* of this sign-in */
+    char scope[160]; /* API keys */
+} cmdop_agent_v1_TokenInfo;
+
+/* Method "fleets.list" of a relay answers with these. */
+typedef struct _cmdop_agent_v1_FleetInfo {
+    char id[40];
+    char slug[32];
+    char name[64];
+    char kind[16]; /* "personal", "team" */
+    char role[16]; /* of who asks */
+    uint32_t machines;
+    bool current; /* the one that this sign-in speaks in */
+} cmdop_agent_v1_FleetInfo;
+
 
 #ifdef __cplusplus
 extern "C" {
@@ -640,6 +675,9 @@ extern "C" {
 
 
 
+
+
+
 /* Initializer values for message structs */
 #define cmdop_agent_v1_Hello_init_default        {_cmdop_agent_v1_Role_MIN, 0, 0, 0, {"", "", "", "", "", "", "", ""}, "", false, cmdop_agent_v1_Facts_init_default, {0, {0}}}
 #define cmdop_agent_v1_Facts_init_default        {"", "", "", "", "", "", "", 0, 0, "", "", 0, 0, 0, "", "", "", "", 0}
@@ -658,7 +696,7 @@ extern "C" {
 #define cmdop_agent_v1_ExecOpen_init_default     {{{NULL}, NULL}, {{NULL}, NULL}, "", 0, "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}}
 #define cmdop_agent_v1_RpcOpen_init_default      {"", {0, {0}}, {0, {0}}}
 #define cmdop_agent_v1_AnyOpen_init_default      {{0, {0}}}
-#define cmdop_agent_v1_Call_init_default         {"", "", 0, {0, {0}}}
+#define cmdop_agent_v1_Call_init_default         {"", "", 0, "", {0, {0}}}
 #define cmdop_agent_v1_Accept_init_default       {0, 0, 0, 0, {0, {0}}, 0}
 #define cmdop_agent_v1_PtyAccept_init_default    {"", 0, 0, 0, 0, 0, 0, ""}
 #define cmdop_agent_v1_ExecAccept_init_default   {0, "", "", "", 0, 0, 0, 0, 0}
@@ -686,6 +724,9 @@ extern "C" {
 #define cmdop_agent_v1_AuthToken_init_default    {"", "", "", "", 0, "", "", "", "", ""}
 #define cmdop_agent_v1_AuthRevokeOpen_init_default {""}
 #define cmdop_agent_v1_WhoAmI_init_default       {"", "", "", "", "", "", "", 0}
+#define cmdop_agent_v1_TokensOpen_init_default   {0}
+#define cmdop_agent_v1_TokenInfo_init_default    {"", "", "", "", "", "", "", "", "", 0, 0, 0, 0, ""}
+#define cmdop_agent_v1_FleetInfo_init_default    {"", "", "", "", "", 0, 0}
 #define cmdop_agent_v1_Hello_init_zero           {_cmdop_agent_v1_Role_MIN, 0, 0, 0, {"", "", "", "", "", "", "", ""}, "", false, cmdop_agent_v1_Facts_init_zero, {0, {0}}}
 #define cmdop_agent_v1_Facts_init_zero           {"", "", "", "", "", "", "", 0, 0, "", "", 0, 0, 0, "", "", "", "", 0}
 #define cmdop_agent_v1_Challenge_init_zero       {{0}, {0}, 0, 0, {0}}
@@ -703,7 +744,7 @@ extern "C" {
 #define cmdop_agent_v1_ExecOpen_init_zero        {{{NULL}, NULL}, {{NULL}, NULL}, "", 0, "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}}
 #define cmdop_agent_v1_RpcOpen_init_zero         {"", {0, {0}}, {0, {0}}}
 #define cmdop_agent_v1_AnyOpen_init_zero         {{0, {0}}}
-#define cmdop_agent_v1_Call_init_zero            {"", "", 0, {0, {0}}}
+#define cmdop_agent_v1_Call_init_zero            {"", "", 0, "", {0, {0}}}
 #define cmdop_agent_v1_Accept_init_zero          {0, 0, 0, 0, {0, {0}}, 0}
 #define cmdop_agent_v1_PtyAccept_init_zero       {"", 0, 0, 0, 0, 0, 0, ""}
 #define cmdop_agent_v1_ExecAccept_init_zero      {0, "", "", "", 0, 0, 0, 0, 0}
@@ -731,6 +772,9 @@ extern "C" {
 #define cmdop_agent_v1_AuthToken_init_zero       {"", "", "", "", 0, "", "", "", "", ""}
 #define cmdop_agent_v1_AuthRevokeOpen_init_zero  {""}
 #define cmdop_agent_v1_WhoAmI_init_zero          {"", "", "", "", "", "", "", 0}
+#define cmdop_agent_v1_TokensOpen_init_zero      {0}
+#define cmdop_agent_v1_TokenInfo_init_zero       {"", "", "", "", "", "", "", "", "", 0, 0, 0, 0, ""}
+#define cmdop_agent_v1_FleetInfo_init_zero       {"", "", "", "", "", 0, 0}
 
 /* Field tags (for use in manual encoding/decoding) */
 #define cmdop_agent_v1_Facts_hostname_tag        1
@@ -856,6 +900,7 @@ extern "C" {
 #define cmdop_agent_v1_Call_id_tag               1
 #define cmdop_agent_v1_Call_signal_tag           2
 #define cmdop_agent_v1_Call_force_tag            3
+#define cmdop_agent_v1_Call_name_tag             10
 #define cmdop_agent_v1_Call_sealed_tag           20
 #define cmdop_agent_v1_Accept_channel_tag        1
 #define cmdop_agent_v1_Accept_in_offset_tag      2
@@ -1026,6 +1071,28 @@ extern "C" {
 #define cmdop_agent_v1_WhoAmI_fleet_name_tag     6
 #define cmdop_agent_v1_WhoAmI_kind_tag           7
 #define cmdop_agent_v1_WhoAmI_expires_ms_tag     8
+#define cmdop_agent_v1_TokensOpen_fleet_tag      1
+#define cmdop_agent_v1_TokenInfo_id_tag          1
+#define cmdop_agent_v1_TokenInfo_kind_tag        2
+#define cmdop_agent_v1_TokenInfo_user_tag        3
+#define cmdop_agent_v1_TokenInfo_label_tag       4
+#define cmdop_agent_v1_TokenInfo_prefix_tag      5
+#define cmdop_agent_v1_TokenInfo_client_name_tag 6
+#define cmdop_agent_v1_TokenInfo_client_hostname_tag 7
+#define cmdop_agent_v1_TokenInfo_client_platform_tag 8
+#define cmdop_agent_v1_TokenInfo_address_tag     9
+#define cmdop_agent_v1_TokenInfo_created_ms_tag  10
+#define cmdop_agent_v1_TokenInfo_expires_ms_tag  11
+#define cmdop_agent_v1_TokenInfo_last_used_ms_tag 12
+#define cmdop_agent_v1_TokenInfo_current_tag     13
+#define cmdop_agent_v1_TokenInfo_scope_tag       14
+#define cmdop_agent_v1_FleetInfo_id_tag          1
+#define cmdop_agent_v1_FleetInfo_slug_tag        2
+#define cmdop_agent_v1_FleetInfo_name_tag        3
+#define cmdop_agent_v1_FleetInfo_kind_tag        4
+#define cmdop_agent_v1_FleetInfo_role_tag        5
+#define cmdop_agent_v1_FleetInfo_machines_tag    6
+#define cmdop_agent_v1_FleetInfo_current_tag     7
 
 /* Struct field encoding specification for nanopb */
 #define cmdop_agent_v1_Hello_FIELDLIST(X, a) \
@@ -1223,6 +1290,7 @@ X(a, STATIC,   SINGULAR, BYTES,    unlock,           20)
 X(a, STATIC,   SINGULAR, STRING,   id,                1) \
 X(a, STATIC,   SINGULAR, STRING,   signal,            2) \
 X(a, STATIC,   SINGULAR, BOOL,     force,             3) \
+X(a, STATIC,   SINGULAR, STRING,   name,             10) \
 X(a, STATIC,   SINGULAR, BYTES,    sealed,           20)
 #define cmdop_agent_v1_Call_CALLBACK NULL
 #define cmdop_agent_v1_Call_DEFAULT NULL
@@ -1509,6 +1577,40 @@ X(a, STATIC,   SINGULAR, INT64,    expires_ms,        8)
 #define cmdop_agent_v1_WhoAmI_CALLBACK NULL
 #define cmdop_agent_v1_WhoAmI_DEFAULT NULL
 
+#define cmdop_agent_v1_TokensOpen_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, BOOL,     fleet,             1)
+#define cmdop_agent_v1_TokensOpen_CALLBACK NULL
+#define cmdop_agent_v1_TokensOpen_DEFAULT NULL
+
+#define cmdop_agent_v1_TokenInfo_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, STRING,   id,                1) \
+X(a, STATIC,   SINGULAR, STRING,   kind,              2) \
+X(a, STATIC,   SINGULAR, STRING,   user,              3) \
+X(a, STATIC,   SINGULAR, STRING,   label,             4) \
+X(a, STATIC,   SINGULAR, STRING,   prefix,            5) \
+X(a, STATIC,   SINGULAR, STRING,   client_name,       6) \
+X(a, STATIC,   SINGULAR, STRING,   client_hostname,   7) \
+X(a, STATIC,   SINGULAR, STRING,   client_platform,   8) \
+X(a, STATIC,   SINGULAR, STRING,   address,           9) \
+X(a, STATIC,   SINGULAR, INT64,    created_ms,       10) \
+X(a, STATIC,   SINGULAR, INT64,    expires_ms,       11) \
+X(a, STATIC,   SINGULAR, INT64,    last_used_ms,     12) \
+X(a, STATIC,   SINGULAR, BOOL,     current,          13) \
+X(a, STATIC,   SINGULAR, STRING,   scope,            14)
+#define cmdop_agent_v1_TokenInfo_CALLBACK NULL
+#define cmdop_agent_v1_TokenInfo_DEFAULT NULL
+
+#define cmdop_agent_v1_FleetInfo_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, STRING,   id,                1) \
+X(a, STATIC,   SINGULAR, STRING,   slug,              2) \
+X(a, STATIC,   SINGULAR, STRING,   name,              3) \
+X(a, STATIC,   SINGULAR, STRING,   kind,              4) \
+X(a, STATIC,   SINGULAR, STRING,   role,              5) \
+X(a, STATIC,   SINGULAR, UINT32,   machines,          6) \
+X(a, STATIC,   SINGULAR, BOOL,     current,           7)
+#define cmdop_agent_v1_FleetInfo_CALLBACK NULL
+#define cmdop_agent_v1_FleetInfo_DEFAULT NULL
+
 extern const pb_msgdesc_t cmdop_agent_v1_Hello_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_Facts_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_Challenge_msg;
@@ -1554,6 +1656,9 @@ extern const pb_msgdesc_t cmdop_agent_v1_AuthTokenOpen_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_AuthToken_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_AuthRevokeOpen_msg;
 extern const pb_msgdesc_t cmdop_agent_v1_WhoAmI_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_TokensOpen_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_TokenInfo_msg;
+extern const pb_msgdesc_t cmdop_agent_v1_FleetInfo_msg;
 
 /* Defines for backwards compatibility with code written before nanopb-0.4.0 */
 #define cmdop_agent_v1_Hello_fields &cmdop_agent_v1_Hello_msg
@@ -1601,6 +1706,9 @@ extern const pb_msgdesc_t cmdop_agent_v1_WhoAmI_msg;
 #define cmdop_agent_v1_AuthToken_fields &cmdop_agent_v1_AuthToken_msg
 #define cmdop_agent_v1_AuthRevokeOpen_fields &cmdop_agent_v1_AuthRevokeOpen_msg
 #define cmdop_agent_v1_WhoAmI_fields &cmdop_agent_v1_WhoAmI_msg
+#define cmdop_agent_v1_TokensOpen_fields &cmdop_agent_v1_TokensOpen_msg
+#define cmdop_agent_v1_TokenInfo_fields &cmdop_agent_v1_TokenInfo_msg
+#define cmdop_agent_v1_FleetInfo_fields &cmdop_agent_v1_FleetInfo_msg
 
 /* Maximum encoded size of messages (where known) */
 /* cmdop_agent_v1_Open_size depends on runtime parameters */
@@ -1614,7 +1722,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_WhoAmI_msg;
 #define cmdop_agent_v1_AuthRevokeOpen_size       130
 #define cmdop_agent_v1_AuthTokenOpen_size        195
 #define cmdop_agent_v1_AuthToken_size            803
-#define cmdop_agent_v1_Call_size                 457
+#define cmdop_agent_v1_Call_size                 522
 #define cmdop_agent_v1_Challenge_size            151
 #define cmdop_agent_v1_Close_size                506
 #define cmdop_agent_v1_Control_size              2
@@ -1624,6 +1732,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_WhoAmI_msg;
 #define cmdop_agent_v1_ExecAccept_size           224
 #define cmdop_agent_v1_Facts_size                752
 #define cmdop_agent_v1_Failure_size              486
+#define cmdop_agent_v1_FleetInfo_size            181
 #define cmdop_agent_v1_Heartbeat_size            94
 #define cmdop_agent_v1_Hello_size                1052
 #define cmdop_agent_v1_JobInfo_size              402
@@ -1646,6 +1755,8 @@ extern const pb_msgdesc_t cmdop_agent_v1_WhoAmI_msg;
 #define cmdop_agent_v1_RpcOpen_size              591
 #define cmdop_agent_v1_SessionInfo_size          624
 #define cmdop_agent_v1_Signal_size               17
+#define cmdop_agent_v1_TokenInfo_size            614
+#define cmdop_agent_v1_TokensOpen_size           2
 #define cmdop_agent_v1_Welcome_size              366
 #define cmdop_agent_v1_WhoAmI_size               387
 
