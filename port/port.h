@@ -333,9 +333,12 @@ bool port_file_is(int handle, const char *path);
  * exists and is not ours, others may write to it, or it is no folder but, for
  * example, a symbolic link to one. */
 int port_keep_folder(const char *path);
-/* Hold a lock file until the process ends: OK; ERR_BUSY with the holder's
- * pid in *pid (0: not known) when somebody else has it. The file stays. */
+/* Hold a lock file until port_keep_unlock, or until the process ends: OK;
+ * ERR_BUSY with the holder's pid in *pid (0: not known) when somebody has it,
+ * we ourselves included. The file stays. */
 int port_keep_lock(const char *path, int *pid);
+/* Let go of a lock of ours; harmless when it is none. */
+void port_keep_unlock(const char *path);
 /* Who holds that lock, without touching it: OK and *pid, or ERR_NOT_FOUND. */
 int port_keep_holder(const char *path, int *pid);
 

@@ -122,6 +122,19 @@ static void write_pid(int fd)
         return; /* the lock holds without it; only the message is poorer */
 }
 
+/* Locks that may be let go; one that finds no room here stays for good. */
+enum { HELD_MAX = 4 };
+static int held[HELD_MAX]; /* 0: free */
+
+static void remember(int fd)
+{
+    for (int i = 0; i < HELD_MAX; i++)
+        if (held[i] == 0) {
+            held[i] = fd;
+            return;
+        }
+}
+
 /* flock and not fcntl: it stays with the open file, whoever else in this
  * process opens and closes the same path, and across fork in port_daemon. */
 int port_keep_lock(const char *path, int *pid)
@@ -134,6 +147,7 @@ int port_keep_lock(const char *path, int *pid)
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (fcntl(fd, F_OFD_SETLK, &whole) == 0) {
         write_pid(fd);
+        remember(fd);
         return OK; /* fd stays open as long as the process lives */
     }
     err = errno == EAGAIN || errno == EACCES ? why_say(ERR_BUSY, path, "locked")
@@ -142,6 +156,21 @@ int port_keep_lock(const char *path, int *pid)
         *pid = read_pid(fd);
     close(fd);
     return err;
+}
+
+/* see port.h */
+void port_keep_unlock(const char *path)
+{
+    struct stat at, st;
+    if (stat(path, &at) < 0)
+        return;
+    for (int i = 0; i < HELD_MAX; i++) {
+        if (held[i] <= 0 || fstat(held[i], &st) < 0 || st.st_ino != at.st_ino ||
+            st.st_dev != at.st_dev)
+            continue;
+        close(held[i]);
+        held[i] = 0;
+    }
 }
 
 /* see port.h */

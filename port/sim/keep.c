@@ -222,6 +222,13 @@ int port_keep_lock(const char *path, int *pid)
     return OK;
 }
 
+void port_keep_unlock(const char *path)
+{
+    struct lock *l = find_lock(path);
+    if (l != NULL && l->role == me->id)
+        l->role = -1;
+}
+
 int port_keep_holder(const char *path, int *pid)
 {
     struct lock *l = find_lock(path);

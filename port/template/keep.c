@@ -41,6 +41,11 @@ int port_keep_lock(const char *path, int *pid)
     return ERR_UNSUPPORTED;
 }
 
+void port_keep_unlock(const char *path)
+{
+    (void)path;
+}
+
 int port_keep_holder(const char *path, int *pid)
 {
     (void)path;

@@ -129,7 +129,7 @@ static void on_local_again(void *ctx, uint64_t now_ms)
 static int choose_server(struct client *c, const char *name, struct text *why)
 {
     static struct credentials all;
-    int err = credential_load(c->paths.config, &all, why);
+    int err = credential_load(&c->paths, &all, why);
     if (err != OK)
         return err;
     const struct credential *s =

@@ -3,21 +3,18 @@
 
 #include "base/err.h"
 #include "core/joinstr.h"
-#include "core/paths.h"
 #include "port/port.h"
 
 int place_find(struct place *p, const char *state_dir, struct text *why)
 {
-    struct paths paths;
-    int err = paths_find(&paths, why);
+    int err = paths_find(&p->user, why);
     if (err != OK)
         return err;
-    const char *folder = state_dir != NULL ? state_dir : paths.server;
+    const char *folder = state_dir != NULL ? state_dir : p->user.server;
     if (STR_COPY(p->folder, folder) + 1 >= sizeof(p->folder)) {
         text_str(why, "the state folder's path is too long");
         return ERR_RANGE;
     }
-    STR_COPY(p->config, paths.config);
     return OK;
 }
 

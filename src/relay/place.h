@@ -6,12 +6,13 @@
 #define RELAY_PLACE_H
 
 #include "base/text.h"
+#include "core/paths.h"
 #include "limits.h"
 #include "relay/store.h"
 
 struct place {
     char folder[PATH_CAP];
-    char config[PATH_CAP]; /* of this user: where sign-ins are kept */
+    struct paths user; /* of who starts it: where sign-ins are kept */
 };
 
 /* From --state-dir (may be NULL) or the environment. */

@@ -77,12 +77,26 @@ static struct credential *own_entry(struct credentials *all,
     return NULL;
 }
 
-static int sign_in(struct relay *r, const struct place *place, const char *name,
-                   const char *address, struct text *why)
+/* A token of the owner for the user who starts the relay, unless he has one,
+ * or has signed in as somebody. */
+static int give_token(struct relay *r, struct credential *c, struct text *why)
+{
+    if (c->refresh[0] != '\0' ||
+        (c->token[0] != '\0' && token_valid(r, c->token)))
+        return OK;
+    make_token(c->token);
+    c->token_expires_ms = 0;
+    STR_COPY(c->user, r->owner.user_name);
+    return store_token(r, c->token, why);
+}
+
+static int sign_in_locked(struct relay *r, const struct place *place,
+                          const char *name, const char *address,
+                          struct text *why)
 {
     static struct credentials all;
     struct credential c = {0};
-    int err = credential_load(place->config, &all, why);
+    int err = credential_load(&place->user, &all, why);
     if (err != OK)
         return err;
     const struct credential *old = own_entry(&all, r->keys.relay.pub);
@@ -90,24 +104,35 @@ static int sign_in(struct relay *r, const struct place *place, const char *name,
         c = *old;
     else
         STR_COPY(c.name, name);
-    if (c.token[0] == '\0' || !token_valid(r, c.token)) {
-        make_token(c.token);
-        err = store_token(r, c.token, why);
-    }
+    err = give_token(r, &c, why);
     STR_COPY(c.address, address);
-    STR_COPY(c.user, r->owner.user_name);
     memcpy(c.pin, r->keys.relay.pub, sizeof(c.pin));
     if (err == OK)
         err = credential_upsert(&all, &c);
     if (err == OK && (all.current[0] == '\0' || r->keys.made))
         err = credential_use(&all, c.name);
     if (err == OK)
-        err = credential_save(place->config, &all, why);
+        err = credential_save(&place->user, &all, why);
     if (err != OK && why->len == 0)
         text_join(why, "the sign-in cannot be kept: ", err_str(err), NULL);
     credential_wipe(&all);
-    ct_wipe(SPAN_ARRAY(c.token));
+    ct_wipe((struct span){(uint8_t *)&c, sizeof(c)});
     return err;
+}
+
+/* A keyring that is closed now is no reason for a relay not to start. */
+static int sign_in(struct relay *r, const struct place *place, const char *name,
+                   const char *address, struct text *why)
+{
+    int err = credential_lock(&place->user, why);
+    if (err != OK)
+        return err;
+    err = sign_in_locked(r, place, name, address, why);
+    credential_unlock(&place->user);
+    if (err != ERR_UNREACHABLE)
+        return err;
+    log_warn("relay.signin", why->buf);
+    return OK;
 }
 
 /* ---- addresses ---------------------------------------------------------------------- */

@@ -17,7 +17,7 @@
 #include "fake/port_fatal.h"
 #include "port/port.h"
 
-enum { FAKE_FILES = 8, FAKE_FILE_BYTES = 16384, FAKE_VARS = 8 };
+enum { FAKE_FILES = 8, FAKE_FILE_BYTES = 32768, FAKE_VARS = 8 };
 
 struct fake_file {
     char path[600];
@@ -38,6 +38,9 @@ static struct {
     const char *env[FAKE_VARS][2]; /* name, value */
     size_t env_count;
     const char *home; /* NULL: none */
+    char locked[600]; /* the one lock that is held; "": none */
+    bool lock_taken;  /* by somebody else */
+    uint64_t now_ms;
 } fake;
 
 static inline void fake_reset(void)
@@ -160,6 +163,39 @@ int port_keep_folder(const char *path)
         return fake.fail_err;
     fake.folders++;
     return OK;
+}
+
+int port_keep_lock(const char *path, int *pid)
+{
+    if (fake_fails())
+        return fake.fail_err;
+    *pid = 4711;
+    if (fake.lock_taken || strcmp(fake.locked, path) == 0)
+        return ERR_BUSY;
+    assert(fake.locked[0] == '\0');
+    memcpy(fake.locked, path, strlen(path) + 1);
+    return OK;
+}
+
+void port_keep_unlock(const char *path)
+{
+    if (strcmp(fake.locked, path) == 0)
+        fake.locked[0] = '\0';
+}
+
+/* Time passes while somebody waits, and only then. */
+uint64_t port_now_ms(void)
+{
+    return fake.now_ms;
+}
+
+int port_wait(struct port_want *table, size_t n, uint64_t until_ms)
+{
+    for (size_t i = 0; i < n; i++)
+        table[i].ready = 0;
+    assert(until_ms != PORT_FOREVER);
+    fake.now_ms = until_ms;
+    return 0;
 }
 
 /* Not random at all, and never the same twice. */

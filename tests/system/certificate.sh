@@ -25,12 +25,15 @@ END
 # The relay signed its user in anew; somebody else's sign-in holds the old pin.
 place else
 cp -a "$T/relay/config" "$T/else/"
-"$PY" - "$T/else/config/cmdop/credentials.json" <<'END'
+"$PY" - "$T/else/config/cmdop" "$(signins relay)" <<'END'
 import json, sys
-d = json.load(open(sys.argv[1]))
+sys.path.insert(0, "tests/system/lib")
+sys.dont_write_bytecode = True
+import signins
+d = json.loads(sys.argv[2])
 for s in d["servers"]:
     s["pin"] = ("B" if s["pin"][0] == "A" else "A") + s["pin"][1:]
-json.dump(d, open(sys.argv[1], "w"))
+signins.write(sys.argv[1], d)
 END
 at else "$CMDOP" connect --list > "$T/out" 2> "$T/err"
 STATUS=$?

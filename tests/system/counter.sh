@@ -17,9 +17,14 @@ machine_in "$FIELD" box
 # The operator is not at home where the relay is; and the agent's program is one to be replaced.
 place desk
 mkdir -p "$T/desk/config/cmdop" "$T/bin"
-sed 's/localhost:50051/relay.test:50051/' "$T/relay/config/cmdop/credentials.json" \
-    > "$T/desk/config/cmdop/credentials.json"
-chmod 700 "$T/desk/config/cmdop" && chmod 600 "$T/desk/config/cmdop/credentials.json"
+"$PY" - "$T/desk/config/cmdop" "$(signins relay)" <<'END'
+import json, sys
+sys.path.insert(0, "tests/system/lib")
+sys.dont_write_bytecode = True
+import signins
+signins.write(sys.argv[1], json.loads(sys.argv[2].replace("localhost:50051", "relay.test:50051")))
+END
+chmod 700 "$T/desk/config/cmdop"
 cp "$CMDOP" "$T/bin/cmdop"
 export DESK HUB FIELD ELSEWHERE RELAY AGENT CUT="${CUT:-6}"
 

@@ -42,6 +42,9 @@ try box state/cmdop/identity 1 'identity' "$CMDOP" join cmdop://127.0.0.1:9/AAAA
 try relay config/cmdop/credentials.json 255 'credentials\.json' "$CMDOP" connect --list
 try relay config/cmdop/credentials.json 1 'credentials\.json' "$CMDOP" server --listen-grpc 127.0.0.1:0 --listen-api 127.0.0.1:0
 
+HOW='empty truncated longer open'
+try relay state/cmdop/credentials.key 255 'credentials\.key' "$CMDOP" connect --list
+
 server() { try relay "state/cmdop/server/$1" 1 "$2" "$CMDOP" server --listen-grpc 127.0.0.1:0 --listen-api 127.0.0.1:0; }
 HOW='empty truncated longer open' # every 32 bytes are a key
 server relay.key 'relay\.key'

@@ -3,10 +3,10 @@
 . tests/system/lib/test.sh
 [ -n "$(command -v node)" ] && [ -n "$(command -v npm)" ] || skip "node and npm are not here"
 modules=$(tests/foreign/js/install 2> "$T/npm") || skip "the packages cannot be installed: $(tail -n 1 "$T/npm")"
-relay && machine box
+relay && machine box && signins relay > "$T/signins.json"
 
 env NODE_PATH="$modules" PORT="$PORT" CA="$SERVER/ca.pem" CERT="$SERVER/server.pem" HOST=box \
-    CREDENTIALS="$T/relay/config/cmdop/credentials.json" timeout 60 node tests/foreign/js/client.js > "$T/client" 2>&1
+    CREDENTIALS="$T/signins.json" timeout 60 node tests/foreign/js/client.js > "$T/client" 2>&1
 status=$?
 facts_in "$T/client"
 is "the client ends well" $status 0

@@ -9,11 +9,11 @@ for program in protoc openssl; do
     [ -n "$(command -v $program)" ] || skip "$program is not here"
 done
 protoc -I proto/cmdop/agent/v1 --python_out="$T" mesh.proto
-relay && machine box
+relay && machine box && signins relay > "$T/signins.json"
 
 mkdir "$T/scratch"
 PYTHONPATH=$T PYTHONDONTWRITEBYTECODE=1 timeout 60 "$python" tests/foreign/py/client.py "$PORT" "$SERVER" \
-    "$T/relay/config/cmdop/credentials.json" box "$T/scratch" > "$T/client" 2>&1
+    "$T/signins.json" box "$T/scratch" > "$T/client" 2>&1
 status=$?
 facts_in "$T/client"
 is "the client ends well" $status 0

@@ -9,14 +9,14 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=l
 # `join` speaks as the agent does, and once; `connect` as an operator: every kind of garbage is told
 # in one sentence.
 script <<'EOS'
-import json, shutil, subprocess
+import shutil, signins, subprocess
 from facts import *
 from rude import *
 
 env = dict(os.environ, XDG_STATE_HOME=T + "/nobody/state", XDG_CONFIG_HOME=T + "/nobody/config")
 shutil.copytree(T + "/relay/config", T + "/nobody/config")
-path = T + "/nobody/config/cmdop/credentials.json"
-file = json.load(open(path))
+path = T + "/nobody/config/cmdop"
+file = signins.read(path, T + "/relay/state/cmdop")
 
 def sentence(argv, words, start):
     began = time.monotonic()
@@ -32,8 +32,7 @@ for kind in KINDS:
     string = "cmdop://127.0.0.1:%d/%s#cmdop_enroll_%s" % (rude.port, "A" * 43, "A" * 32)
     fact(kind + ": join fails soon, with one sentence", *sentence(["join", "-"], string, "cmdop: cannot join: "))
     file["servers"][0]["address"] = "127.0.0.1:%d" % rude.port
-    with open(path, "w") as f:
-        json.dump(file, f)
+    signins.write(path, file)
     fact(kind + ": an operator too", *sentence(["connect", "exec", "box", "--", "true"], "", "cmdop: "))
 EOS
 fact "none of them leaves the record of a relay" test ! -e "$T/nobody/state/cmdop/agent.json"

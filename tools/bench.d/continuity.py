@@ -6,6 +6,8 @@ import signal
 import sys
 import time
 
+sys.path.insert(0, os.path.abspath("tests/system/lib"))
+import signins
 from echo import close_all
 from lab import Failed, say, wait_for
 from ours import Ours
@@ -51,14 +53,14 @@ class Proxied(Ours):
         return super().relay_argv() + ["--address", self.address("machine")]
 
     def sign_in_through(self, name):
-        path = os.path.join(self.env["XDG_CONFIG_HOME"], "cmdop", "credentials.json")
-        with open(path) as f:
-            text = f.read()
+        config = os.path.join(self.env["XDG_CONFIG_HOME"], "cmdop")
+        found = signins.read(config, os.path.join(self.env["XDG_STATE_HOME"], "cmdop"))
         direct = "127.0.0.1:%d" % self.port
-        if direct not in text:
-            raise Failed("the operator is signed in at another address: " + path)
-        with open(path, "w") as f:
-            f.write(text.replace(direct, self.address(name)))
+        if not any(s["address"] == direct for s in found["servers"]):
+            raise Failed("the operator is signed in at another address: " + config)
+        for s in found["servers"]:
+            s["address"] = self.address(name) if s["address"] == direct else s["address"]
+        signins.write(config, found)
 
     def cut(self, name, type_key):
         """Hold everything, type, and reset: the key was on its way and is lost."""

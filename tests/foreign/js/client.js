@@ -1,5 +1,5 @@
 // An operator on grpc-js: signs in at our relay, runs a command on a machine, lists the machines.
-// Environment: PORT, CA and CERT (PEM files), CREDENTIALS (credentials.json), HOST.
+// Environment: PORT, CA and CERT (PEM files), CREDENTIALS (the sign-ins as JSON), HOST.
 'use strict';
 const crypto = require('crypto');
 const fs = require('fs');

@@ -1,6 +1,6 @@
 """An operator on grpcio: signs in at our relay, runs a command on a machine, lists the machines.
 
-Arguments: port, the relay's folder, credentials.json, name of a machine, a folder for scratch.
+Arguments: port, the relay's folder, the sign-ins as JSON, name of a machine, a folder for scratch.
 mesh_pb2, made by protoc, is on the path.
 """
 import base64

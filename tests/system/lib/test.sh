@@ -190,6 +190,13 @@ machine() { # PLACE: a machine that has joined and is online
 
 machine_id() { json "$T/$1/state/cmdop/agent.json" 'd["machine_id"]'; } # PLACE
 
+# What a place knows of relays: all as JSON, or one value of its current server.
+signins() { # PLACE [NAME]
+    who=$1
+    shift
+    PYTHONDONTWRITEBYTECODE=1 "$PY" tests/system/lib/signins.py "$T/$who/config/cmdop" "$T/$who/state/cmdop" "$@"
+}
+
 # The operator's verbs.
 connect() { at relay "$CMDOP" connect "$@"; }
 exec_on() { at relay "$CMDOP" connect exec "$@"; }

@@ -419,6 +419,27 @@ static void a_program_we_start_does_not_hold_our_lock(void **state)
     port_close(c.err);
 }
 
+static void a_lock_that_is_let_go_is_free(void **state)
+{
+    char path[600], other[600];
+    int pid, before = scratch_handles();
+    (void)state;
+    strcpy(path, scratch_path("lock3"));
+    strcpy(other, scratch_path("lock4"));
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(port_keep_lock(path, &pid), OK);
+        assert_int_equal(port_keep_lock(other, &pid), OK);
+        port_keep_unlock(path);
+        assert_int_equal(port_keep_lock(path, &pid), OK);
+        assert_int_equal(port_keep_lock(other, &pid), ERR_BUSY);
+        port_keep_unlock(path);
+        port_keep_unlock(path);
+        port_keep_unlock(other);
+    }
+    port_keep_unlock(scratch_path("no/lock"));
+    assert_int_equal(scratch_handles(), before);
+}
+
 static void a_lock_in_no_folder_is_not_found(void **state)
 {
     int pid;
@@ -465,6 +486,7 @@ int main(void)
         cmocka_unit_test(what_is_no_folder_name_is_refused),
         cmocka_unit_test(a_lock_is_held_by_one_and_names_it),
         cmocka_unit_test(a_program_we_start_does_not_hold_our_lock),
+        cmocka_unit_test(a_lock_that_is_let_go_is_free),
         cmocka_unit_test(a_lock_in_no_folder_is_not_found),
         cmocka_unit_test(failures_leave_no_handle_open),
     };
