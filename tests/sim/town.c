@@ -111,10 +111,10 @@ void town_check(void)
     }
 /* Whoever starts a relay is signed in there: the operator is that person, at
  * another desk. */
-#define DESK_ENV                                                           \
-    {                                                                      \
-        "CMDOP_CONFIG_DIR=/sim/relay/config", "CMDOP_STATE_DIR=/sim/desk", \
-            "TERM=xterm"                                                   \
+#define DESK_ENV                                                            \
+    {                                                                       \
+        "CMDOP_CONFIG_DIR=/sim/relay/config", "CMDOP_STATE_DIR=/sim/relay", \
+            "CMDOP_RUNTIME_DIR=/sim/desk/run", "TERM=xterm"                 \
     }
 
 static bool relay_listens(void *ctx)
