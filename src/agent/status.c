@@ -41,7 +41,7 @@ int status_ask(const char *version, struct status *s, struct text *why)
         return err;
     s->pid = status_holder(paths.state);
     struct client_question q = {.version = version,
-                                .local = true,
+                                .where.local = true,
                                 .quiet = true,
                                 .method = "agent.status",
                                 .record = on_record,

@@ -656,7 +656,7 @@ static void on_down(void *ctx, const char *why, bool fatal)
     if (!x->attached || (fatal && !x->client.local)) {
         TEXT_OF(&t, words);
         text_join(&t, "cmdop: ", why, "\n", NULL);
-        leave(x, CMD_TRANSPORT, words);
+        leave(x, client_down_status(&x->client), words);
         return;
     }
     lost(x);
@@ -682,8 +682,8 @@ static int run(struct attach *x, const struct cmd_env *env,
     TEXT_OF(&why, buf);
     arena_init(&arena, port_memory(CLIENT_BYTES + 2 * WINDOW_BULK +
                                    WINDOW_INPUT + 65536));
-    if (client_init(&x->client, &arena, env->version, where->server,
-                    where->local, &client_ops, x, &why) != OK) {
+    if (client_init(&x->client, &arena, env->version, where, &client_ops, x,
+                    &why) != OK) {
         cmd_say(buf, NULL);
         return CMD_TRANSPORT;
     }

@@ -585,7 +585,11 @@ static void on_down(void *ctx, const char *why, bool fatal)
     if (x->over)
         return;
     if (x->opens == 0 || (fatal && !x->client.local)) {
-        fail(x, cmdop_agent_v1_Code_CODE_LOST, why, "");
+        fail(x,
+             x->client.refused != cmdop_agent_v1_Code_CODE_UNSPECIFIED
+                 ? x->client.refused
+                 : cmdop_agent_v1_Code_CODE_LOST,
+             why, "");
         return;
     }
     lost(x);
@@ -633,8 +637,8 @@ int command_run(struct command *x, const struct cmd_env *env,
     make_id(x);
     arena_init(&arena, port_memory(CLIENT_BYTES + IN_BYTES + 2 * OUT_BYTES +
                                    2 * COMMAND_COLLECT_MAX + 65536));
-    if (client_init(&x->client, &arena, env->version, where->server,
-                    where->local, &client_ops, x, &why) != OK)
+    if (client_init(&x->client, &arena, env->version, where, &client_ops, x,
+                    &why) != OK)
         return fail_early(x, buf);
     struct loop *loop = &x->client.loop;
     ring_init(&x->in, arena_span(&arena, IN_BYTES), 0);

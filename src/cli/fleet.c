@@ -137,7 +137,7 @@ static void on_down(void *ctx, const char *why, bool fatal)
     (void)fatal;
     if (!f->client.done)
         cmd_say(why, NULL);
-    client_leave(&f->client, CMD_TRANSPORT);
+    client_leave(&f->client, client_down_status(&f->client));
 }
 
 static const struct client_ops client_ops = {.up = on_up, .down = on_down};
@@ -153,8 +153,8 @@ int fleet_ask(const struct cmd_env *env, const struct where *where,
     arena_init(&arena, port_memory(CLIENT_BYTES + AT_ONCE * QUESTION_RING +
                                    MACHINES_MAX * sizeof(*f.machines) + 4096));
     f = (struct fleet){.asked = q, .status = CMD_TRANSPORT};
-    if (client_init(&f.client, &arena, env->version, where->server,
-                    where->local, &client_ops, &f, &why) != 0) {
+    if (client_init(&f.client, &arena, env->version, where, &client_ops, &f,
+                    &why) != 0) {
         cmd_say(buf, NULL);
         return CMD_TRANSPORT;
     }

@@ -129,7 +129,8 @@ static void on_up(void *ctx)
 static void on_down(void *ctx, const char *why, bool fatal)
 {
     (void)fatal;
-    fail(ctx, CMD_TRANSPORT, why, "");
+    struct glance *g = ctx;
+    fail(g, client_down_status(&g->client), why, "");
 }
 
 static const struct client_ops client_ops = {.up = on_up, .down = on_down};
@@ -142,8 +143,8 @@ int glance_run(struct glance *g, const struct cmd_env *env,
     struct text why;
     TEXT_OF(&why, buf);
     arena_init(&arena, port_memory(CLIENT_BYTES + 4096));
-    if (client_init(&g->client, &arena, env->version, where->server,
-                    where->local, &client_ops, g, &why) != OK) {
+    if (client_init(&g->client, &arena, env->version, where, &client_ops, g,
+                    &why) != OK) {
         cmd_say(buf, NULL);
         return CMD_TRANSPORT;
     }

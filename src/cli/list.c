@@ -126,7 +126,7 @@ int list_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
         return cmd_usage(
             cmd, "a machine does not know the others: ", "leave --local away");
     struct client_question q = {.version = env->version,
-                                .server = where.server,
+                                .where = where,
                                 .method = "machines.list",
                                 .record = on_record,
                                 .ctx = &l};

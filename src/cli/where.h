@@ -2,17 +2,14 @@
 #ifndef CLI_WHERE_H
 #define CLI_WHERE_H
 
-#include <stdbool.h>
+#include "core/where.h"
 
 /* The options that say where to go. */
-struct where {
-    const char *server;
-    bool local;
-};
-#define WHERE_OPTS(w)                      \
-    {"--server", "-s", NULL, &(w).server}, \
-    {                                      \
-        "--local", NULL, &(w).local, NULL  \
+#define WHERE_OPTS(w)                                \
+    {"--server", "-s", NULL, &(w).server},           \
+        {"--workspace", "-w", NULL, &(w).workspace}, \
+    {                                                \
+        "--local", NULL, &(w).local, NULL            \
     }
 
 #endif

@@ -1,6 +1,15 @@
 /*
  * An operator's connection: to the relay of the stored sign-in, or to the
  * agent on this machine. Brings the loop with it; the verbs add channels.
+ *
+ * A token comes to its end; so before a connection, and when the relay refuses
+ * it, the sign-in is renewed (core/renew.h) on a link without a token, as a
+ * guest. On a link that is in use it is renewed in time for the next one.
+ *
+ *     connect --> token good? --yes--> link with token --> up
+ *                   | no                  ^    | refused: CODE_AUTH
+ *                   v                     |    v
+ *                 link as guest --> renewed    link as guest ...
  */
 #ifndef CORE_CLIENT_H
 #define CORE_CLIENT_H
@@ -9,8 +18,10 @@
 #include "core/credential.h"
 #include "core/paths.h"
 #include "core/question.h"
+#include "core/renew.h"
 #include "core/ticket.h"
 #include "core/uplink.h"
+#include "core/where.h"
 
 struct client_ops {
     /* We are in: open channels. */
@@ -33,6 +44,15 @@ struct client {
     char host[256];
     uint16_t port;
     bool local;
+    bool guest;       /* the link is, or is to be, without a token */
+    bool guest_only;  /* it never has one: only to sign in */
+    bool expired;     /* the relay took our token no more */
+    bool renewed;     /* since a token was taken last */
+    msg_code refused; /* why the relay did not let us in */
+    struct renew renew;
+    int renewing;            /* timers: a link in use renews; */
+    int settled;             /* the guest's link goes */
+    enum renew_end renewal;  /* how that ended */
     uint32_t retry_after_ms; /* as the relay asks */
     int ping;                /* timers: an idle link must be heard; */
     int local_again;         /* the agent here may come back */
@@ -46,16 +66,27 @@ struct client {
 };
 
 /* Bytes of arena a client takes, beside what the verb carves itself. */
-#define CLIENT_BYTES (UPLINK_BYTES + PEER_SCRATCH_BYTES + 128 * 1024)
+#define CLIENT_BYTES \
+    (UPLINK_BYTES + PEER_SCRATCH_BYTES + QUESTION_RING + 128 * 1024)
 
 /*
- * Choose where to go. `server` names a stored sign-in, NULL the current one;
- * `local` means the agent of this machine. Returns OK, or an error with a
- * sentence in *why (not signed in, damaged file, ...).
+ * Choose where to go. Returns OK, or an error with a sentence in *why (not
+ * signed in, damaged file, ...).
  */
 int client_init(struct client *c, struct arena *a, const char *version,
-                const char *server, bool local, const struct client_ops *ops,
+                const struct where *where, const struct client_ops *ops,
                 void *ctx, struct text *why);
+/* The same as a guest: name, address and pin of `at` are used. */
+int client_init_guest(struct client *c, struct arena *a, const char *version,
+                      const struct credential *at, const struct client_ops *ops,
+                      void *ctx, struct text *why);
+
+/* The stored sign-in that is meant; *all is filled, and wiped on failure.
+ * NULL with a sentence. */
+const struct credential *client_server(const struct paths *p,
+                                       const struct where *where,
+                                       struct credentials *all,
+                                       struct text *why);
 
 /* Begin to connect; `up` or `down` follows. Only when not connected. */
 void client_connect(struct client *c);
@@ -70,17 +101,22 @@ void client_leave(struct client *c, int status);
 
 struct mux *client_mux(struct client *c);
 
-/* The exit status for a channel that was rejected or failed. */
+/* The exit status for a channel that was rejected or failed; and for `down`:
+ * the relay may have refused us. */
 int client_status(msg_code code);
+int client_down_status(const struct client *c);
+
+/* API keys in the environment are for others: say so, once. */
+void client_note_keys(void);
 
 /* ---- one question, one list of records --------------------------------------------- */
 
 struct client_question {
     const char *version;
-    const char *server; /* as in client_init */
-    bool local;
+    struct where where;
     bool quiet; /* say nothing about failures */
     const char *method;
+    struct view request; /* of the method's own; empty: none */
     void (*record)(void *ctx, struct view record);
     void *ctx;
 };

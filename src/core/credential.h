@@ -83,6 +83,12 @@ struct credentials {
 int credential_load(const struct paths *p, struct credentials *out,
                     struct text *why);
 
+/* The same, where the key of the seal may be known from before: an answer of
+ * the keyring is then not waited for. */
+int credential_load_again(const struct paths *p,
+                          const struct credentials *known,
+                          struct credentials *out, struct text *why);
+
 /*
  * Replace the file, and make its folders and the key of the seal where they
  * are missing. What stands there already is not written again. After a

@@ -1,7 +1,10 @@
 /* One question of kind RPC; see question.h. */
 #include "core/question.h"
 
+#include <string.h>
+
 #include "base/err.h"
+#include "crypto/ct.h"
 
 #define VARINT_MAX 3
 
@@ -101,17 +104,19 @@ static const struct chan_ops ops = {
     .peek = on_peek,
 };
 
-int question_ask(struct question *q, struct mux *m, struct span buf,
-                 const char *target, const char *method, const msg_call *call)
+int question_send(struct question *q, struct mux *m, struct span buf,
+                  const char *target, const char *method, struct view request)
 {
-    uint8_t raw[512];
+    uint8_t raw[sizeof(((msg_rpc_open *)0)->request.bytes) + 64];
     msg_open open = {.kind = cmdop_agent_v1_Kind_KIND_RPC};
     msg_rpc_open p = cmdop_agent_v1_RpcOpen_init_zero;
     STR_COPY(p.method, method);
     STR_COPY(open.target, target);
-    if (call != NULL)
-        p.request.size = (pb_size_t)msg_encode_plain(
-            SPAN_ARRAY(p.request.bytes), cmdop_agent_v1_Call_fields, call);
+    if (request.len > sizeof(p.request.bytes))
+        return ERR_TOO_BIG;
+    p.request.size = (pb_size_t)request.len;
+    if (request.len > 0)
+        memcpy(p.request.bytes, request.ptr, request.len);
     int len =
         msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_RpcOpen_fields, &p);
     if (len < 0)
@@ -120,5 +125,20 @@ int question_ask(struct question *q, struct mux *m, struct span buf,
     open.params = msg_blob_out(&blob);
     ring_init(&q->ring, buf, 0);
     chan_init(&q->chan, &ops, q, 1, (uint32_t)buf.len, false);
-    return chan_open(m, &q->chan, &open);
+    int err = chan_open(m, &q->chan, &open);
+    ct_wipe(SPAN_ARRAY(raw)); /* it may be a secret */
+    ct_wipe(SPAN_ARRAY(p.request.bytes));
+    return err;
+}
+
+int question_ask(struct question *q, struct mux *m, struct span buf,
+                 const char *target, const char *method, const msg_call *call)
+{
+    uint8_t raw[256];
+    int len = call == NULL ? 0
+                           : msg_encode_plain(SPAN_ARRAY(raw),
+                                              cmdop_agent_v1_Call_fields, call);
+    return len < 0 ? len
+                   : question_send(q, m, buf, target, method,
+                                   view_of(raw, (size_t)len));
 }

@@ -28,6 +28,9 @@ struct question {
  * link takes no more channels; then `done` is not called. */
 int question_ask(struct question *q, struct mux *m, struct span buf,
                  const char *target, const char *method, const msg_call *call);
+/* The same with a request of the method's own; ERR_TOO_BIG above 512 bytes. */
+int question_send(struct question *q, struct mux *m, struct span buf,
+                  const char *target, const char *method, struct view request);
 
 /*
  * Take whole records off the ring and give each to `each`. OK, or ERR_PROTO:

@@ -515,6 +515,19 @@ struct mux *uplink_mux(struct uplink *u)
     return &uplink_link(u)->mux;
 }
 
+void uplink_drop(struct uplink *u)
+{
+    struct uplink_side *live = u->live;
+    stop_dials(u, 0);
+    loop_disarm(u->loop, u->try);
+    watch_no_more(u);
+    drop(u->next);
+    u->next = u->live = NULL;
+    drop(live);
+    if (live != NULL)
+        tell_lost(u, live);
+}
+
 void uplink_end(struct uplink *u)
 {
     stop_dials(u, 0);

@@ -142,6 +142,10 @@ bool uplink_is_up(const struct uplink *u);
 struct link *uplink_link(struct uplink *u);
 struct mux *uplink_mux(struct uplink *u);
 
+/* Close what there is at once, without `down`, so that it may be connected
+ * anew; the channels are told. Not from inside a callback of the link. */
+void uplink_drop(struct uplink *u);
+
 /* An orderly end, without `down`; until then it is busy. */
 void uplink_end(struct uplink *u);
 bool uplink_busy(const struct uplink *u);
