@@ -405,6 +405,11 @@ int port_process_end(int pid);
  * Returns only on failure. */
 int port_reexec(const char *const *argv);
 
+/* Replace this program by another one, which is looked up in PATH and gets
+ * our environment, folder and standard streams, and signals as they were.
+ * Returns only on failure, as port_pipe_spawn. */
+int port_exec(const char *const *argv);
+
 /* The one block of memory a role lives in: zeroed, and a page costs nothing
  * until it is touched. Stops the program when the system refuses. */
 struct span port_memory(size_t size);

@@ -17,6 +17,8 @@
 
 #include "base/err.h"
 #include "handle.h"
+#include "path.h"
+#include "program.h"
 #include "signal.h"
 #include "term.h"
 #include "why.h"
@@ -143,4 +145,18 @@ int port_reexec(const char *const *argv)
     execve("/proc/self/exe", (char *const *)(uintptr_t)argv, environ);
     err = why_errno("/proc/self/exe");
     return err;
+}
+
+int port_exec(const char *const *argv)
+{
+    char program[PATH_BYTES];
+    const char *const *env = (const char *const *)(uintptr_t)environ;
+    int err = program_find(argv[0], env, AT_FDCWD, program, sizeof(program));
+    if (err != OK)
+        return err;
+    term_leave();
+    signal_reset();
+    handle_restore_limit();
+    execve(program, (char *const *)(uintptr_t)argv, environ);
+    return why_errno(program);
 }

@@ -257,6 +257,12 @@ int port_reexec(const char *const *argv)
     return world_why(ERR_UNSUPPORTED, "exec");
 }
 
+int port_exec(const char *const *argv)
+{
+    (void)argv;
+    return world_why(ERR_UNSUPPORTED, "exec");
+}
+
 struct span port_memory(size_t size)
 {
     void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE,

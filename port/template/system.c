@@ -100,6 +100,12 @@ int port_reexec(const char *const *argv)
     return ERR_UNSUPPORTED;
 }
 
+int port_exec(const char *const *argv)
+{
+    (void)argv;
+    return ERR_UNSUPPORTED;
+}
+
 /* A static block of the board's own size is enough here. */
 struct span port_memory(size_t size)
 {

@@ -1,6 +1,7 @@
 /* Questions to this machine; see answer.h. */
 #include "agent/answer.h"
 
+#include "agent/local.h"
 #include "base/err.h"
 
 static int status_record(void *ctx, const char *of, uint32_t at,
@@ -20,6 +21,10 @@ static int status_record(void *ctx, const char *of, uint32_t at,
     STR_COPY(s.fleet_id, app->file.fleet_id);
     STR_COPY(s.trouble, app->trouble);
     STR_COPY(s.fingerprint, app->identity.fingerprint);
+    if (app->identity.has_next)
+        STR_COPY(s.next_fingerprint, app->identity.next_fingerprint);
+    s.key_version = app->holder.key_version;
+    s.epoch = app->holder.lease.epoch;
     TEXT_OF(&t, s.relay);
     text_join(&t, app->file.host, ":", NULL);
     text_u64(&t, app->file.port);
@@ -165,18 +170,37 @@ static void tell_status(struct app *app, struct mux *m, const msg_open *open,
     rpc_answer(&app->rpcs, m, open, "", status_record, app);
 }
 
+/* Of this machine's own user alone. The new key is shown to the relay at once,
+ * on a second link; whoever asked looks at the identity for the outcome. */
+static void rotate_identity(struct app *app, struct mux *m,
+                            const msg_open *open, const msg_call *call)
+{
+    char buf[240];
+    struct text why;
+    TEXT_OF(&why, buf);
+    if (!local_owns(app, m)) {
+        reject(m, open, cmdop_agent_v1_Code_CODE_DENIED,
+               "a machine's key is changed on the machine itself",
+               "run `cmdop identity rotate` there");
+        return;
+    }
+    if (holder_rotate(&app->holder, &why) != OK) {
+        reject(m, open, cmdop_agent_v1_Code_CODE_INTERNAL, buf, "");
+        return;
+    }
+    uplink_renew(&app->relay);
+    tell_status(app, m, open, call);
+}
+
 static const struct {
     const char *name;
     void (*answer)(struct app *app, struct mux *m, const msg_open *open,
                    const msg_call *call);
 } methods[] = {
-    {"sessions.list", list_sessions},
-    {"sessions.detach", detach_session},
-    {"sessions.destroy", destroy_session},
-    {"agent.status", tell_status},
-    {"jobs.list", list_jobs},
-    {"jobs.signal", signal_job},
-    {"jobs.remove", remove_job},
+    {"sessions.list", list_sessions},      {"sessions.detach", detach_session},
+    {"sessions.destroy", destroy_session}, {"agent.status", tell_status},
+    {"identity.rotate", rotate_identity},  {"jobs.list", list_jobs},
+    {"jobs.signal", signal_job},           {"jobs.remove", remove_job},
 };
 
 void answer(struct app *app, struct mux *m, const msg_open *open,

@@ -46,16 +46,39 @@ static void note_clock(struct app *app)
 
 /* ---- the link to the relay ------------------------------------------------------ */
 
-static void beat(void *ctx, uint64_t now_ms)
+static void send_heartbeat(struct app *app)
 {
-    struct app *app = ctx;
     msg_heartbeat b;
-    if (!app->connected)
-        return;
-    uplink_check(&app->relay);
     facts_heartbeat(&b, sessions_live(&app->sessions));
     (void)link_send(uplink_link(&app->relay), MSG_HEARTBEAT,
                     cmdop_agent_v1_Heartbeat_fields, &b);
+}
+
+/* A Heartbeat tells the relay that the lease is kept. As long as it is not, a
+ * Ping shows that we live. */
+static void send_ping(struct app *app, uint64_t now_ms)
+{
+    msg_ping ping = {.token = now_ms};
+    (void)link_send(uplink_link(&app->relay), MSG_PING,
+                    cmdop_agent_v1_Ping_fields, &ping);
+}
+
+static void beat(void *ctx, uint64_t now_ms)
+{
+    struct app *app = ctx;
+    char buf[256];
+    struct text why;
+    if (!app->connected)
+        return;
+    uplink_check(&app->relay);
+    TEXT_OF(&why, buf);
+    if (holder_settle(&app->holder, &why)) {
+        app->trouble[0] = '\0';
+        send_heartbeat(app);
+    } else {
+        set_trouble(app, "lease.unwritten", buf);
+        send_ping(app, now_ms);
+    }
     loop_arm(&app->loop, app->beat, now_ms + HEARTBEAT_MS);
 }
 
@@ -66,6 +89,7 @@ static void on_up(void *ctx, const msg_welcome *w)
     app->connected_ms = port_wall_ms();
     app->trouble[0] = '\0';
     app->retry_after_ms = 0;
+    holder_welcomed(&app->holder, uplink_link(&app->relay), w);
     if (w->name[0] != '\0')
         STR_COPY(app->file.name, w->name);
     log_info("relay.online", app->file.host);
@@ -76,6 +100,7 @@ static void on_up(void *ctx, const msg_welcome *w)
 static void on_refused(void *ctx, const msg_refuse *r)
 {
     struct app *app = ctx;
+    holder_refused(&app->holder, r->code);
     app->retry_after_ms =
         r->retry_after_ms > 0 ? r->retry_after_ms : BACKOFF_MAX_MS;
 }
@@ -233,6 +258,8 @@ int app_init(struct app *app, struct span memory, const char *version,
                                                .pin = app->file.pin,
                                                .machine = &app->identity.key,
                                                .entropy = port_entropy};
+    holder_init(&app->holder, &app->paths, &app->identity, &app->credential,
+                app->file.pin);
     app->host = (struct link_host){.key = &app->identity.key,
                                    .wall_ms = port_wall_ms,
                                    .entropy = port_entropy};

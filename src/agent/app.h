@@ -6,6 +6,7 @@
 #ifndef AGENT_APP_H
 #define AGENT_APP_H
 
+#include "agent/holder.h"
 #include "core/agentfile.h"
 #include "core/exec.h"
 #include "core/identity.h"
@@ -40,6 +41,7 @@ struct app {
     struct uplink relay;
     int beat; /* timer */
     struct link_credential credential;
+    struct holder holder;
     msg_hello hello;
     bool connected;
     uint32_t retry_after_ms;

@@ -124,6 +124,14 @@ static void accepted(void *ctx, int handle, const struct port_addr *from)
                         &local_ops, on_local_over, l);
 }
 
+bool local_owns(const struct app *app, const struct mux *m)
+{
+    for (uint32_t i = 0; i < app->locals_used; i++)
+        if (m == &app->locals[i].peer.link.mux)
+            return true;
+    return false;
+}
+
 int local_listen(struct app *app, struct text *why)
 {
     char path[PATH_CAP];

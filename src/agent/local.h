@@ -10,4 +10,7 @@
 /* Listen in the runtime folder. A sentence in *why on failure. */
 int local_listen(struct app *app, struct text *why);
 
+/* Is this the channels of a connection on it? */
+bool local_owns(const struct app *app, const struct mux *m);
+
 #endif

@@ -91,6 +91,8 @@ void status_print(const struct status *s)
         line(&t, "Relay", a->relay);
         line(&t, "Version", a->version);
         line(&t, "Fingerprint", a->fingerprint);
+        if (a->next_fingerprint[0] != '\0')
+            line(&t, "Next key", a->next_fingerprint);
         TEXT_OF(&n, time);
         if (a->connected_ms != 0)
             text_time(&n, a->connected_ms);
@@ -121,6 +123,15 @@ void status_print_json(const struct status *s)
         json_member(&j, "relay", a->relay);
         json_member(&j, "version", a->version);
         json_member(&j, "fingerprint", a->fingerprint);
+        json_key(&j, "next_fingerprint");
+        if (a->next_fingerprint[0] != '\0')
+            json_str(&j, view_str(a->next_fingerprint));
+        else
+            json_null(&j);
+        json_key(&j, "key_version");
+        json_u64(&j, a->key_version);
+        json_key(&j, "lease_epoch");
+        json_u64(&j, a->epoch);
         json_member(&j, "trouble", a->trouble);
         json_key(&j, "connected");
         json_bool(&j, a->connected);

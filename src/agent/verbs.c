@@ -6,11 +6,12 @@
 
 #include <string.h>
 
-#include "agent/app.h"
 #include "agent/orphans.h"
+#include "agent/start.h"
 #include "agent/status.h"
 #include "base/err.h"
-#include "base/log.h"
+#include "core/paths.h"
+#include "port/port.h"
 
 #define STOP_MS   10000
 #define POLL_MS   20
@@ -24,82 +25,6 @@ static int fail(const char *why)
 
 /* ---- start ---------------------------------------------------------------------- */
 
-static int lock(const struct paths *paths, struct text *why)
-{
-    char path[PATH_CAP];
-    int pid = 0;
-    int err = paths_join(path, paths->state, "agent.lock");
-    if (err == OK)
-        err = port_keep_folder(paths->state);
-    if (err == OK)
-        err = port_keep_lock(path, &pid);
-    if (err == ERR_BUSY) {
-        text_str(why, "an agent with this state folder runs already (pid ");
-        text_u64(why, (uint64_t)pid);
-        text_str(why, "); `cmdop agent status` tells more");
-    } else if (err != OK) {
-        text_join(why, "cannot lock ", path, ": ", port_why(), NULL);
-    }
-    return err;
-}
-
-static int load(struct app *app, struct text *why)
-{
-    int err = agentfile_load(app->paths.state, &app->file, why);
-    if (err == OK)
-        err = identity_load(app->paths.state, app->paths.config, &app->identity,
-                            why);
-    return err;
-}
-
-static int open_log(const struct app *app, struct text *why)
-{
-    char path[PATH_CAP];
-    int err = paths_join(path, app->paths.state, "agent.log");
-    if (err == OK)
-        err = port_log_open(path);
-    if (err != OK)
-        text_join(why, "cannot write ", path, ": ", port_why(), NULL);
-    return err;
-}
-
-static int serve(struct app *app, const char *version, bool foreground,
-                 struct text *why)
-{
-    char line[64];
-    struct text t;
-    int err = lock(&app->paths, why);
-    if (err == OK && !foreground)
-        err = open_log(app, why);
-    if (err == OK)
-        err = app_init(app, port_memory(app_bytes()), version, why);
-    if (err != OK)
-        return err;
-    TEXT_OF(&t, line);
-    text_str(&t, "agent started, pid ");
-    text_u64(&t, (uint64_t)port_pid());
-    text_str(&t, "\n");
-    port_daemon_ready(text_done(&t), CMD_OK);
-    app_run(app);
-    return OK;
-}
-
-static int start(const struct cmd_env *env, bool foreground, bool verbose)
-{
-    static struct app app;
-    char buf[512];
-    struct text why;
-    TEXT_OF(&why, buf);
-    if (paths_find(&app.paths, &why) != OK || load(&app, &why) != OK)
-        return fail(buf);
-    if (!foreground && port_daemon() != OK)
-        return fail(port_why());
-    log_init(port_log, port_wall_ms, verbose ? LOG_DEBUG : LOG_INFO);
-    int err = serve(&app, env->version, foreground, &why);
-    identity_wipe(&app.identity);
-    return err == OK ? CMD_OK : fail(buf);
-}
-
 static int run_start(const struct cmd_env *env, int argc, char **argv)
 {
     bool foreground = false, verbose = false;
@@ -111,16 +36,11 @@ static int run_start(const struct cmd_env *env, int argc, char **argv)
         return status;
     if (argc > 1)
         return cmd_usage(&start_cmd, "nothing is expected here: ", argv[1]);
-    return start(env, foreground, verbose);
+    return start_agent(
+        env, &(struct start_how){.foreground = foreground, .verbose = verbose});
 }
 
 /* ---- stop, restart ----------------------------------------------------------------- */
-
-static void nap(uint64_t ms)
-{
-    struct port_want none = {.handle = -1};
-    (void)port_wait(&none, 1, port_now_ms() + ms);
-}
 
 /* The lock tells better than the pid: a process that nobody buries has let
  * go of it. */
@@ -139,7 +59,7 @@ static int stop(bool must_run)
         return fail(port_why());
     uint64_t until = port_now_ms() + STOP_MS;
     while (status_holder(paths.state) == pid && port_now_ms() < until)
-        nap(POLL_MS);
+        cmd_nap(POLL_MS);
     return status_holder(paths.state) == pid
                ? fail("the agent was told to stop and still runs; look at "
                       "`cmdop agent logs`")
@@ -187,7 +107,7 @@ static int run_restart(const struct cmd_env *env, int argc, char **argv)
     if (status >= 0)
         return status;
     status = stop(false);
-    return status == CMD_OK ? start(env, false, false) : status;
+    return status == CMD_OK ? start_agent(env, &(struct start_how){0}) : status;
 }
 
 /* ---- status ------------------------------------------------------------------------ */
@@ -230,7 +150,7 @@ static void print_rest(int handle)
 static void follow_log(int handle, const char *path)
 {
     for (;;) {
-        nap(FOLLOW_MS);
+        cmd_nap(FOLLOW_MS);
         bool is_old = !port_file_is(handle, path);
         print_rest(handle);
         int next = is_old ? port_file_open(path) : -1;

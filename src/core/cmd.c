@@ -58,6 +58,12 @@ void cmd_say(const char *first, ...)
     put(PORT_STDERR, text_done(&t));
 }
 
+void cmd_nap(uint64_t ms)
+{
+    struct port_want none = {.handle = -1};
+    (void)port_wait(&none, 1, port_now_ms() + ms);
+}
+
 int cmd_usage(const struct cmd *cmd, const char *what, const char *value)
 {
     cmd_say(what, value, NULL);

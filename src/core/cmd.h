@@ -67,6 +67,8 @@ void cmd_out_json(const struct json_out *o);
 void cmd_say(const char *first, ...);
 /* To standard error, as it is. */
 void cmd_note(const char *text);
+/* Do nothing for a while, in a verb that has no loop. */
+void cmd_nap(uint64_t ms);
 /* A usage mistake: the sentence, where to find help; returns CMD_USAGE. */
 int cmd_usage(const struct cmd *cmd, const char *what, const char *value);
 

@@ -249,10 +249,8 @@ static int parse_key(struct view in, struct text *why)
 }
 
 /* Faults of copying, which would be told in a confusing way further on. */
-static int check_whole(struct view in, struct text *why)
+static int check_letters(struct view in, struct text *why)
 {
-    if (in.len == 0)
-        return bad(why, "the join string is empty" AGAIN);
     for (size_t i = 0; i < in.len; i++) {
         if (in.ptr[i] == ' ' || (in.ptr[i] >= '\t' && in.ptr[i] <= '\r'))
             return bad(why, "the join string has white space in it" AGAIN);
@@ -260,6 +258,15 @@ static int check_whole(struct view in, struct text *why)
             return bad(why,
                        "the join string has a foreign character in it" AGAIN);
     }
+    return OK;
+}
+
+static int check_whole(struct view in, struct text *why)
+{
+    if (in.len == 0)
+        return bad(why, "the join string is empty" AGAIN);
+    if (check_letters(in, why) != OK)
+        return ERR_RANGE;
     if (!view_starts(in, view_str(SCHEME)))
         return bad(why, "the join string does not begin with " SCHEME AGAIN);
     return OK;
@@ -288,6 +295,36 @@ int joinstr_parse(struct view in, struct joinstr *out, struct text *why)
         return ERR_RANGE;
     *out = j;
     bytes_to_str(out->key, sizeof(out->key), in);
+    return OK;
+}
+
+bool joinstr_is_key(struct view in)
+{
+    return view_starts(in, view_str(KEY_PREFIX));
+}
+
+int joinstr_parse_apart(struct view server, struct view key,
+                        struct joinstr *out, bool *has_pin, struct text *why)
+{
+    struct joinstr j = {0};
+
+    if (check_letters(server, why) != OK || check_letters(key, why) != OK)
+        return ERR_RANGE;
+    if (view_starts(server, view_str(SCHEME)))
+        server = view_from(server, sizeof SCHEME - 1);
+    if (view_find(server, '#') >= 0)
+        return bad(why, "the server's address has a '#' in it; what stands "
+                        "behind it belongs to the join key");
+    bool pinned = view_find(server, '/') >= 0;
+    struct view address = take_part(&server, '/');
+
+    if (joinstr_address(address, j.host, &j.port, why) != OK ||
+        (pinned && parse_pin(server, j.pin, why) != OK) ||
+        parse_key(key, why) != OK)
+        return ERR_RANGE;
+    *out = j;
+    bytes_to_str(out->key, sizeof(out->key), key);
+    *has_pin = pinned;
     return OK;
 }
 

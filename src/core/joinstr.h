@@ -44,6 +44,18 @@ struct joinstr {
  */
 int joinstr_parse(struct view in, struct joinstr *out, struct text *why);
 
+/*
+ * Parse a server and a KEY that come apart, as in CMDOP_SERVER_URL and
+ * CMDOP_JOIN_KEY. The server is cmdop://HOST:PORT/PIN, cmdop://HOST:PORT or
+ * HOST:PORT; *has_pin tells whether it named a PIN, and out->pin is zero when
+ * it did not. As joinstr_parse otherwise.
+ */
+int joinstr_parse_apart(struct view server, struct view key,
+                        struct joinstr *out, bool *has_pin, struct text *why);
+
+/* Does it look like a KEY alone, sound or not? */
+bool joinstr_is_key(struct view in);
+
 /* Append the string to `out`; OK, or ERR_FULL when it was cut. */
 int joinstr_print(const struct joinstr *j, struct text *out);
 

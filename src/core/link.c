@@ -180,6 +180,7 @@ static void fill_proof(struct link *l, msg_proof *proof)
     if (cred->next != NULL) {
         proof->next_key.size = SIGN_PUB_LEN;
         memcpy(proof->next_key.bytes, cred->next->pub, SIGN_PUB_LEN);
+        memcpy(l->next_shown, cred->next->pub, SIGN_PUB_LEN);
     }
     sign_proof(l, proof);
 }
@@ -500,6 +501,7 @@ static void start(struct link *l, bool initiator, const struct link_mem *mem,
     l->initiator = initiator;
     l->heard = false;
     l->peer_time_ms = 0;
+    memset(l->next_shown, 0, sizeof(l->next_shown));
     l->role = cmdop_agent_v1_Role_ROLE_UNSPECIFIED;
     l->version = 0;
     l->why[0] = '\0';

@@ -89,7 +89,8 @@ struct link {
     bool heard; /* something came since reset */
     uint8_t hello_digest[32];
     uint8_t challenge_digest[32];
-    int64_t peer_time_ms; /* relay's clock, initiator */
+    int64_t peer_time_ms;             /* relay's clock, initiator */
+    uint8_t next_shown[SIGN_PUB_LEN]; /* in our Proof; zeros: none, initiator */
     /* From the peer's Hello, at an acceptor. */
     cmdop_agent_v1_Role role;
     uint32_t version;

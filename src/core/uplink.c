@@ -261,7 +261,7 @@ static bool is_trying(const struct uplink *u)
 static void on_try(void *ctx, uint64_t now_ms)
 {
     struct uplink *u = ctx;
-    if (u->live != NULL && !u->asked) {
+    if (u->live != NULL && !u->asked && !u->renewing) {
         calm(u);
         return;
     }
@@ -292,6 +292,14 @@ static void failed(struct uplink *u, const char *why, bool fatal)
 
 void uplink_connect(struct uplink *u)
 {
+    loop_arm(u->loop, u->try, now(u));
+}
+
+void uplink_renew(struct uplink *u)
+{
+    if (u->live == NULL || u->local)
+        return;
+    u->renewing = true;
     loop_arm(u->loop, u->try, now(u));
 }
 
@@ -334,6 +342,7 @@ static void on_welcomed(void *ctx, const msg_welcome *w)
     stop_dials(u, 0);
     loop_disarm(u->loop, u->try);
     watch_no_more(u);
+    u->renewing = false;
     u->haste_ms = u->tried_ms = 0;
     backoff_reset(&u->backoff);
     if (!u->local && !tls_resumed(tls)) {
@@ -418,6 +427,7 @@ static void on_over(void *ctx, const char *why)
     if (s != u->live)
         return; /* it was ended */
     u->live = NULL;
+    u->renewing = false; /* whatever comes now is fresh */
     watch_no_more(u);
     tell_lost(u, s);
     u->ops->down(u->ctx, why[0] != '\0' ? why : "the connection was closed",
@@ -533,6 +543,7 @@ void uplink_end(struct uplink *u)
     stop_dials(u, 0);
     loop_disarm(u->loop, u->try);
     watch_no_more(u);
+    u->renewing = false;
     drop(u->next);
     u->next = NULL;
     if (u->live != NULL)

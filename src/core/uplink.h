@@ -95,6 +95,7 @@ struct uplink {
     bool watching;      /* it is armed */
     bool asked;         /* a Ping was sent */
     bool racing;        /* and found no answer */
+    bool renewing;      /* another link is wanted; see uplink_renew */
     uint64_t asked_ms;  /* when; its token as well */
     uint64_t attend_ms; /* somebody cares until then */
     uint64_t rtt_ms;    /* of the last answer */
@@ -126,6 +127,11 @@ void uplink_connect(struct uplink *u);
 int uplink_local(struct uplink *u, int handle);
 /* From `down`, or later: try again in good time, and not within wait_ms. */
 void uplink_again(struct uplink *u, uint32_t wait_ms);
+
+/* Replace a live link by a fresh one, which proves itself anew: `up` follows,
+ * and until then the old one serves. Without a live link the next one will do,
+ * and nothing happens. */
+void uplink_renew(struct uplink *u);
 
 /* Somebody works through this link: for the next half minute it is watched
  * closely, and its loss is mended in haste. Costs nothing to say often. */
