@@ -107,8 +107,10 @@ int enrol_read(struct enrolment *e, const char *string, const char *server,
     int n = read_string(string, buf, sizeof(buf));
     if (n < 0)
         text_join(why, "the join string cannot be read: ", port_why(), NULL);
-    if (n <= 0)
-        return n < 0 ? n : ERR_NOT_FOUND;
+    if (n == 0)
+        return ERR_NOT_FOUND;
+    if (n < 0) /* a file that is named is not "nothing" */
+        return n == ERR_NOT_FOUND ? ERR_IO : n;
     int err = parse(buf, server, &e->to, why);
     ct_wipe(SPAN_ARRAY(buf));
     choose_name(name, e->name);

@@ -303,6 +303,13 @@ bool joinstr_is_key(struct view in)
     return view_starts(in, view_str(KEY_PREFIX));
 }
 
+static bool find_scheme(struct view in)
+{
+    ptrdiff_t colon = view_find(in, ':');
+    return colon >= 0 &&
+           view_starts(view_from(in, (size_t)colon), view_str("://"));
+}
+
 int joinstr_parse_apart(struct view server, struct view key,
                         struct joinstr *out, bool *has_pin, struct text *why)
 {
@@ -312,6 +319,8 @@ int joinstr_parse_apart(struct view server, struct view key,
         return ERR_RANGE;
     if (view_starts(server, view_str(SCHEME)))
         server = view_from(server, sizeof SCHEME - 1);
+    else if (find_scheme(server))
+        return bad(why, "the server's address does not begin with " SCHEME);
     if (view_find(server, '#') >= 0)
         return bad(why, "the server's address has a '#' in it; what stands "
                         "behind it belongs to the join key");

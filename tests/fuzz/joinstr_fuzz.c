@@ -43,6 +43,33 @@ static void address(struct view in)
         abort();
 }
 
+/* A server and a key apart: what is taken says the same as a whole string. */
+static void apart(struct view in)
+{
+    char sentence[512], whole[JOINSTR_CAP + 64];
+    struct joinstr j, again;
+    struct text why, out;
+    bool has_pin = false;
+    ptrdiff_t at = view_find(in, '#');
+    struct view server = at < 0 ? in : view_first(in, (size_t)at);
+    struct view key = view_from(in, at < 0 ? in.len : (size_t)at + 1);
+
+    TEXT_OF(&why, sentence);
+    if (joinstr_parse_apart(server, key, &j, &has_pin, &why) != OK) {
+        check_sentence(&why, in);
+        return;
+    }
+    TEXT_OF(&out, whole);
+    if (why.len != 0 || !joinstr_is_key(key))
+        abort();
+    if (!has_pin)
+        return;
+    if (joinstr_print(&j, &out) != OK ||
+        joinstr_parse(text_done(&out), &again, &why) != OK ||
+        memcmp(&j, &again, sizeof j) != 0)
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char sentence[512], printed[JOINSTR_CAP];
@@ -51,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct view in = view_of(data, size);
 
     address(in);
+    apart(in);
     TEXT_OF(&why, sentence);
     TEXT_OF(&out, printed);
     if (joinstr_parse(in, &j, &why) != OK) {

@@ -238,6 +238,84 @@ static void printing_into_too_little_room_is_full(void **state)
     assert_int_equal(joinstr_print(&j, &t), OK);
 }
 
+static int apart(const char *server, const char *key, bool *has_pin)
+{
+    struct text why;
+
+    TEXT_OF(&why, sentence);
+    memset(&j, 0, sizeof j);
+    return joinstr_parse_apart(view_str(server), view_str(key), &j, has_pin,
+                               &why);
+}
+
+static void a_server_and_a_key_may_come_apart(void **state)
+{
+    static const char *const servers[] = {"cmdop://relay.example:50051/" PIN,
+                                          "cmdop://relay.example:50051",
+                                          "relay.example:50051"};
+    bool has_pin = false;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(apart(servers[i], KEY, &has_pin), OK);
+        assert_string_equal(j.host, "relay.example");
+        assert_int_equal(j.port, 50051);
+        assert_string_equal(j.key, KEY);
+        assert_int_equal(has_pin, i == 0);
+        assert_int_equal(j.pin[31], i == 0 ? 0x1a : 0);
+        assert_string_equal(sentence, "");
+    }
+    assert_int_equal(apart("relay:1/" PIN, KEY, &has_pin), OK);
+    assert_true(has_pin);
+}
+
+static void every_fault_of_the_parts_has_its_sentence(void **state)
+{
+    static const struct joinstr empty;
+    static const struct {
+        const char *server, *key, *what;
+    } rows[] = {
+        {"", KEY, "host is missing"},
+        {"relay", KEY, "port is missing"},
+        {"https://relay:1", KEY, "does not begin with cmdop://"},
+        {"relay:1 ", KEY, "white space"},
+        {"relay:1/", KEY, "pin of the relay's key is missing"},
+        {"relay:1/abc", KEY, "pin is too short"},
+        {"cmdop://relay:1/" PIN "x", KEY, "pin is too long"},
+        {"cmdop://relay:1/" PIN "#", KEY, "'#'"},
+        {GOOD, KEY, "'#'"},
+        {"relay:1/" PIN, "", "join key is missing"},
+        {"relay:1/" PIN, "cmdop_enroll_MDEy", "cut off"},
+        {"relay:1/" PIN, KEY "x", "join key is too long"},
+        {"relay:1/" PIN, KEY "\n", "white space"},
+        {"relay:1/" PIN, "cmdop_12345678901234567890", "does not begin with"},
+        {"relay:1/" PIN, "cmdop_enroll_!!EyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz",
+         "join key is damaged"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        bool has_pin = true;
+        assert_int_equal(apart(rows[i].server, rows[i].key, &has_pin),
+                         ERR_RANGE);
+        if (strstr(sentence, rows[i].what) == NULL)
+            fail_msg("\"%s\" is not in \"%s\"", rows[i].what, sentence);
+        assert_null(strstr(sentence, "MDEyMz"));
+        assert_memory_equal(&j, &empty, sizeof j);
+        assert_true(has_pin);
+    }
+}
+
+static void a_key_alone_is_known_by_its_beginning(void **state)
+{
+    (void)state;
+    assert_true(joinstr_is_key(view_str(KEY)));
+    assert_true(joinstr_is_key(view_str("cmdop_enroll_")));
+    assert_false(joinstr_is_key(view_str(GOOD)));
+    assert_false(joinstr_is_key(view_str("cmdop_enrol")));
+    assert_false(joinstr_is_key(VIEW_NONE));
+}
+
 static void a_made_key_is_a_key(void **state)
 {
     char key[96];
@@ -279,6 +357,9 @@ int main(void)
         cmocka_unit_test(a_nul_inside_is_refused),
         cmocka_unit_test(the_longest_name_fits_and_a_longer_does_not),
         cmocka_unit_test(printing_into_too_little_room_is_full),
+        cmocka_unit_test(a_server_and_a_key_may_come_apart),
+        cmocka_unit_test(every_fault_of_the_parts_has_its_sentence),
+        cmocka_unit_test(a_key_alone_is_known_by_its_beginning),
         cmocka_unit_test(a_made_key_is_a_key),
         cmocka_unit_test(an_address_is_split),
     };
