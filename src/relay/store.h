@@ -38,9 +38,9 @@
 #include "relay/store_people.h"
 #include "relay/store_tokens.h"
 
-/* The memory an engine wants from store_open: 4 MiB hold the page cache and
+/* The memory an engine wants from store_open: 6 MiB hold the page cache and
  * every statement; more is used for the cache. */
-#define STORE_HEAP_BYTES (4 * 1024 * 1024)
+#define STORE_HEAP_BYTES (6 * 1024 * 1024)
 
 /* ---- the questions ---------------------------------------------------------- */
 

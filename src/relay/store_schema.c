@@ -1,7 +1,5 @@
-/* Tables, statements, migrations; see store_schema.h. */
+/* Tables and migrations; see store_schema.h. */
 #include "relay/store_schema.h"
-
-#include <assert.h>
 
 #include "base/err.h"
 
@@ -18,20 +16,20 @@
  * in the place where a row lives, not only in a filter. Hashes and public
  * keys are what a stranger shows us; each finds at most one row.
  */
-static const char *const MIGRATIONS[] = {
+static const char *const MIGRATION_1[] = {
     "CREATE TABLE fleet ("
     "  id TEXT NOT NULL PRIMARY KEY CHECK (length(id) = 36),"
     "  slug TEXT NOT NULL UNIQUE,"
     "  name TEXT NOT NULL,"
     "  machines INTEGER NOT NULL DEFAULT 0," /* rows of machine */
     "  created_ms INTEGER NOT NULL"
-    ") STRICT, WITHOUT ROWID;"
+    ") STRICT, WITHOUT ROWID;",
 
     "CREATE TABLE person ("
     "  id TEXT NOT NULL PRIMARY KEY CHECK (length(id) = 36),"
     "  name TEXT NOT NULL,"
     "  created_ms INTEGER NOT NULL"
-    ") STRICT, WITHOUT ROWID;"
+    ") STRICT, WITHOUT ROWID;",
 
     "CREATE TABLE member ("
     "  fleet_id TEXT NOT NULL REFERENCES fleet (id) ON DELETE CASCADE,"
@@ -40,7 +38,7 @@ static const char *const MIGRATIONS[] = {
     "    CHECK (role IN ('owner', 'admin', 'member', 'viewer')),"
     "  created_ms INTEGER NOT NULL,"
     "  PRIMARY KEY (fleet_id, person_id)"
-    ") STRICT, WITHOUT ROWID;"
+    ") STRICT, WITHOUT ROWID;",
 
     "CREATE TABLE token ("
     "  fleet_id TEXT NOT NULL,"
@@ -55,7 +53,7 @@ static const char *const MIGRATIONS[] = {
     "  FOREIGN KEY (fleet_id, person_id)"
     "    REFERENCES member (fleet_id, person_id) ON DELETE CASCADE"
     ") STRICT, WITHOUT ROWID;"
-    "CREATE INDEX token_by_person ON token (fleet_id, person_id);"
+    "CREATE INDEX token_by_person ON token (fleet_id, person_id);",
 
     "CREATE TABLE joinkey ("
     "  fleet_id TEXT NOT NULL REFERENCES fleet (id) ON DELETE CASCADE,"
@@ -70,7 +68,7 @@ static const char *const MIGRATIONS[] = {
     "  PRIMARY KEY (fleet_id, id),"
     "  CHECK (uses_max = 0 OR uses <= uses_max)"
     ") STRICT, WITHOUT ROWID;"
-    "CREATE INDEX joinkey_by_time ON joinkey (fleet_id, created_ms, id);"
+    "CREATE INDEX joinkey_by_time ON joinkey (fleet_id, created_ms, id);",
 
     "CREATE TABLE machine ("
     "  fleet_id TEXT NOT NULL REFERENCES fleet (id) ON DELETE CASCADE,"
@@ -88,7 +86,7 @@ static const char *const MIGRATIONS[] = {
     "  last_seen_ms INTEGER NOT NULL,"
     "  PRIMARY KEY (fleet_id, id)"
     ") STRICT, WITHOUT ROWID;"
-    "CREATE INDEX machine_by_name ON machine (fleet_id, name, id);"
+    "CREATE INDEX machine_by_name ON machine (fleet_id, name, id);",
 
     /* Names, not references: the record outlives what it is about. */
     "CREATE TABLE audit ("
@@ -106,110 +104,202 @@ static const char *const MIGRATIONS[] = {
     "  BEGIN SELECT raise(ABORT, 'the audit record is append-only'); END;"
     "CREATE TRIGGER audit_keeps BEFORE DELETE ON audit"
     "  BEGIN SELECT raise(ABORT, 'the audit record is append-only'); END;",
+    NULL,
 };
+
+/*
+ * People who sign in, fleets that demand something, machines that are held.
+ * token and machine are made anew: a token outlives its membership now, to
+ * be known as revoked; machine.enabled became a state. What a number in a
+ * column means stands beside the enumeration in store_*.h.
+ */
+static const char *const MIGRATION_2[] = {
+    "ALTER TABLE fleet ADD COLUMN kind INTEGER NOT NULL DEFAULT 1;" /* team */
+    "ALTER TABLE fleet ADD COLUMN mfa_required INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE fleet ADD COLUMN ip_allow TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE fleet ADD COLUMN session_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE fleet ADD COLUMN mode INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE fleet ADD COLUMN removed_ms INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX fleet_by_name ON fleet (name, id);",
+
+    "ALTER TABLE person ADD COLUMN login TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE person ADD COLUMN email TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE person ADD COLUMN password TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE person ADD COLUMN totp BLOB NOT NULL DEFAULT x'';" /* sealed */
+    "ALTER TABLE person ADD COLUMN totp_step INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE person ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE person ADD COLUMN"
+    "  locked_until_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE person ADD COLUMN disabled_ms INTEGER NOT NULL DEFAULT 0;"
+    /* a name that can be a login is one; of two the same, the first's */
+    "UPDATE person SET login = CASE WHEN name NOT GLOB '*[^!-~]*'"
+    "  AND length(name) BETWEEN 1 AND 63 AND NOT EXISTS ("
+    "    SELECT 1 FROM person o"
+    "    WHERE lower(o.name) = lower(person.name) AND o.id < person.id)"
+    "  THEN lower(name) ELSE id END;"
+    "CREATE UNIQUE INDEX person_by_login ON person (login);"
+    "CREATE INDEX member_by_person ON member (person_id, created_ms);",
+
+    "CREATE TABLE backup_code ("
+    "  person_id TEXT NOT NULL REFERENCES person (id) ON DELETE CASCADE,"
+    "  hash BLOB NOT NULL CHECK (length(hash) = 32),"
+    "  used_ms INTEGER NOT NULL DEFAULT 0,"
+    "  PRIMARY KEY (person_id, hash)"
+    ") STRICT, WITHOUT ROWID;",
+
+    "CREATE TABLE token_2 ("
+    "  fleet_id TEXT NOT NULL REFERENCES fleet (id) ON DELETE CASCADE,"
+    "  id TEXT NOT NULL CHECK (length(id) = 36),"
+    "  person_id TEXT NOT NULL REFERENCES person (id) ON DELETE CASCADE,"
+    "  kind INTEGER NOT NULL,"
+    "  family TEXT NOT NULL CHECK (length(family) = 36),"
+    /* of a refresh token: the next one; of an access token: the refresh
+     * token that was made beside it */
+    "  successor_id TEXT NOT NULL DEFAULT '',"
+    "  label TEXT NOT NULL,"
+    "  scope TEXT NOT NULL DEFAULT '',"
+    "  hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),"
+    "  prefix TEXT NOT NULL DEFAULT '',"
+    "  client_name TEXT NOT NULL DEFAULT '',"
+    "  client_host TEXT NOT NULL DEFAULT '',"
+    "  client_platform TEXT NOT NULL DEFAULT '',"
+    "  client_version TEXT NOT NULL DEFAULT '',"
+    "  address TEXT NOT NULL DEFAULT '',"
+    "  created_ms INTEGER NOT NULL,"
+    "  expires_ms INTEGER NOT NULL," /* 0: never */
+    "  revoked_ms INTEGER NOT NULL DEFAULT 0,"
+    "  used_ms INTEGER NOT NULL DEFAULT 0,"
+    "  last_used_ms INTEGER NOT NULL DEFAULT 0,"
+    "  PRIMARY KEY (fleet_id, id)"
+    ") STRICT, WITHOUT ROWID;"
+    "INSERT INTO token_2 (fleet_id, id, person_id, kind, family, label,"
+    "  hash, created_ms, expires_ms, revoked_ms)"
+    "  SELECT fleet_id, id, person_id, 0, id, label, hash, created_ms,"
+    "  expires_ms, revoked_ms FROM token;"
+    "DROP TABLE token;"
+    "ALTER TABLE token_2 RENAME TO token;"
+    "CREATE INDEX token_by_time ON token (fleet_id, created_ms, id);"
+    "CREATE INDEX token_by_person ON token (person_id, created_ms, id);"
+    "CREATE INDEX token_by_family ON token (family);"
+    "CREATE INDEX token_by_end ON token (expires_ms) WHERE expires_ms > 0;"
+    "CREATE INDEX token_by_revoked ON token (revoked_ms)"
+    "  WHERE revoked_ms > 0;",
+
+    "CREATE TABLE device ("
+    "  hash BLOB NOT NULL PRIMARY KEY CHECK (length(hash) = 32),"
+    "  user_code TEXT NOT NULL UNIQUE,"
+    "  scope TEXT NOT NULL,"
+    "  client_name TEXT NOT NULL,"
+    "  client_host TEXT NOT NULL,"
+    "  client_platform TEXT NOT NULL,"
+    "  client_version TEXT NOT NULL,"
+    "  address TEXT NOT NULL,"
+    "  created_ms INTEGER NOT NULL,"
+    "  expires_ms INTEGER NOT NULL,"
+    "  last_poll_ms INTEGER NOT NULL DEFAULT 0,"
+    "  state INTEGER NOT NULL DEFAULT 0,"
+    "  person_id TEXT NOT NULL DEFAULT ''," /* who decided */
+    "  fleet_id TEXT NOT NULL DEFAULT ''"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX device_by_end ON device (expires_ms);",
+
+    "CREATE TABLE invitation ("
+    "  fleet_id TEXT NOT NULL REFERENCES fleet (id) ON DELETE CASCADE,"
+    "  id TEXT NOT NULL CHECK (length(id) = 36),"
+    "  email TEXT NOT NULL,"
+    "  role TEXT NOT NULL CHECK (role IN ('admin', 'member', 'viewer')),"
+    "  hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),"
+    "  created_ms INTEGER NOT NULL,"
+    "  expires_ms INTEGER NOT NULL,"
+    "  state INTEGER NOT NULL DEFAULT 0,"
+    "  PRIMARY KEY (fleet_id, id)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX invitation_by_time"
+    "  ON invitation (fleet_id, created_ms, id);"
+    "CREATE INDEX invitation_open ON invitation (fleet_id, email)"
+    "  WHERE state = 0;"
+    "CREATE INDEX invitation_by_end ON invitation (expires_ms);",
+
+    "ALTER TABLE joinkey ADD COLUMN approval INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE joinkey ADD COLUMN labels TEXT NOT NULL DEFAULT '';",
+
+    "CREATE TABLE machine_2 ("
+    "  fleet_id TEXT NOT NULL REFERENCES fleet (id) ON DELETE CASCADE,"
+    "  id TEXT NOT NULL CHECK (length(id) = 36),"
+    "  name TEXT NOT NULL,"
+    "  named INTEGER NOT NULL DEFAULT 0," /* by people: it stays */
+    "  public_key BLOB NOT NULL UNIQUE CHECK (length(public_key) = 32),"
+    "  previous_key BLOB CHECK (length(previous_key) = 32),"
+    "  key_version INTEGER NOT NULL DEFAULT 1,"
+    "  key_since_ms INTEGER NOT NULL,"
+    "  hostname TEXT NOT NULL,"
+    "  os TEXT NOT NULL,"
+    "  os_version TEXT NOT NULL,"
+    "  architecture TEXT NOT NULL,"
+    "  agent_version TEXT NOT NULL,"
+    "  labels TEXT NOT NULL DEFAULT '',"
+    "  state INTEGER NOT NULL DEFAULT 0,"
+    "  why TEXT NOT NULL DEFAULT '',"
+    "  holder BLOB NOT NULL DEFAULT x''," /* empty or zeros: nobody */
+    "  epoch INTEGER NOT NULL DEFAULT 0,"
+    "  confirmed INTEGER NOT NULL DEFAULT 0,"
+    "  joinkey_id TEXT NOT NULL," /* that let it in last */
+    "  created_ms INTEGER NOT NULL,"
+    "  last_seen_ms INTEGER NOT NULL,"
+    "  PRIMARY KEY (fleet_id, id)"
+    ") STRICT, WITHOUT ROWID;"
+    "INSERT INTO machine_2 (fleet_id, id, name, public_key, key_since_ms,"
+    "  hostname, os, os_version, architecture, agent_version, state,"
+    "  joinkey_id, created_ms, last_seen_ms)"
+    "  SELECT fleet_id, id, name, public_key, created_ms, hostname, os,"
+    "  os_version, architecture, agent_version, iif(enabled, 0, 3),"
+    "  joinkey_id, created_ms, last_seen_ms FROM machine;"
+    "DROP TABLE machine;"
+    "ALTER TABLE machine_2 RENAME TO machine;"
+    "CREATE INDEX machine_by_previous ON machine (previous_key)"
+    "  WHERE previous_key IS NOT NULL;",
+
+    /* The name is the machine's, beside it so that a list needs no sort. */
+    "CREATE TABLE machine_fleet ("
+    "  fleet_id TEXT NOT NULL REFERENCES fleet (id) ON DELETE CASCADE,"
+    "  machine_id TEXT NOT NULL,"
+    "  home_id TEXT NOT NULL,"
+    "  name TEXT NOT NULL,"
+    "  joined_ms INTEGER NOT NULL,"
+    "  added_by TEXT NOT NULL,"
+    "  PRIMARY KEY (fleet_id, machine_id),"
+    "  FOREIGN KEY (home_id, machine_id)"
+    "    REFERENCES machine (fleet_id, id) ON DELETE CASCADE"
+    ") STRICT, WITHOUT ROWID;"
+    "INSERT INTO machine_fleet"
+    "  SELECT fleet_id, id, fleet_id, name, created_ms, '' FROM machine;"
+    "CREATE INDEX machine_fleet_by_name"
+    "  ON machine_fleet (fleet_id, name, machine_id);"
+    "CREATE INDEX machine_fleet_by_home"
+    "  ON machine_fleet (home_id, machine_id);",
+
+    "CREATE TABLE machine_access ("
+    "  fleet_id TEXT NOT NULL,"
+    "  machine_id TEXT NOT NULL,"
+    "  person_id TEXT NOT NULL,"
+    "  access INTEGER NOT NULL,"
+    "  PRIMARY KEY (fleet_id, machine_id, person_id),"
+    "  FOREIGN KEY (fleet_id, machine_id)"
+    "    REFERENCES machine_fleet (fleet_id, machine_id) ON DELETE CASCADE,"
+    "  FOREIGN KEY (fleet_id, person_id)"
+    "    REFERENCES member (fleet_id, person_id) ON DELETE CASCADE"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX machine_access_by_person"
+    "  ON machine_access (fleet_id, person_id);",
+
+    "CREATE INDEX audit_by_fleet ON audit (fleet_id);",
+    NULL,
+};
+
+/* Each is a list of statements, in pieces that a compiler must take. */
+static const char *const *const MIGRATIONS[] = {MIGRATION_1, MIGRATION_2};
 
 #define SCHEMA_VERSION ((int)(sizeof MIGRATIONS / sizeof MIGRATIONS[0]))
-
-/* ---- statements ------------------------------------------------------------------ */
-
-#define MACHINE_COLUMNS                                           \
-    "id, fleet_id, name, hostname, os, os_version, architecture," \
-    " agent_version, last_seen_ms, created_ms, public_key, enabled"
-
-static const char *const STATEMENTS[SQL_COUNT] = {
-    [SQL_READ] = "BEGIN",
-    [SQL_WRITE] = "BEGIN IMMEDIATE",
-    [SQL_COMMIT] = "COMMIT",
-    [SQL_ROLLBACK] = "ROLLBACK",
-    [SQL_STEP] = "SAVEPOINT step",
-    [SQL_STEP_KEEP] = "RELEASE step",
-    [SQL_STEP_UNDO] = "ROLLBACK TO step",
-
-    [SQL_HOME] = "SELECT p.id, p.name, f.id, f.name, m.role FROM fleet f"
-                 " JOIN member m ON m.fleet_id = f.id AND m.role = 'owner'"
-                 " JOIN person p ON p.id = m.person_id"
-                 " WHERE f.slug = 'home' ORDER BY m.created_ms, p.id LIMIT 1",
-    [SQL_FLEET_MAKE] = "INSERT INTO fleet (id, slug, name, created_ms)"
-                       " VALUES (?1, 'home', ?2, ?3)",
-    [SQL_PERSON_MAKE] =
-        "INSERT INTO person (id, name, created_ms) VALUES (?1, ?2, ?3)",
-    [SQL_MEMBER_MAKE] =
-        "INSERT INTO member (fleet_id, person_id, role, created_ms)"
-        " VALUES (?1, ?2, ?3, ?4)",
-    [SQL_MEMBER] = "SELECT p.id, p.name, f.id, f.name, m.role FROM member m"
-                   " JOIN person p ON p.id = m.person_id"
-                   " JOIN fleet f ON f.id = m.fleet_id"
-                   " WHERE m.fleet_id = ?1 AND m.person_id = ?2",
-
-    [SQL_TOKEN_MAKE] =
-        "INSERT INTO token (fleet_id, id, person_id, label, hash, created_ms,"
-        " expires_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [SQL_TOKEN_CHECK] =
-        "SELECT p.id, p.name, f.id, f.name, m.role, t.id, t.expires_ms,"
-        " t.revoked_ms FROM token t"
-        " JOIN member m USING (fleet_id, person_id)"
-        " JOIN person p ON p.id = t.person_id"
-        " JOIN fleet f ON f.id = t.fleet_id WHERE t.hash = ?1",
-    [SQL_TOKEN_FIND] =
-        "SELECT id, revoked_ms FROM token"
-        " WHERE fleet_id = ?1 AND id >= ?2 AND id < ?2 || 'g' LIMIT 2",
-    [SQL_TOKEN_REVOKE] =
-        "UPDATE token SET revoked_ms = ?3 WHERE fleet_id = ?1 AND id = ?2",
-
-    [SQL_JOINKEY_MAKE] =
-        "INSERT INTO joinkey (fleet_id, id, label, hash, uses_max,"
-        " created_ms, expires_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [SQL_JOINKEY_CHECK] =
-        "SELECT fleet_id, id, uses_max, uses, expires_ms, revoked_ms"
-        " FROM joinkey WHERE hash = ?1",
-    [SQL_JOINKEY_USE] =
-        "UPDATE joinkey SET uses = uses + 1 WHERE fleet_id = ?1 AND id = ?2",
-    [SQL_JOINKEY_LIST] =
-        "SELECT id, label, uses_max, uses, created_ms, expires_ms,"
-        " revoked_ms FROM joinkey"
-        " WHERE fleet_id = ?1 AND (created_ms, id) > (?2, ?3)"
-        " ORDER BY created_ms, id LIMIT ?4",
-    [SQL_JOINKEY_FIND] =
-        "SELECT id, revoked_ms FROM joinkey"
-        " WHERE fleet_id = ?1 AND id >= ?2 AND id < ?2 || 'g' LIMIT 2",
-    [SQL_JOINKEY_REVOKE] =
-        "UPDATE joinkey SET revoked_ms = ?3 WHERE fleet_id = ?1 AND id = ?2",
-
-    [SQL_MACHINE_BY_KEY] =
-        "SELECT " MACHINE_COLUMNS " FROM machine WHERE public_key = ?1",
-    [SQL_MACHINE_BY_ID] = "SELECT " MACHINE_COLUMNS " FROM machine"
-                          " WHERE fleet_id = ?1 AND id = ?2",
-    [SQL_MACHINE_COUNT] = "UPDATE fleet SET machines = machines + 1"
-                          " WHERE id = ?1 AND machines < ?2",
-    [SQL_MACHINE_MAKE] =
-        "INSERT INTO machine (fleet_id, id, name, joinkey_id, last_seen_ms,"
-        " hostname, os, os_version, architecture, agent_version, public_key,"
-        " created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
-        " ?5)",
-    [SQL_MACHINE_RENAME] =
-        "UPDATE machine SET name = ?3, joinkey_id = ?4, last_seen_ms = ?5,"
-        " hostname = ?6, os = ?7, os_version = ?8, architecture = ?9,"
-        " agent_version = ?10 WHERE fleet_id = ?1 AND id = ?2",
-    [SQL_MACHINE_SEEN] =
-        "UPDATE machine SET last_seen_ms = ?3, hostname = ?4, os = ?5,"
-        " os_version = ?6, architecture = ?7, agent_version = ?8"
-        " WHERE fleet_id = ?1 AND id = ?2",
-    [SQL_MACHINE_ENABLE] =
-        "UPDATE machine SET enabled = ?3 WHERE fleet_id = ?1 AND id = ?2",
-    [SQL_MACHINE_LIST] = "SELECT " MACHINE_COLUMNS " FROM machine"
-                         " WHERE fleet_id = ?1 AND (name, id) > (?2, ?3)"
-                         " ORDER BY name, id LIMIT ?4",
-
-    [SQL_AUDIT] =
-        "INSERT INTO audit (at_ms, fleet_id, actor_kind, actor, action,"
-        " object, outcome, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-};
-
-const char *store_schema_sql(enum store_sql which)
-{
-    assert(which < SQL_COUNT && STATEMENTS[which] != NULL);
-    return STATEMENTS[which];
-}
 
 int store_schema_err(int rc)
 {
@@ -397,7 +487,8 @@ static int migrate(sqlite3 *db, struct text *why, int *version)
         text_i64(&mark, APPLICATION_ID);
         text_str(&mark, "; PRAGMA user_version = ");
         text_i64(&mark, *version + 1);
-        err = run(db, why, MIGRATIONS[*version]);
+        for (const char *const *p = MIGRATIONS[*version]; *p && err == OK; p++)
+            err = run(db, why, *p);
         if (err == OK)
             err = run(db, why, buf);
     }

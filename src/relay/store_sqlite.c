@@ -13,6 +13,13 @@
  *                       revocation, that a power cut then takes back
  * Either way a power cut leaves a whole database: see store_schema.c.
  *
+ * A question is a read as long as it finds nothing to write: the login of a
+ * machine whose holder did not change, a poll that may be answered. When one
+ * does find something (STORE_RAISE), the transaction is given up and its
+ * questions run again in one that writes. And when a token is used, that is
+ * noted after the answers went out, in a transaction of its own that waits
+ * for nobody.
+ *
  * Each writing question runs under a savepoint, so one that is refused half
  * way leaves nothing. When a whole batch fails (disk full, I/O), it is rolled
  * back and its questions run again one by one: the reads among them succeed.
@@ -25,9 +32,10 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "port/port.h"
+#include "relay/store_query.h"
 
 #define PAGE_BYTES     4096 /* SQLite's default, and that of our files */
-#define HEAP_BYTES_MIN ((size_t)1024 * 1024)
+#define HEAP_BYTES_MIN ((size_t)3 * 1024 * 1024)
 #define OPEN_BUSY_MS   5000 /* somebody else may be migrating */
 
 /* ---- memory ---------------------------------------------------------------------- */
@@ -177,9 +185,8 @@ static int set_cache(struct store_engine *e)
 static int prepare_all(struct store_engine *e)
 {
     for (int i = 0; i < SQL_COUNT; i++) {
-        int rc =
-            sqlite3_prepare_v3(e->db, store_schema_sql((enum store_sql)i), -1,
-                               SQLITE_PREPARE_PERSISTENT, &e->st[i], NULL);
+        int rc = sqlite3_prepare_v3(e->db, store_sql((enum store_sql)i), -1,
+                                    SQLITE_PREPARE_PERSISTENT, &e->st[i], NULL);
         if (rc != SQLITE_OK)
             return store_schema_err(rc);
     }
@@ -219,7 +226,8 @@ static int bring_up(struct store_engine *e, const struct store_cfg *cfg,
     if (err != OK)
         text_str(why, sqlite3_errmsg(e->db));
     e->synced = true; /* as store_schema_up leaves it */
-    (void)sqlite3_busy_timeout(e->db, (int)cfg->busy_ms);
+    e->busy_ms = (int)cfg->busy_ms;
+    (void)sqlite3_busy_timeout(e->db, e->busy_ms);
     return err;
 }
 
@@ -334,15 +342,16 @@ static int step(struct store_engine *e, const struct store_ask *q,
                 struct store_answer *a)
 {
     const struct store_op_row *op = store_sqlite_op(q->op);
-    bool writes = op->effort != STORE_LOOKS;
+    bool writes = e->effort != STORE_LOOKS && !op->is_list;
 
     *a = (struct store_answer){.op = q->op};
+    e->keep = false;
     int err = writes ? plain(e, SQL_STEP) : OK;
     if (err == OK)
         err = op->run(e, q, a);
     if (err != OK || !writes)
         return err;
-    if (a->outcome != STORE_DONE)
+    if (a->outcome != STORE_DONE && !e->keep)
         err = plain(e, SQL_STEP_UNDO);
     return err == OK ? plain(e, SQL_STEP_KEEP) : err;
 }
@@ -359,8 +368,8 @@ static const struct store_op_row *queued_op(const struct store *s, uint32_t i)
 
 /*
  * The questions [from, from + n) of the queue in one transaction, their
- * answers filled. OK; ERR_BUSY when it could not begin; or what went wrong,
- * with nothing done.
+ * answers filled. OK; STORE_RAISE when one needs more than `effort`; ERR_BUSY
+ * when it could not begin; or what went wrong. Nothing is done unless OK.
  */
 static int transact(struct store *s, uint32_t from, uint32_t n,
                     enum store_effort effort)
@@ -368,12 +377,31 @@ static int transact(struct store *s, uint32_t from, uint32_t n,
     struct store_engine *e = s->engine;
     int err = begin(e, effort);
 
-    for (uint32_t i = from; err == OK && i < from + n; i++)
+    e->effort = effort;
+    e->touches = 0;
+    for (uint32_t i = from; err == OK && i < from + n; i++) {
         err = step(e, queued(s, i), &e->answers[i]);
+        e->raised_at = i;
+    }
     if (err == OK)
         err = plain(e, SQL_COMMIT);
-    if (err != OK)
+    if (err == STORE_RAISE)
+        (void)plain(e, SQL_ROLLBACK);
+    else if (err != OK)
         abandon(s);
+    return err;
+}
+
+/* The same with as much effort as turns out to be needed. */
+static int transact_all(struct store *s, uint32_t from, uint32_t n,
+                        enum store_effort effort)
+{
+    int err;
+
+    while ((err = transact(s, from, n, effort)) == STORE_RAISE) {
+        assert(s->engine->raise > effort);
+        effort = s->engine->raise;
+    }
     return err;
 }
 
@@ -400,14 +428,22 @@ static uint32_t choose(const struct store *s, enum store_effort *effort)
 }
 
 /* The questions in front that only read: another process's write does not
- * hold them up. */
-static uint32_t choose_reads(const struct store *s, uint32_t n)
+ * hold them up. OK and how many were done. */
+static int do_reads(struct store *s, uint32_t *n)
 {
     uint32_t reads = 0;
+    int err = ERR_BUSY;
 
-    while (reads < n && queued_op(s, reads)->effort == STORE_LOOKS)
+    while (reads < *n && queued_op(s, reads)->effort == STORE_LOOKS)
         reads++;
-    return reads;
+    if (reads > 0)
+        err = transact(s, 0, reads, STORE_LOOKS);
+    if (err == STORE_RAISE) {
+        reads = s->engine->raised_at; /* that one must wait after all */
+        err = reads > 0 ? transact(s, 0, reads, STORE_LOOKS) : ERR_BUSY;
+    }
+    *n = reads;
+    return err;
 }
 
 /* After a failure of the whole: each alone, so that it hits only its own.
@@ -415,7 +451,7 @@ static uint32_t choose_reads(const struct store *s, uint32_t n)
 static uint32_t one_by_one(struct store *s, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
-        int err = transact(s, i, 1, queued_op(s, i)->effort);
+        int err = transact_all(s, i, 1, queued_op(s, i)->effort);
         if (err == ERR_BUSY)
             return i;
         if (err != OK)
@@ -429,10 +465,10 @@ static int do_batch(struct store *s)
 {
     enum store_effort effort;
     uint32_t n = choose(s, &effort);
-    int err = transact(s, 0, n, effort);
+    int err = transact_all(s, 0, n, effort);
 
-    if (err == ERR_BUSY && (n = choose_reads(s, n)) > 0)
-        err = transact(s, 0, n, STORE_LOOKS);
+    if (err == ERR_BUSY)
+        err = do_reads(s, &n);
     if (err == ERR_BUSY)
         return ERR_BUSY;
     if (err != OK && n == 1)
@@ -440,6 +476,35 @@ static int do_batch(struct store *s)
     else if (err != OK)
         n = one_by_one(s, n);
     return n > 0 ? (int)n : ERR_BUSY;
+}
+
+/*
+ * Remember that tokens were used. What cannot be written now, because the
+ * disk is full or another process writes, is forgotten: the next use of the
+ * token is noted instead.
+ */
+static void note_uses(struct store_engine *e)
+{
+    uint32_t n = e->touches;
+
+    e->touches = 0;
+    if (n == 0)
+        return;
+    (void)sqlite3_busy_timeout(e->db, 0);
+    int err = begin(e, STORE_NOTES);
+    e->effort = STORE_NOTES;
+    for (uint32_t i = 0; err == OK && i < n; i++) {
+        struct query q = query_of(e, SQL_TOKEN_TOUCH);
+        query_str(&q, e->touch[i].fleet_id);
+        query_str(&q, e->touch[i].token_id);
+        query_int(&q, e->now_ms);
+        err = query_run(&q);
+    }
+    if (err == OK)
+        err = plain(e, SQL_COMMIT);
+    if (err != OK && !sqlite3_get_autocommit(e->db))
+        (void)plain(e, SQL_ROLLBACK);
+    (void)sqlite3_busy_timeout(e->db, e->busy_ms);
 }
 
 int store_turn(struct store *s, int64_t now_ms)
@@ -452,6 +517,7 @@ int store_turn(struct store *s, int64_t now_ms)
     int n = do_batch(s);
     for (int i = 0; i < n; i++)
         answer_next(s, &s->engine->answers[i]);
+    note_uses(s->engine);
     s->turning = false;
     return n;
 }
