@@ -157,7 +157,7 @@ static int rotate_running(struct self *s, const char *version)
     static msg_agent_status a;
     char old[SIGN_FINGERPRINT_CAP];
     struct client_question q = {.version = version,
-                                .local = true,
+                                .where.local = true,
                                 .method = "identity.rotate",
                                 .record = on_status,
                                 .ctx = &a};
