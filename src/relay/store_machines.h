@@ -41,7 +41,7 @@ struct store_facts {
 };
 
 /* What a process brings to hold a machine. All zero: an agent that is too
- * old to know; it is let in as long as nobody ever held the machine. */
+ * old to know; it is let in as long as nobody holds the machine. */
 struct store_claim {
     uint8_t instance[STORE_INSTANCE];
     uint64_t epoch; /* on its disk; 0: none */
@@ -75,7 +75,8 @@ struct store_joinkey_make {
  * REVOKED, EXPIRED, USED_UP), its use counted, the machine made. A public
  * key that the same fleet knows gets its old id, new facts, its new name
  * unless people gave it one, and counts a use; its claim is judged as by
- * MACHINE_LOGIN, which adds HELD and QUARANTINED (changed). CONFLICT:
+ * MACHINE_LOGIN, which adds HELD and QUARANTINED (changed); without a claim
+ * nothing is judged, and the holder stays who it is. CONFLICT:
  * another fleet has this public key. DISABLED, STRUCK: a join key does not
  * help. PENDING: made, but it waits (the use is counted; the answer names
  * it). LIMIT. What is refused counts no use. Audited as "machine.enrol" by
@@ -99,7 +100,8 @@ struct store_enrol {
  *                Another instance, with the current epoch (or the one
  *                before, while the current one was never confirmed; or a
  *                newer one, from before a restore of the store), and the
- *                holder is gone: it takes over (taken), epoch + 1.
+ *                holder is gone: it takes over (taken), with the epoch
+ *                that relay/lease.h tells.
  *   HELD         the same, but the holder may be there. Nothing written.
  *                Look for it, and ask again with `gone`; or quarantine.
  *   QUARANTINED  another instance with an older epoch: from now on (changed)

@@ -247,7 +247,12 @@ static int make_again(struct store_engine *e, const struct store_enrol *in,
     query_str(&q, m->id);
     query_str(&q, m->name);
     err = query_run(&q);
-    return err == OK ? query_claim(e, m, &in->claim, a) : err;
+    if (err != OK)
+        return err;
+    /* Whoever only joins, as a verb does, holds nothing and takes nothing. */
+    if (is_zero(in->claim.instance, STORE_INSTANCE))
+        return query_state(m, a);
+    return query_claim(e, m, &in->claim, a);
 }
 
 static int find_known(struct store_engine *e, const struct store_enrol *in,

@@ -2,17 +2,17 @@
  * Who holds a machine: logging in, taking over, two holders of one key, the
  * next key; see store_machines.h.
  *
- *   claim                        holder gone         holder perhaps there
- *   no holder                    holds, epoch + 1    (there is none)
- *   the holder itself            as before           as before
- *   another, current epoch       takes over, + 1     HELD
- *   another, older epoch         quarantined         quarantined
+ * relay/lease.c judges; here the judgement is written down.
  */
 #include <string.h>
 
 #include "base/err.h"
+#include "relay/lease.h"
 #include "relay/store_ops.h"
 #include "relay/store_query.h"
+
+_Static_assert((int)LEASE_INSTANCE == (int)STORE_INSTANCE,
+               "a claim shows what is judged");
 
 static const struct store_actor RELAY = {.kind = "relay"};
 
@@ -27,22 +27,11 @@ static bool is_nobody(const uint8_t instance[STORE_INSTANCE])
     return memcmp(instance, nobody, STORE_INSTANCE) == 0;
 }
 
-/* The epoch that the store gave last; or the one before, when that one may
- * never have reached a disk; or one that it gave before it was restored. An
- * agent that knows no leases has none. */
-static bool is_current(const struct store_machine *m,
-                       const struct store_claim *c)
-{
-    if (is_nobody(c->instance))
-        return false;
-    return c->epoch >= m->epoch || (c->epoch + 1 == m->epoch && !m->confirmed);
-}
-
 static int hold(struct store_engine *e, struct store_machine *m,
-                const struct store_claim *c)
+                const struct store_claim *c, uint64_t epoch)
 {
     memcpy(m->holder, c->instance, STORE_INSTANCE);
-    m->epoch = (c->epoch > m->epoch ? c->epoch : m->epoch) + 1;
+    m->epoch = epoch;
     m->confirmed = false;
     struct query q = query_of(e, SQL_MACHINE_HOLD);
     query_str(&q, m->fleet_id);
@@ -53,21 +42,30 @@ static int hold(struct store_engine *e, struct store_machine *m,
 }
 
 static int take_over(struct store_engine *e, struct store_machine *m,
-                     const struct store_claim *c, struct store_answer *a)
+                     const struct store_claim *c, uint64_t epoch,
+                     struct store_answer *a)
 {
-    int err = hold(e, m, c);
+    bool from_another = !is_nobody(m->holder);
+    int err = query_need(e, STORE_SWEARS);
 
-    m->taken = true;
     if (err == OK)
-        err = query_audit(e, &(struct query_line){&RELAY, m->fleet_id,
-                                                  "machine.hold", m->id, NULL,
-                                                  m->name});
+        err = hold(e, m, c, epoch);
+    if (err != OK || !from_another)
+        return err == OK ? query_say(a, STORE_DONE) : err;
+    m->taken = true;
+    err =
+        query_audit(e, &(struct query_line){&RELAY, m->fleet_id, "machine.hold",
+                                            m->id, NULL, m->name});
     return err == OK ? query_say(a, STORE_DONE) : err;
 }
 
 static int quarantine(struct store_engine *e, struct store_machine *m,
                       struct store_answer *a)
 {
+    int err = query_need(e, STORE_SWEARS);
+
+    if (err != OK)
+        return err;
     m->state = STORE_STATE_QUARANTINED;
     m->changed = true;
     (void)STR_COPY(m->why, TWO_HOLDERS);
@@ -79,7 +77,7 @@ static int quarantine(struct store_engine *e, struct store_machine *m,
     query_blob(&q, m->holder, STORE_INSTANCE);
     query_int(&q, (int64_t)m->epoch);
     query_int(&q, m->confirmed);
-    int err = query_run(&q);
+    err = query_run(&q);
     if (err == OK)
         err = query_audit(e, &(struct query_line){&RELAY, m->fleet_id,
                                                   "machine.quarantine", m->id,
@@ -87,8 +85,7 @@ static int quarantine(struct store_engine *e, struct store_machine *m,
     return err == OK ? query_keep(e, a, STORE_QUARANTINED) : err;
 }
 
-int query_claim(struct store_engine *e, struct store_machine *m,
-                const struct store_claim *c, struct store_answer *a)
+int query_state(const struct store_machine *m, struct store_answer *a)
 {
     switch (m->state) {
     case STORE_STATE_ACTIVE: break;
@@ -97,19 +94,42 @@ int query_claim(struct store_engine *e, struct store_machine *m,
     case STORE_STATE_DISABLED: return query_say(a, STORE_DISABLED);
     case STORE_STATE_STRUCK: return query_say(a, STORE_STRUCK);
     }
-    if (memcmp(m->holder, c->instance, STORE_INSTANCE) == 0)
-        return query_say(a, STORE_DONE); /* or nobody, and an old agent */
-    if (is_current(m, c) && !is_nobody(m->holder) && !c->gone)
-        return query_say(a, STORE_HELD);
+    return query_say(a, STORE_DONE);
+}
 
-    int err = query_need(e, STORE_SWEARS);
-    if (err != OK)
-        return err;
-    if (is_nobody(m->holder)) {
-        err = hold(e, m, c);
-        return err == OK ? query_say(a, STORE_DONE) : err;
+static struct lease_row row_of(const struct store_machine *m)
+{
+    struct lease_row row = {.held = !is_nobody(m->holder),
+                            .epoch = m->epoch,
+                            .confirmed = m->confirmed};
+    memcpy(row.holder, m->holder, sizeof row.holder);
+    return row;
+}
+
+static struct view instance_of(const struct store_claim *c)
+{
+    return is_nobody(c->instance) ? VIEW_NONE : VIEW_ARRAY(c->instance);
+}
+
+int query_claim(struct store_engine *e, struct store_machine *m,
+                const struct store_claim *c, struct store_answer *a)
+{
+    const struct lease_row row = row_of(m);
+    uint64_t epoch = 0;
+
+    (void)query_state(m, a);
+    if (a->outcome != STORE_DONE)
+        return OK;
+    switch (lease_judge(&row, instance_of(c), c->epoch,
+                        c->gone ? LEASE_NO_OTHER : LEASE_UNASKED, &epoch)) {
+    case LEASE_PLAIN:
+    case LEASE_KEEP: return query_say(a, STORE_DONE);
+    case LEASE_ASK: return query_say(a, STORE_HELD);
+    case LEASE_TAKE: return take_over(e, m, c, epoch, a);
+    case LEASE_TWO: /* the relay finds that out, and says MACHINE_STATE */
+    case LEASE_STALE: break;
     }
-    return is_current(m, c) ? take_over(e, m, c, a) : quarantine(e, m, a);
+    return quarantine(e, m, a);
 }
 
 /* ---- the next key --------------------------------------------------------------------- */

@@ -121,6 +121,9 @@ int query_machine(struct store_engine *e, enum store_sql which,
                   struct store_machine *out);
 void query_get_machine(struct query *q, struct store_machine *m);
 
+/* May the machine come in at all, as its state is? Says the outcome; OK. */
+int query_state(const struct store_machine *m, struct store_answer *a);
+
 /* May this process hold the machine? Says the outcome, and writes what comes
  * of it; see MACHINE_LOGIN. */
 int query_claim(struct store_engine *e, struct store_machine *m,
