@@ -192,19 +192,47 @@ static void rotate_identity(struct app *app, struct mux *m,
     tell_status(app, m, open, call);
 }
 
+/* ---- the attach password --------------------------------------------------------- */
+
+static void tell_key(struct app *app, struct mux *m, const msg_open *open,
+                     const msg_call *call)
+{
+    guard_key(app, m, open, call);
+}
+
+#define NO_ORDER cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_UNSPECIFIED
+
+/* What comes without being let in. The orders prove it by what they hold. */
+enum entry { ENTRY_LOCKED, ENTRY_FREE, ENTRY_ORDER };
+
 static const struct {
     const char *name;
+    enum entry entry;
     void (*answer)(struct app *app, struct mux *m, const msg_open *open,
                    const msg_call *call);
+    msg_password_order order;
 } methods[] = {
-    {"sessions.list", list_sessions},      {"sessions.detach", detach_session},
-    {"sessions.destroy", destroy_session}, {"agent.status", tell_status},
-    {"identity.rotate", rotate_identity},  {"jobs.list", list_jobs},
-    {"jobs.signal", signal_job},           {"jobs.remove", remove_job},
+    {"sessions.list", ENTRY_LOCKED, list_sessions, NO_ORDER},
+    {"sessions.detach", ENTRY_LOCKED, detach_session, NO_ORDER},
+    {"sessions.destroy", ENTRY_LOCKED, destroy_session, NO_ORDER},
+    {"agent.status", ENTRY_FREE, tell_status, NO_ORDER},
+    {"identity.rotate", ENTRY_LOCKED, rotate_identity, NO_ORDER},
+    {"jobs.list", ENTRY_LOCKED, list_jobs, NO_ORDER},
+    {"jobs.signal", ENTRY_LOCKED, signal_job, NO_ORDER},
+    {"jobs.remove", ENTRY_LOCKED, remove_job, NO_ORDER},
+    {"password.key", ENTRY_FREE, tell_key, NO_ORDER},
+    {"password.unlock", ENTRY_ORDER, NULL,
+     cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_UNLOCK},
+    {"password.set", ENTRY_ORDER, NULL,
+     cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_SET},
+    {"password.clear", ENTRY_ORDER, NULL,
+     cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_CLEAR},
+    {"password.revoke", ENTRY_ORDER, NULL,
+     cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_REVOKE},
 };
 
 void answer(struct app *app, struct mux *m, const msg_open *open,
-            struct view params)
+            struct view params, bool local)
 {
     struct rpc_request ask;
     if (rpc_read(params, &ask) != OK) {
@@ -212,11 +240,16 @@ void answer(struct app *app, struct mux *m, const msg_open *open,
                "the question does not parse", "");
         return;
     }
-    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-        if (view_is(view_str(ask.method), methods[i].name)) {
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (!view_is(view_str(ask.method), methods[i].name))
+            continue;
+        if (methods[i].entry == ENTRY_ORDER)
+            guard_order(app, m, open, &ask.call, methods[i].order, local);
+        else if (local || methods[i].entry == ENTRY_FREE ||
+                 guard_lets_in(app, m, open, params))
             methods[i].answer(app, m, open, &ask.call);
-            return;
-        }
+        return;
+    }
     reject(m, open, cmdop_agent_v1_Code_CODE_NOT_FOUND,
            "the machine knows no such method", "update cmdop on the machine");
 }

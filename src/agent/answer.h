@@ -4,7 +4,8 @@
 
 #include "agent/app.h"
 
+/* `local`: see offer.h. */
 void answer(struct app *app, struct mux *m, const msg_open *open,
-            struct view params);
+            struct view params, bool local);
 
 #endif

@@ -115,7 +115,7 @@ static void on_drain(void *ctx, const msg_drain *d)
 static void on_relay_open(void *ctx, const msg_open *open, struct view params)
 {
     struct app *app = ctx;
-    offer_channel(app, uplink_mux(&app->relay), open, params);
+    offer_channel(app, uplink_mux(&app->relay), open, params, false);
 }
 
 static void on_relay_gone(void *ctx, uint32_t number, const msg_close *end)
@@ -263,6 +263,7 @@ int app_init(struct app *app, struct span memory, const char *version,
     app->host = (struct link_host){.key = &app->identity.key,
                                    .wall_ms = port_wall_ms,
                                    .entropy = port_entropy};
+    guard_init(app);
     int row =
         loop_add(&app->loop, port_signal_open(), PORT_READ, on_signal, app);
     return row < 0 ? row : local_listen(app, why);

@@ -6,6 +6,7 @@
 #ifndef AGENT_APP_H
 #define AGENT_APP_H
 
+#include "agent/guard.h"
 #include "agent/holder.h"
 #include "core/agentfile.h"
 #include "core/exec.h"
@@ -35,6 +36,7 @@ struct app {
     struct sessions sessions;
     struct jobs jobs;
     struct rpcs rpcs;
+    struct guard guard;
     struct span scratch;
     const char *version;
     /* outbound */

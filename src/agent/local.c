@@ -50,7 +50,7 @@ static void local_open(void *ctx, const msg_open *open, struct view params)
     stamped.has_origin = true;
     stamped.origin = (msg_origin)cmdop_agent_v1_Origin_init_zero;
     STR_COPY(stamped.origin.user, port_username());
-    offer_channel(l->app, &l->peer.link.mux, &stamped, params);
+    offer_channel(l->app, &l->peer.link.mux, &stamped, params, true);
 }
 
 static void local_gone(void *ctx, uint32_t number, const msg_close *end)

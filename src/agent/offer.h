@@ -4,9 +4,11 @@
 
 #include "agent/app.h"
 
-/* Answer an Open on this link: accept it there, or reject it. */
+/* Answer an Open on this link: accept it there, or reject it. `local`: the
+ * kernel says that it comes from the agent's own user, who needs no attach
+ * password. */
 void offer_channel(struct app *app, struct mux *m, const msg_open *open,
-                   struct view params);
+                   struct view params, bool local);
 
 /* An Open that was not answered yet is taken back; or all, with the link. */
 void offer_gone(struct app *app, const struct mux *m, uint32_t number);

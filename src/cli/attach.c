@@ -19,10 +19,12 @@
 #include "cli/escape.h"
 #include "cli/reopen.h"
 #include "cli/run.h"
+#include "cli/unlock.h"
 #include "cli/where.h"
 #include "core/client.h"
 #include "core/session.h"
 #include "core/sink.h"
+#include "crypto/ct.h"
 
 #define KEYS_AT_ONCE 4096
 #define STATE_MS     1000 /* how often the state line counts */
@@ -44,13 +46,15 @@ struct attach {
     int state; /* timers */
     int doubt;
     struct reopen reopen;
+    struct unlock unlock;
     const char *target;
     char session[SESSION_ID_CAP + NAME_CAP];
     bool is_new;
     bool observe;
     bool raw;      /* the terminal is in raw mode */
     bool attached; /* ever */
-    bool open;     /* the channel is accepted */
+    bool asked_password;
+    bool open; /* the channel is accepted */
     bool wants_control;
     bool shown;   /* the state line stands on the screen */
     bool leaving; /* detach was asked for */
@@ -247,12 +251,26 @@ static void take_keys(struct attach *x, struct view in)
     }
 }
 
+/* Before there is a session the keyboard may be wanted for its password. */
+static void take_secret(struct attach *x, int n, struct span buf)
+{
+    if (n < 0)
+        leave(x, CMD_DENIED, "");
+    else
+        unlock_keys(&x->unlock, view_of(buf.ptr, (size_t)n));
+    ct_wipe(buf);
+}
+
 static void on_keys(void *ctx, uint8_t ready)
 {
     struct attach *x = ctx;
     uint8_t buf[KEYS_AT_ONCE];
     (void)ready;
     int n = port_recv(PORT_STDIN, SPAN_ARRAY(buf));
+    if (unlock_is_busy(&x->unlock)) {
+        take_secret(x, n, SPAN_ARRAY(buf));
+        return;
+    }
     if (n < 0)
         detach(x); /* the terminal is gone, or the script ended */
     else
@@ -423,25 +441,55 @@ static bool may_reopen(const struct attach *x, msg_code code)
             code == cmdop_agent_v1_Code_CODE_CONFLICT);
 }
 
+static void leave_because(struct attach *x, msg_code code, const char *message,
+                          const char *remedy)
+{
+    static char words[800];
+    struct text t;
+    TEXT_OF(&t, words);
+    text_str(&t, "cmdop: ");
+    text_safe(&t, view_str(message));
+    if (remedy[0] != '\0') {
+        text_str(&t, "; ");
+        text_safe(&t, view_str(remedy));
+    }
+    text_str(&t, "\n");
+    leave(x, client_status(code), words);
+}
+
 static void on_rejected(void *ctx, const msg_reject *r)
 {
     struct attach *x = ctx;
-    static char words[800];
-    struct text t;
     if (may_reopen(x, r->code)) {
         lost(x);
         reopen_later(&x->reopen);
+    } else if (r->code == cmdop_agent_v1_Code_CODE_PIN && !x->attached &&
+               !x->asked_password) {
+        x->asked_password = true;
+        unlock_begin(&x->unlock);
+    } else {
+        leave_because(x, r->code, r->message, r->remedy);
+    }
+}
+
+/* ---- the password of the machine ---------------------------------------------------------- */
+
+static void want_keyboard(void *ctx, bool wanted)
+{
+    struct attach *x = ctx;
+    loop_want(&x->client.loop, x->keys_row, wanted ? PORT_READ : 0);
+}
+
+static void on_unlocked(void *ctx, msg_code code, const char *message,
+                        const char *remedy)
+{
+    struct attach *x = ctx;
+    if (x->over)
         return;
-    }
-    TEXT_OF(&t, words);
-    text_str(&t, "cmdop: ");
-    text_safe(&t, view_str(r->message));
-    if (r->remedy[0] != '\0') {
-        text_str(&t, "; ");
-        text_safe(&t, view_str(r->remedy));
-    }
-    text_str(&t, "\n");
-    leave(x, client_status(r->code), words);
+    if (code == cmdop_agent_v1_Code_CODE_UNSPECIFIED)
+        open_session(x);
+    else
+        leave_because(x, code, message, remedy);
 }
 
 static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
@@ -612,6 +660,9 @@ static void open_session(struct attach *x)
     p.out_offset = x->out_next;
     p.attachment.size = sizeof(x->key);
     memcpy(p.attachment.bytes, x->key, sizeof(x->key));
+    struct view token = unlock_view(&x->unlock);
+    p.unlock.size = (pb_size_t)token.len;
+    memcpy(p.unlock.bytes, token.ptr, token.len);
     p.env = msg_strings_out(&env);
     int len =
         msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_PtyOpen_fields, &p);
@@ -681,7 +732,7 @@ static int run(struct attach *x, const struct cmd_env *env,
     struct text why;
     TEXT_OF(&why, buf);
     arena_init(&arena, port_memory(CLIENT_BYTES + 2 * WINDOW_BULK +
-                                   WINDOW_INPUT + 65536));
+                                   WINDOW_INPUT + QUESTION_RING + 65536));
     if (client_init(&x->client, &arena, env->version, where, &client_ops, x,
                     &why) != OK) {
         cmd_say(buf, NULL);
@@ -699,9 +750,16 @@ static int run(struct attach *x, const struct cmd_env *env,
     x->doubt = loop_timer_add(loop, on_unacked, x);
     reopen_init(&x->reopen, &x->client, on_again, x);
     escape_init(&x->escape);
+    unlock_init(&x->unlock, &arena, &x->client, x->target);
+    x->unlock.file = where->password_file;
+    x->unlock.keyboard = want_keyboard;
+    x->unlock.done = on_unlocked;
+    x->unlock.ctx = x;
+    unlock_recall(&x->unlock);
     port_entropy(SPAN_ARRAY(x->key));
     client_connect(&x->client);
     int status = client_run(&x->client);
+    unlock_wipe(&x->unlock);
     if (x->raw)
         cmd_out(view_str(SCREEN_RESET));
     port_term_restore();

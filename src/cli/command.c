@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "crypto/ct.h"
 
 #define SIGPIPE_NUMBER   13 /* the same everywhere */
 #define STATUS_INTERRUPT 130
@@ -433,10 +434,62 @@ static bool try_again(struct command *x, msg_code code)
     return true;
 }
 
+/* ---- the password of the machine ------------------------------------------------------ */
+
+static void on_typed(void *ctx, uint8_t ready)
+{
+    struct command *x = ctx;
+    uint8_t buf[256];
+    (void)ready;
+    int n = port_recv(PORT_STDIN, SPAN_ARRAY(buf));
+    if (n < 0)
+        fail(x, cmdop_agent_v1_Code_CODE_PIN, "no password was given", "");
+    else
+        unlock_keys(&x->unlock, view_of(buf, (size_t)n));
+    ct_wipe(SPAN_ARRAY(buf));
+}
+
+/* It is free: standard input is read when the command runs. */
+static void want_keyboard(void *ctx, bool wanted)
+{
+    struct command *x = ctx;
+    (void)port_handle_nonblock(PORT_STDIN);
+    if (wanted)
+        x->in_row =
+            loop_add(&x->client.loop, PORT_STDIN, PORT_READ, on_typed, x);
+    else
+        stop_reading(x);
+}
+
+static void open_it(void *ctx);
+
+static void on_unlocked(void *ctx, msg_code code, const char *message,
+                        const char *remedy)
+{
+    struct command *x = ctx;
+    if (x->over)
+        return;
+    if (code == cmdop_agent_v1_Code_CODE_UNSPECIFIED)
+        open_it(x);
+    else
+        fail(x, code, message, remedy);
+}
+
+static bool wants_password(struct command *x, msg_code code)
+{
+    if (code != cmdop_agent_v1_Code_CODE_PIN || x->over || x->accepted ||
+        x->asked_password)
+        return false;
+    x->asked_password = true;
+    x->opens = 0; /* nothing was started */
+    unlock_begin(&x->unlock);
+    return true;
+}
+
 static void on_rejected(void *ctx, const msg_reject *r)
 {
     struct command *x = ctx;
-    if (try_again(x, r->code))
+    if (try_again(x, r->code) || wants_password(x, r->code))
         return;
     if (x->accepted && r->code == cmdop_agent_v1_Code_CODE_NOT_FOUND)
         fail(x, cmdop_agent_v1_Code_CODE_INTERNAL,
@@ -525,6 +578,9 @@ static msg_exec_open params_of(const struct command *x)
     p.keep = x->keep;
     p.timeout_ms = (uint32_t)x->kill_ms;
     p.resume = x->resume || x->accepted;
+    struct view token = unlock_view(&x->unlock);
+    p.unlock.size = (pb_size_t)token.len;
+    memcpy(p.unlock.bytes, token.ptr, token.len);
     p.out_offset = x->out[0].next;
     p.err_offset = x->out[1].next;
     return p;
@@ -635,8 +691,9 @@ int command_run(struct command *x, const struct cmd_env *env,
     TEXT_OF(&why, buf);
     x->started_us = port_now_us();
     make_id(x);
-    arena_init(&arena, port_memory(CLIENT_BYTES + IN_BYTES + 2 * OUT_BYTES +
-                                   2 * COMMAND_COLLECT_MAX + 65536));
+    arena_init(&arena,
+               port_memory(CLIENT_BYTES + IN_BYTES + 2 * OUT_BYTES +
+                           2 * COMMAND_COLLECT_MAX + QUESTION_RING + 65536));
     if (client_init(&x->client, &arena, env->version, where, &client_ops, x,
                     &why) != OK)
         return fail_early(x, buf);
@@ -648,6 +705,13 @@ int command_run(struct command *x, const struct cmd_env *env,
     out_init(x, 0, &arena);
     out_init(x, 1, &arena);
     reopen_init(&x->reopen, &x->client, open_it, x);
+    unlock_init(&x->unlock, &arena, &x->client, x->target);
+    x->unlock.file = where->password_file;
+    x->unlock.silent = x->collect;
+    x->unlock.keyboard = want_keyboard;
+    x->unlock.done = on_unlocked;
+    x->unlock.ctx = x;
+    unlock_recall(&x->unlock);
     (void)loop_add(loop, port_signal_open(), PORT_READ, on_signal, x);
     x->timer = loop_timer_add(loop, on_timer, x);
     x->patience = loop_timer_add(loop, on_patience, x);
@@ -655,5 +719,7 @@ int command_run(struct command *x, const struct cmd_env *env,
     if (wait > 0)
         loop_arm(loop, x->timer, port_now_ms() + wait);
     client_connect(&x->client);
-    return client_run(&x->client);
+    int status = client_run(&x->client);
+    unlock_wipe(&x->unlock);
+    return status;
 }

@@ -13,6 +13,7 @@
 #define CLI_COMMAND_H
 
 #include "cli/reopen.h"
+#include "cli/unlock.h"
 #include "cli/where.h"
 #include "core/cmd.h"
 #include "core/job.h"
@@ -66,6 +67,8 @@ struct command {
     /* Our own. */
     struct client client;
     struct reopen reopen;
+    struct unlock unlock;
+    bool asked_password;
     struct chan chan;
     struct ring in;
     int in_row;             /* -1: not watched */

@@ -1,4 +1,4 @@
-/* `cmdop connect`: attach, exec or list, by what stands behind it. */
+/* `cmdop connect`: attach, exec, list or password, by what stands behind it. */
 #include <string.h>
 
 #include "cli/run.h"
@@ -16,6 +16,8 @@ static int run(const struct cmd_env *env, int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "exec") == 0)
         return exec_run(&exec_cmd, env, argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "password") == 0)
+        return password_run(env, argc - 1, argv + 1);
     if (has_word(argc, argv, "--list"))
         return list_run(&connect_cmd, env, argc, argv);
     return attach_run(&connect_cmd, env, argc, argv);
@@ -31,6 +33,7 @@ const struct cmd connect_cmd = {
     .help = "usage: cmdop connect [options] HOST\n"
             "       cmdop connect exec [--timeout D] [--json] HOST -- ARGV...\n"
             "       cmdop connect --list [--online] [--json]\n"
+            "       cmdop connect password set|clear|list|status [HOST]\n"
             "\n"
             "HOST is a host name, a name, a UUID or a unique prefix of one. "
             "A session goes on\nwhen you leave it: Ctrl-D or ~. at the "
@@ -38,7 +41,9 @@ const struct cmd connect_cmd = {
             "\n"
             "  --new               start a new session\n"
             "  --session ID        attach to this session\n"
-            "  --observe           only watch\n" WHERE_HELP "\n"
+            "  --observe           only watch\n"
+            "  --password-file F   the machine's attach password, if it has "
+            "one\n" WHERE_HELP "\n"
             "example:\n"
             "  cmdop connect web-1\n"
             "  cmdop connect exec web-1 -- df -h /\n",

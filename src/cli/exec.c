@@ -17,6 +17,13 @@ static const char *const outcomes[] = {
     [COMMAND_LOST] = "lost",         [COMMAND_REFUSED] = "refused",
 };
 
+static void print_failure(struct json_out *j, const cmdop_agent_v1_Failure *f)
+{
+    json_member(j, "error", f->message);
+    if (f->remedy[0] != '\0')
+        json_member(j, "remedy", f->remedy);
+}
+
 static void print_json(const struct command *x, int status)
 {
     struct span mem = port_memory(JSON_MAX);
@@ -48,7 +55,7 @@ static void print_json(const struct command *x, int status)
     json_key(&j, "duration_ms");
     json_u64(&j, (port_now_us() - x->started_us) / 1000);
     if (x->end.which_result == cmdop_agent_v1_Close_failure_tag)
-        json_member(&j, "error", x->end.result.failure.message);
+        print_failure(&j, &x->end.result.failure);
     json_obj_end(&j);
     cmd_out_json(&j);
 }

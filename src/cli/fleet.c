@@ -5,6 +5,8 @@
 
 #include "base/err.h"
 #include "core/client.h"
+#include "core/unlockfile.h"
+#include "crypto/ct.h"
 
 #define MACHINES_MAX 1024
 #define AT_ONCE      16
@@ -17,6 +19,7 @@ struct lane {
     struct span buf;
     struct fleet *fleet;
     const struct fleet_machine *machine; /* NULL: free */
+    struct unlock_token token;           /* of that machine */
 };
 
 struct fleet {
@@ -62,16 +65,32 @@ static void on_done(void *ctx, const question_failure *why)
     ask_next(f);
 }
 
+/* The token that the machine gave, if there is one. */
+static struct view recall(struct fleet *f, struct lane *l)
+{
+    const char *dir = f->client.paths.runtime;
+    const uint8_t *pin = f->client.server.pin;
+    int64_t now = port_wall_ms();
+    if (f->client.local ||
+        (unlockfile_load(dir, pin, l->machine->id, now, &l->token) != OK &&
+         unlockfile_find(dir, pin, l->machine->name, now, &l->token) != OK))
+        return VIEW_NONE;
+    return VIEW_ARRAY(l->token.token);
+}
+
 static void ask_one(struct fleet *f, struct lane *l)
 {
     l->machine = &f->machines[f->next++];
+    l->question.unlock = recall(f, l);
     f->busy++;
     l->question.record = on_record;
     l->question.done = on_done;
     l->question.ctx = l;
-    if (question_ask(&l->question, client_mux(&f->client), l->buf,
-                     fleet_target(l->machine), f->asked->method,
-                     f->asked->call) == OK)
+    int err = question_ask(&l->question, client_mux(&f->client), l->buf,
+                           fleet_target(l->machine), f->asked->method,
+                           f->asked->call);
+    ct_wipe((struct span){(uint8_t *)&l->token, sizeof(l->token)});
+    if (err == OK)
         return;
     l->machine = NULL;
     f->busy--;

@@ -116,6 +116,9 @@ static void on_up(void *ctx)
     p.observe = g->session != NULL;
     p.idle_ms = g->idle_ms;
     p.argv = msg_strings_out(&argv);
+    struct view token = unlock_view(&g->unlock);
+    p.unlock.size = (pb_size_t)token.len;
+    memcpy(p.unlock.bytes, token.ptr, token.len);
     int len = msg_encode_plain((struct span){raw, ARGS_MAX + 1024},
                                cmdop_agent_v1_PtyOpen_fields, &p);
     struct msg_blob blob = {.data = view_of(raw, len > 0 ? (size_t)len : 0)};
@@ -142,12 +145,16 @@ int glance_run(struct glance *g, const struct cmd_env *env,
     struct arena arena;
     struct text why;
     TEXT_OF(&why, buf);
-    arena_init(&arena, port_memory(CLIENT_BYTES + 4096));
+    arena_init(&arena, port_memory(CLIENT_BYTES + QUESTION_RING + 4096));
     if (client_init(&g->client, &arena, env->version, where, &client_ops, g,
                     &why) != OK) {
         cmd_say(buf, NULL);
         return CMD_TRANSPORT;
     }
+    unlock_init(&g->unlock, &arena, &g->client, g->target);
+    unlock_recall(&g->unlock);
     client_connect(&g->client);
-    return client_run(&g->client);
+    int status = client_run(&g->client);
+    unlock_wipe(&g->unlock);
+    return status;
 }

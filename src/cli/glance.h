@@ -5,6 +5,7 @@
 #ifndef CLI_GLANCE_H
 #define CLI_GLANCE_H
 
+#include "cli/unlock.h"
 #include "cli/where.h"
 #include "core/client.h"
 #include "core/cmd.h"
@@ -26,6 +27,7 @@ struct glance {
 
     /* Our own. */
     struct client client;
+    struct unlock unlock; /* a token that is kept; nobody is asked */
     struct chan chan;
     bool accepted;
 };

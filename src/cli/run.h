@@ -12,6 +12,8 @@ int exec_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
 int attach_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
                char **argv);
 
+int password_run(const struct cmd_env *env, int argc, char **argv);
+
 /* On a session of that machine, on this terminal. */
 int attach_to(const struct cmd_env *env, const struct where *where,
               const char *target, const char *session, bool observe);

@@ -5,11 +5,12 @@
 #include "core/where.h"
 
 /* The options that say where to go. */
-#define WHERE_OPTS(w)                                \
-    {"--server", "-s", NULL, &(w).server},           \
-        {"--workspace", "-w", NULL, &(w).workspace}, \
-    {                                                \
-        "--local", NULL, &(w).local, NULL            \
+#define WHERE_OPTS(w)                                        \
+    {"--server", "-s", NULL, &(w).server},                   \
+        {"--workspace", "-w", NULL, &(w).workspace},         \
+        {"--password-file", NULL, NULL, &(w).password_file}, \
+    {                                                        \
+        "--local", NULL, &(w).local, NULL                    \
     }
 
 #endif

@@ -107,7 +107,7 @@ static const struct chan_ops ops = {
 int question_send(struct question *q, struct mux *m, struct span buf,
                   const char *target, const char *method, struct view request)
 {
-    uint8_t raw[sizeof(((msg_rpc_open *)0)->request.bytes) + 64];
+    uint8_t raw[cmdop_agent_v1_RpcOpen_size];
     msg_open open = {.kind = cmdop_agent_v1_Kind_KIND_RPC};
     msg_rpc_open p = cmdop_agent_v1_RpcOpen_init_zero;
     STR_COPY(p.method, method);
@@ -117,6 +117,10 @@ int question_send(struct question *q, struct mux *m, struct span buf,
     p.request.size = (pb_size_t)request.len;
     if (request.len > 0)
         memcpy(p.request.bytes, request.ptr, request.len);
+    if (q->unlock.len > 0 && q->unlock.len <= sizeof(p.unlock.bytes)) {
+        memcpy(p.unlock.bytes, q->unlock.ptr, q->unlock.len);
+        p.unlock.size = (pb_size_t)q->unlock.len;
+    }
     int len =
         msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_RpcOpen_fields, &p);
     if (len < 0)
@@ -134,7 +138,7 @@ int question_send(struct question *q, struct mux *m, struct span buf,
 int question_ask(struct question *q, struct mux *m, struct span buf,
                  const char *target, const char *method, const msg_call *call)
 {
-    uint8_t raw[256];
+    uint8_t raw[cmdop_agent_v1_Call_size];
     int len = call == NULL ? 0
                            : msg_encode_plain(SPAN_ARRAY(raw),
                                               cmdop_agent_v1_Call_fields, call);

@@ -16,6 +16,7 @@ typedef cmdop_agent_v1_Failure question_failure;
 struct question {
     struct chan chan;
     struct ring ring;
+    struct view unlock; /* a token of the machine, if it wants one */
     void (*record)(void *ctx, struct view record);
     /* The answer is complete, or `why` it is not; NULL: complete. The
      * question may be used again from here. */

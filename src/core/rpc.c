@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "crypto/ct.h"
 
 #define VARINT_MAX 3 /* enough for RPC_RECORD_MAX */
 
@@ -102,17 +103,24 @@ static void on_event(void *ctx, const msg_event *event)
     (void)event; /* nothing can happen to a finished question */
 }
 
+/* Whom or what it was for may be a secret. */
+static void done_with(struct rpc *t)
+{
+    t->used = false;
+    ct_wipe(SPAN_ARRAY(t->of));
+}
+
 static void on_closed(void *ctx, const msg_close *end)
 {
     struct rpc *t = ctx;
     (void)end;
-    t->used = false;
+    done_with(t);
 }
 
 static void on_ended(void *ctx)
 {
     struct rpc *t = ctx;
-    t->used = false;
+    done_with(t);
 }
 
 static const struct chan_ops ops = {

@@ -8,6 +8,7 @@ struct where {
     const char *server;    /* name of a stored sign-in; NULL: the current one */
     const char *workspace; /* one of this fleet, by its name or id; NULL: any */
     bool local;            /* the agent of this machine, without a relay */
+    const char *password_file; /* of a machine's attach password; NULL: none */
 };
 
 #endif

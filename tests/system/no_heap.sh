@@ -42,6 +42,13 @@ s.sendall(PREFACE + frame(SETTINGS) + os.urandom(65536))
 fact("it lets garbage go", rest(s) is not None)
 EOS
 
+echo 'a password' > "$T/word" && chmod 600 "$T/word"
+fact "it takes a password" sh -c "exec env HOME='$T/box' XDG_CONFIG_HOME='$T/box/config' \
+    XDG_STATE_HOME='$T/box/state' XDG_RUNTIME_DIR='$T/box/run' '$CMDOP' connect password set < '$T/word'"
+run exec_on box -- echo yes
+is "asks for it" "$STATUS" 6
+is "and lets in who has it" "$(exec_on --password-file "$T/word" box -- echo yes)" yes
+
 end "$RELAY" KILL
 wait_for 10 has "$T/box.log" 'relay.dial'
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -days 2 \
