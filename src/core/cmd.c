@@ -92,6 +92,12 @@ static int take(const struct cmd *cmd, int argc, char **argv, int at,
         view_starts(word, view_str("--")) ? view_find(word, '=') : -1;
     const struct cmd_opt *o =
         find_opt(opts, count, eq < 0 ? word : view_first(word, (size_t)eq));
+    if (o == NULL && view_starts(word, view_str("--api-key"))) {
+        cmd_say("there is no --api-key: API keys are for SDKs; people sign in "
+                "with `cmdop login`",
+                NULL); /* and the key is not repeated */
+        return 0;
+    }
     if (o == NULL) {
         cmd_usage(cmd, "there is no such option: ", argv[at]);
         return 0;

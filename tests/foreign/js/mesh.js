@@ -22,6 +22,17 @@ function params(name, fields) {
   return Buffer.from(t.encode(t.fromObject(fields)).finish());
 }
 
+// One record of an answer, behind its length as a varint.
+function record(name, fields) {
+  const t = type(name);
+  return Buffer.from(t.encodeDelimited(t.fromObject(fields)).finish());
+}
+
+function parse(name, bytes) {
+  const t = type(name);
+  return t.toObject(t.decode(bytes), { longs: Number, enums: String, bytes: Buffer });
+}
+
 // Numbers of 64 bits as Number: the tests stay far below 2^53.
 function decode(bytes) {
   return Frame.toObject(Frame.decode(bytes), { longs: Number, enums: String, bytes: Buffer, oneofs: true });
@@ -105,5 +116,5 @@ class Output {
   }
 }
 
-module.exports = { CONNECT, Output, decode, encode, fact, fromPem, machineBytes, params, relayBytes, root, same, sha256,
+module.exports = { CONNECT, Output, decode, encode, fact, fromPem, machineBytes, params, record, parse, relayBytes, root, same, sha256,
   type, verify };

@@ -3,6 +3,7 @@ draft-irtf-cfrg-xchacha-03 and RFC 8439), and written as version 1, which the to
 
     signins.py CONFIG STATE        print the list as JSON
     signins.py CONFIG STATE NAME   one value of the current server, "token" or "address"
+    signins.py CONFIG STATE NAME=V change one, under the seal as it is
 """
 import base64
 import json
@@ -63,6 +64,14 @@ def open_seal(key, nonce, head, box):
     return bytes(a ^ b for a, b in zip(text, stream))
 
 
+def close_seal(key, nonce, head, text):
+    key, nonce = hchacha(key, nonce[:16]), bytes(4) + nonce[16:]
+    stream = b"".join(block(key, 1 + i, nonce) for i in range(len(text) // 64 + 1))
+    text = bytes(a ^ b for a, b in zip(text, stream))
+    signed = pad(head) + pad(text) + struct.pack("<QQ", len(head), len(text))
+    return text + poly1305(block(key, 0, nonce)[:32], signed)
+
+
 def read(config, state, key=None):
     """The list: {"servers": [...], "current": ...}. `key`: from a keyring."""
     with open(os.path.join(config, "credentials.json")) as f:
@@ -85,7 +94,24 @@ def write(config, d):
         json.dump(old, f)
 
 
+def change(config, state, name, value):
+    """One value of the current server; a number stays one."""
+    d = read(config, state)
+    s = next(s for s in d["servers"] if s["name"] == d["current"])
+    s[name] = type(s[name])(value)
+    with open(os.path.join(state, "credentials.key"), "rb") as f:
+        key = f.read()
+    nonce = os.urandom(24)
+    box = nonce + close_seal(key, nonce, b"cmdop credentials 2 file", json.dumps(d).encode())
+    path = os.path.join(config, "credentials.json")
+    with open(os.open(path, os.O_WRONLY | os.O_TRUNC), "w") as f:
+        f.write('{"version":2,"key":"file","box":"%s"}' % base64.urlsafe_b64encode(box).decode().rstrip("="))
+
+
 if __name__ == "__main__":
+    if len(sys.argv) == 4 and "=" in sys.argv[3]:
+        change(sys.argv[1], sys.argv[2], *sys.argv[3].split("=", 1))
+        sys.exit()
     found = read(sys.argv[1], sys.argv[2])
     if len(sys.argv) == 3:
         print(json.dumps(found))
