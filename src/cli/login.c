@@ -23,6 +23,7 @@
 
 #define SLOWER_MS 5000  /* RFC 8628, 3.5 */
 #define BEGIN_MS  30000 /* for the codes to come */
+#define ANSWER_MS 10000 /* for any other answer */
 
 typedef cmdop_agent_v1_AuthDevice auth_device;
 typedef cmdop_agent_v1_AuthToken auth_token;
@@ -309,6 +310,7 @@ static void on_token_done(void *ctx, const question_failure *why)
 
 static void ask_token(struct login *l)
 {
+    loop_arm(&l->client.loop, l->timer, loop_now(&l->client.loop) + ANSWER_MS);
     cmdop_agent_v1_AuthTokenOpen open = cmdop_agent_v1_AuthTokenOpen_init_zero;
     STR_COPY(open.device_code, l->device.device_code);
     ask(l, "auth.token", cmdop_agent_v1_AuthTokenOpen_fields, &open, on_token,
@@ -316,13 +318,22 @@ static void ask_token(struct login *l)
     ct_wipe((struct span){(uint8_t *)&open, sizeof(open)});
 }
 
+/* No answer comes by this link. */
+static void begin_anew(struct login *l)
+{
+    uplink_drop(&l->client.uplink); /* the question hears of it, and waits on */
+    client_connect(&l->client);
+}
+
 static void on_timer(void *ctx, uint64_t now_ms)
 {
     struct login *l = ctx;
-    if (l->client.done || l->asking)
+    if (l->client.done)
         return;
     if (!l->has_codes)
         fail(l, CMD_TIMEOUT, "the relay does not answer", "");
+    else if (l->asking)
+        begin_anew(l);
     else if (now_ms >= l->until_ms)
         fail(l, CMD_TIMEOUT, "the code was not entered in time",
              "run `cmdop login` again");

@@ -8,6 +8,7 @@
 #include "port/port.h"
 
 #define LOCK_POLL_MS 50
+#define ANSWER_MS    10000
 
 /* ---- times -------------------------------------------------------------- */
 
@@ -161,8 +162,9 @@ static void on_record(void *ctx, struct view record)
 static void on_done(void *ctx, const question_failure *why)
 {
     struct renew *r = ctx;
-    if (!r->active)
+    if (!r->active || !r->asked)
         return;
+    r->asked = false;
     if (why != NULL)
         fail(r, why->message);
     else
@@ -179,9 +181,13 @@ static void ask(struct renew *r, const char *refresh)
     r->answered = false;
     r->question =
         (struct question){.record = on_record, .done = on_done, .ctx = r};
+    r->asked = true;
+    loop_arm(r->loop, r->timer, loop_now(r->loop) + ANSWER_MS);
     if (len < 0 || question_send(&r->question, r->mux, r->buf, "", "auth.token",
-                                 view_of(raw, (size_t)len)) != OK)
+                                 view_of(raw, (size_t)len)) != OK) {
+        r->asked = false;
         fail(r, "the question does not fit the connection");
+    }
     ct_wipe(SPAN_ARRAY(raw));
     ct_wipe((struct span){(uint8_t *)&open, sizeof(open)});
 }
@@ -222,12 +228,28 @@ static void look(struct renew *r)
     }
 }
 
+/* The relay keeps silent: it may have answered somebody by now, but not us. */
+static void give_up(struct renew *r)
+{
+    static const msg_close end = {.which_result =
+                                      cmdop_agent_v1_Close_detached_tag,
+                                  .result.detached = true};
+    r->asked = false;
+    chan_close(&r->question.chan, &end, CHAN_NOW);
+    if (r->active)
+        fail(r, "the relay does not answer");
+}
+
 static void on_timer(void *ctx, uint64_t now_ms)
 {
     struct renew *r = ctx;
     char buf[400];
     struct text why;
     TEXT_OF(&why, buf);
+    if (r->active && r->asked) {
+        give_up(r);
+        return;
+    }
     if (!r->active || r->locked)
         return;
     int err = credential_try_lock(r->paths, &why);
@@ -251,7 +273,7 @@ int renew_init(struct renew *r, struct loop *loop, const struct paths *paths,
     r->paths = paths;
     r->server = server;
     r->buf = buf;
-    r->active = r->locked = false;
+    r->active = r->locked = r->asked = false;
     r->known =
         (struct credentials){.where = all->where, .has_key = all->has_key};
     memcpy(r->known.key, all->key, sizeof(r->known.key));
@@ -268,6 +290,7 @@ void renew_start(struct renew *r, struct mux *m,
     r->done = done;
     r->ctx = ctx;
     r->active = true;
+    r->asked = false;
     r->until_ms = now + CREDENTIAL_LOCK_MS;
     on_timer(r, now);
 }

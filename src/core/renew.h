@@ -39,6 +39,7 @@ struct renew {
     uint64_t until_ms;
     bool active;
     bool locked;
+    bool asked; /* and not answered */
     bool answered;
     cmdop_agent_v1_AuthToken answer; /* a secret, until it is kept */
     struct credentials all;          /* while we hold the lock */

@@ -176,7 +176,7 @@ class Link {
     const result = method ? method(asked.request || Buffer.alloc(0), this) : null;
     if (result === 'hang') return;
     if (result === 'drop') {
-      this.call.destroy ? this.call.destroy() : this.call.end();
+      this.call.call.stream.session.destroy();
       return;
     }
     if (result === null) {
