@@ -179,6 +179,7 @@ static void ask(struct renew *r, const char *refresh)
     int len = msg_encode_plain(SPAN_ARRAY(raw),
                                cmdop_agent_v1_AuthTokenOpen_fields, &open);
     r->answered = false;
+    chan_drop(&r->question.chan); /* of one that was never answered */
     r->question =
         (struct question){.record = on_record, .done = on_done, .ctx = r};
     r->asked = true;
