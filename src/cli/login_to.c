@@ -9,8 +9,6 @@
 #include "port/port.h"
 
 #define SCHEME "cmdop://"
-/* What stands for the KEY that a sign-in does not need. */
-#define NO_KEY "#cmdop_enroll_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 #define ASK_ITS_OWNER                                                       \
     "the owner of the relay finds its address by `cmdop server join-key`, " \
@@ -60,14 +58,16 @@ static void take_stored(struct credential *c, const struct credentials *all)
 static int from_string(const char *said, struct credential *out,
                        struct text *why)
 {
-    char whole[JOINSTR_CAP + 1];
+    static const uint8_t none[JOINSTR_KEY_RAW_LEN];
+    char whole[JOINSTR_CAP + 1], key[96];
     struct joinstr j;
     struct view v = view_str(said);
     ptrdiff_t hash = view_find(v, '#');
     struct text t;
     TEXT_OF(&t, whole);
     text_view(&t, hash < 0 ? v : view_first(v, (size_t)hash));
-    text_str(&t, NO_KEY);
+    joinstr_key(none, key); /* stands for the one that is not needed */
+    text_join(&t, "#", key, NULL);
     if (t.cut) {
         text_str(why, "that is too long for a relay's address");
         return ERR_RANGE;

@@ -23,7 +23,7 @@ is "for the other verbs too" "$STATUS $(cat "$T/out")" '0 {"machines":[]}'
 
 # In words, and slower when asked to be; with a join string, whose key is nobody's business here.
 control '{"device": ["slow_down", "ok"]}'
-secret=cmdop_enroll_AbAbAbAbAbAbAbAbAbAbAbAbAbAbAbAb
+secret=cmdop_enroll_$(head -c 24 /dev/urandom | base64 | tr '+/' '-_')
 : > "$T/events"
 spawn bob "$T/bob.log" "$CMDOP" login "$SERVER_URL#$secret"
 BOB=$SPAWNED
