@@ -398,9 +398,11 @@ int port_daemon(void);
  * parent, and let go of the terminal (standard streams to /dev/null) and the
  * working folder. Blocks while the manager's queue is full. */
 void port_daemon_ready(struct view text, int status);
-/* Is a process alive; ask it to end. */
+/* Is a process alive; ask it to end; tell it PORT_SIG_RELOAD, which only one
+ * that opened its signals may be told. */
 bool port_process_alive(int pid);
 int port_process_end(int pid);
+int port_process_reload(int pid);
 /* Replace this program by itself with other arguments (never by PATH).
  * Returns only on failure. */
 int port_reexec(const char *const *argv);

@@ -57,3 +57,10 @@ int port_process_end(int pid)
         return why_say(ERR_RANGE, "kill", "no such process");
     return kill(pid, SIGTERM) == 0 ? OK : why_errno("kill");
 }
+
+int port_process_reload(int pid)
+{
+    if (pid < PID_MIN)
+        return why_say(ERR_RANGE, "kill", "no such process");
+    return kill(pid, SIGUSR1) == 0 ? OK : why_errno("kill");
+}

@@ -251,6 +251,16 @@ int port_process_end(int pid)
     return OK;
 }
 
+int port_process_reload(int pid)
+{
+    PORT_CALL();
+    struct role *r = role_of(pid);
+    if (r == NULL)
+        return world_why(ERR_NOT_FOUND, "kill");
+    sim_signal(r->id, PORT_SIG_RELOAD);
+    return OK;
+}
+
 int port_reexec(const char *const *argv)
 {
     (void)argv;

@@ -79,6 +79,12 @@ int port_process_end(int pid)
     return ERR_UNSUPPORTED;
 }
 
+int port_process_reload(int pid)
+{
+    (void)pid;
+    return ERR_UNSUPPORTED;
+}
+
 /* Where no second process can be had, the caller computes inline. */
 int port_task(port_task_fn *work, const void *arg)
 {

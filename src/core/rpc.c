@@ -156,6 +156,7 @@ static struct rpc *take(struct rpcs *r, struct mux *m, const msg_open *open)
     t->serial = (t->serial + 1) & SERIAL_MASK;
     t->record = NULL;
     t->more = NULL;
+    memset(t->note, 0, sizeof(t->note));
     t->at = 0;
     t->complete = false;
     chan_init(&t->chan, &ops, t, 1, 0, false);
@@ -224,6 +225,12 @@ static struct rpc *find(const struct rpcs *r, rpc_ref ref)
 bool rpc_is_asked(const struct rpcs *r, rpc_ref ref)
 {
     return find(r, ref) != NULL;
+}
+
+void *rpc_note(struct rpcs *r, rpc_ref ref)
+{
+    struct rpc *t = find(r, ref);
+    return t == NULL ? NULL : t->note;
 }
 
 int rpc_put(struct rpcs *r, rpc_ref ref, const pb_msgdesc_t *fields,

@@ -29,6 +29,8 @@ typedef int rpc_record(void *ctx, const char *of, uint32_t at, struct span out);
  * kept wherever a number fits. */
 typedef uint32_t rpc_ref;
 
+#define RPC_NOTE_BYTES 384 /* what a question keeps between two steps */
+
 /* There is room again. Only ask or put from here. */
 typedef void rpc_more(void *ctx, rpc_ref ref);
 
@@ -45,6 +47,7 @@ struct rpc {
     bool complete;  /* the last record is in the ring */
     rpc_more *more; /* for whoever met a full ring */
     void *more_ctx;
+    uint64_t note[RPC_NOTE_BYTES / sizeof(uint64_t)];
 };
 
 #define RPC_RING       (16 * 1024)
@@ -82,6 +85,10 @@ bool rpc_is_asked(const struct rpcs *r, rpc_ref ref);
  */
 int rpc_put(struct rpcs *r, rpc_ref ref, const pb_msgdesc_t *fields,
             const void *msg, rpc_more *more, void *ctx);
+
+/* RPC_NOTE_BYTES for whoever answers, zeros at first; NULL when nobody waits
+ * any more. */
+void *rpc_note(struct rpcs *r, rpc_ref ref);
 
 /* That was all; or it failed. Harmless when nobody waits. */
 void rpc_end(struct rpcs *r, rpc_ref ref);

@@ -79,7 +79,7 @@ static void update_row(struct machine *m, const struct conn *c,
 static void let_machine_in(struct conn *c, const struct store_machine *s)
 {
     msg_welcome w = cmdop_agent_v1_Welcome_init_zero;
-    struct machine *m = registry_put(&c->relay->registry, s->id);
+    struct machine *m = follow_machine(c->relay, s->fleet_id, s);
     if (m == NULL) {
         link_refuse(&c->peer.link, cmdop_agent_v1_Code_CODE_LIMIT,
                     "the relay knows as many machines as it can", "",
@@ -192,26 +192,28 @@ static void operator_answer(void *ctx, uint32_t tag,
 {
     struct conn *c = ctx;
     msg_welcome w = cmdop_agent_v1_Welcome_init_zero;
+    char buf[160];
+    struct text why;
+    TEXT_OF(&why, buf);
     if (c->serial != tag || c->peer.link.state != LINK_JUDGE)
         return;
     if (a->err != OK) {
         refuse_store(c, a->err);
     } else if (a->outcome != STORE_DONE) {
         refuse_auth(c,
-                    a->outcome == STORE_EXPIRED   ? "the sign-in has expired"
+                    a->outcome == STORE_DISABLED  ? "the account was shut out"
+                    : a->outcome == STORE_EXPIRED ? "the sign-in has expired"
                     : a->outcome == STORE_REVOKED ? "the sign-in was revoked"
                                                   : "the relay does not know "
                                                     "this sign-in",
                     "sign in again");
+    } else if (!conn_sign_in(c, &a->u.who, &why)) {
+        link_refuse(&c->peer.link, cmdop_agent_v1_Code_CODE_DENIED, buf,
+                    "an owner of the fleet can change its policy", 0);
     } else {
-        STR_COPY(c->user, a->u.who.user_name);
-        STR_COPY(c->person_id, a->u.who.user_id);
-        STR_COPY(c->fleet_id, a->u.who.fleet_id);
-        c->role = a->u.who.role;
-        c->ends_ms = a->u.who.expires_ms;
         STR_COPY(w.user, c->user);
         STR_COPY(w.fleet_id, c->fleet_id);
-        conn_admit(c, MAY_PERSON);
+        conn_admit(c, a->u.who.kind == STORE_APIKEY ? MAY_APIKEY : MAY_PERSON);
         link_welcome(&c->peer.link, &w);
     }
     peer_wake(&c->peer);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "relay/admit.h"
 #include "relay/ask.h"
+#include "relay/nets.h"
 #include "relay/offer.h"
 
 #define CHANNELS_MAX   256   /* per connection */
@@ -132,6 +133,47 @@ static void on_until(void *ctx, uint64_t now_ms)
                  "sign in again", 0);
     else
         arm(c); /* the clock was put back, or the end was moved */
+}
+
+/* What the policies of a fleet have against a sign-in. NULL: nothing. */
+static const char *forbidden(const struct conn *c, const struct store_who *who)
+{
+    if (who->kind == STORE_WEB)
+        return "a browser's session is no sign-in for other programs";
+    if (!nets_admit(view_str(who->policy.ip_allow), &c->from))
+        return "the fleet may not be used from this address";
+    /* Who has the relay's host needs no second factor for it, and a program
+     * has none. */
+    if (who->kind == STORE_ACCESS && who->policy.mfa_required && !who->has_totp)
+        return "the fleet wants a second factor, which the account has not";
+    return NULL;
+}
+
+bool conn_sign_in(struct conn *c, const struct store_who *who, struct text *why)
+{
+    const char *no = forbidden(c, who);
+    if (no != NULL) {
+        text_str(why, no);
+        return false;
+    }
+    STR_COPY(c->user, who->user_name);
+    STR_COPY(c->person_id, who->user_id);
+    STR_COPY(c->fleet_id, who->fleet_id);
+    STR_COPY(c->token_id, who->token_id);
+    STR_COPY(c->family, who->family);
+    c->role = who->role;
+    c->signed_by = who->kind;
+    c->scopes = 0; /* of words that we do not know: none */
+    if (who->kind == STORE_APIKEY)
+        (void)may_scopes(view_str(who->scope), &c->scopes);
+    c->ends_ms = who->expires_ms;
+    int64_t limit = who->created_ms + who->policy.session_ms;
+    if (who->kind == STORE_ACCESS && who->policy.session_ms != 0 &&
+        (c->ends_ms == 0 || limit < c->ends_ms))
+        c->ends_ms = limit;
+    if (c->admitted)
+        arm(c);
+    return true;
 }
 
 void conn_admit(struct conn *c, enum may_kind kind)

@@ -15,6 +15,12 @@ void conn_start(struct relay *r, int handle, const struct port_addr *from);
 #define GUEST_MS (20 * 60 * 1000)
 void conn_admit(struct conn *c, enum may_kind kind);
 
+/* What the store says of its sign-in; at the first time and whenever it was
+ * asked again. False: the fleet's policies do not let it in, and *why says
+ * so. */
+bool conn_sign_in(struct conn *c, const struct store_who *who,
+                  struct text *why);
+
 /* End an open link now, with the reason. Its channels are told before. */
 void conn_cut(struct conn *c, msg_code code, const char *message,
               const char *remedy, uint32_t retry_after_ms);

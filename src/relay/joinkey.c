@@ -6,52 +6,16 @@
 
 #include "base/err.h"
 #include "core/joinstr.h"
-#include "core/paths.h"
 #include "crypto/ct.h"
 #include "crypto/hash.h"
-#include "relay/place.h"
+#include "relay/host.h"
 #include "relay/relay.h"
 #include "relay/verbs.h"
 
 #define EXPIRES_MS (24 * 3600 * INT64_C(1000))
-#define BUSY_MS    5000
-
-struct keyring {
-    struct place place;
-    struct store store;
-    struct store_who owner;
-    struct sign_key relay;
-};
-
-static int open_store(struct keyring *k, struct text *why)
-{
-    char path[PATH_CAP];
-    struct store_cfg cfg = {.path = path,
-                            .heap = port_memory(STORE_HEAP_BYTES),
-                            .busy_ms = BUSY_MS};
-    struct store_ask q = {.op = STORE_SETUP};
-    struct store_answer a;
-    int err = keys_load_relay(k->place.folder, &k->relay, why);
-    if (err == OK)
-        err = paths_join(path, k->place.folder, "server.db");
-    if (err != OK)
-        return err;
-    err = store_open(&k->store, &cfg);
-    bytes_to_str(q.u.setup.fleet_name, NAME_CAP, view_str("home"));
-    bytes_to_str(q.u.setup.user_name, NAME_CAP, view_str(port_username()));
-    port_entropy(SPAN_ARRAY(q.u.setup.random));
-    if (err == OK)
-        err = relay_ask_now(&k->store, &q, &a);
-    if (err != OK)
-        text_str(why, store_why(&k->store));
-    else
-        k->owner = a.u.who;
-    return err;
-}
-
 /* ---- make -------------------------------------------------------------------------- */
 
-static int make(struct keyring *k, uint32_t uses, int64_t expires_ms,
+static int make(struct host *k, uint32_t uses, int64_t expires_ms,
                 const char *label, struct text *why)
 {
     struct joinstr j = {0};
@@ -145,7 +109,7 @@ static void listed(void *ctx, uint32_t tag, const struct store_answer *a)
     l->err = a->err;
 }
 
-static int list(struct keyring *k, struct text *why)
+static int list(struct host *k, struct text *why)
 {
     struct listed l = {0};
     struct store_ask q = {
@@ -165,7 +129,7 @@ static int list(struct keyring *k, struct text *why)
 
 /* ---- revoke ------------------------------------------------------------------------ */
 
-static int revoke(struct keyring *k, const char *id, struct text *why)
+static int revoke(struct host *k, const char *id, struct text *why)
 {
     struct store_ask q = {.op = STORE_JOINKEY_REVOKE};
     struct store_answer a;
@@ -201,7 +165,7 @@ static int number(const char *text, uint32_t *out)
 
 int joinkey_run(const struct cmd_env *env, int argc, char **argv)
 {
-    static struct keyring k;
+    static struct host k;
     const char *state = NULL, *uses_arg = NULL, *expires_arg = NULL;
     const char *label = "", *victim = NULL;
     bool listing = false;
@@ -230,16 +194,14 @@ int joinkey_run(const struct cmd_env *env, int argc, char **argv)
         return cmd_usage(&server_cmd, "that is not a duration like 24h or 7d: ",
                          expires_arg);
     TEXT_OF(&why, buf);
-    int err = place_find(&k.place, state, &why);
-    if (err == OK)
-        err = open_store(&k, &why);
+    int err = host_open(&k, state, &why);
     if (err == OK && listing)
         err = list(&k, &why);
     else if (err == OK && victim != NULL)
         err = revoke(&k, victim, &why);
     else if (err == OK)
         err = make(&k, uses, (int64_t)expires, label, &why);
-    store_close(&k.store);
+    host_close(&k);
     if (err != OK)
         cmd_say(buf, NULL);
     return err == OK ? CMD_OK : CMD_FAILED;

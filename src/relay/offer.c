@@ -48,8 +48,10 @@ msg_code offer_code(int err)
 
 enum may_access offer_access(const struct conn *c, const struct machine *m)
 {
-    (void)m;
-    return may_access_of(c->role, false, MAY_ACCESS_FULL);
+    const struct access_key key = {c->fleet_id, m->id, c->person_id};
+    enum may_access set = MAY_ACCESS_FULL;
+    bool is_set = access_get(&c->relay->access, &key, &set);
+    return may_access_of(c->role, is_set, set);
 }
 
 bool offer_shown(void *ctx, const struct machine *m)

@@ -20,6 +20,7 @@ void registry_init(struct registry *r, struct arena *a, uint32_t cap)
     r->links_free = 0;
     r->links_fresh = 1;
     r->mask = slots - 1;
+    r->round = 0;
     r->count = 0;
     r->cap = cap;
 }
@@ -52,12 +53,15 @@ struct machine *registry_find(struct registry *r, const char *id)
 struct machine *registry_put(struct registry *r, const char *id)
 {
     uint32_t *slot = slot_of(r, id);
-    if (*slot != 0)
-        return &r->machines[*slot - 1];
-    if (r->count == r->cap)
+    if (*slot == 0 && r->count == r->cap)
         return NULL;
-    struct machine *m = &r->machines[r->count++];
+    struct machine *m = &r->machines[*slot == 0 ? r->count : *slot - 1];
+    m->round = r->round;
+    if (*slot != 0)
+        return m;
+    r->count++;
     memset(m, 0, sizeof(*m));
+    m->round = r->round;
     STR_COPY(m->id, id);
     *slot = r->count;
     return m;
@@ -85,9 +89,11 @@ bool registry_sees(const struct registry *r, const char *fleet_id,
 
 int registry_link(struct registry *r, struct machine *m, const char *fleet_id)
 {
-    if (registry_sees(r, fleet_id, m))
+    uint32_t at = *link_to(r, m, fleet_id);
+    r->links[at].round = r->round; /* [0] stands for none */
+    if (at != 0 || strcmp(m->fleet_id, fleet_id) == 0)
         return OK;
-    uint32_t at = r->links_free;
+    at = r->links_free;
     if (at != 0)
         r->links_free = r->links[at].next;
     else if (r->links_fresh <= r->cap)
@@ -95,6 +101,7 @@ int registry_link(struct registry *r, struct machine *m, const char *fleet_id)
     else
         return ERR_FULL;
     STR_COPY(r->links[at].fleet_id, fleet_id);
+    r->links[at].round = r->round;
     r->links[at].next = m->links;
     m->links = at;
     return OK;
@@ -112,6 +119,34 @@ void registry_unlink(struct registry *r, struct machine *m,
     *at = r->links[gone].next;
     r->links[gone].next = r->links_free;
     r->links_free = gone;
+}
+
+void registry_round(struct registry *r)
+{
+    r->round++;
+}
+
+static void drop_old_links(struct registry *r, struct machine *m)
+{
+    for (uint32_t at = m->links; at != 0;) {
+        struct registry_link *l = &r->links[at];
+        at = l->next;
+        if (l->round != r->round)
+            registry_unlink(r, m, l->fleet_id);
+    }
+}
+
+void registry_round_over(struct registry *r,
+                         void (*gone)(void *ctx, struct machine *m), void *ctx)
+{
+    for (uint32_t i = 0; i < r->count; i++) {
+        struct machine *m = &r->machines[i];
+        drop_old_links(r, m);
+        if (m->round == r->round || m->fleet_id[0] == '\0')
+            continue;
+        m->fleet_id[0] = '\0';
+        gone(ctx, m);
+    }
 }
 
 /* ---- what a person typed ---------------------------------------------------- */

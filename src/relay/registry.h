@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "limits.h"
+#include "relay/store.h"
 
 struct conn;
 
@@ -27,6 +28,11 @@ struct machine {
     char architecture[24];
     char agent_version[32];
     uint8_t public_key[32];
+    uint32_t key_version;
+    enum store_state state;
+    char why[STORE_WHY_CAP]; /* it is not active */
+    char labels[STORE_LABELS_CAP];
+    uint32_t round; /* the walk over the store that saw it last */
     int64_t created_ms;
     int64_t seen_ms;   /* last heartbeat, Unix time; 0 = never */
     struct conn *conn; /* NULL: offline */
@@ -34,6 +40,7 @@ struct machine {
 
 struct registry_link {
     char fleet_id[UUID_CAP];
+    uint32_t round;
     uint32_t next; /* of this machine, or of the free ones; 0: the last */
 };
 
@@ -46,6 +53,7 @@ struct registry {
     struct registry_link *links; /* as many as machines; [0] is not used */
     uint32_t links_free;
     uint32_t links_fresh; /* those from here on were never used */
+    uint32_t round;
 };
 
 /* Bytes of arena that a registry takes for each row, and for all. */
@@ -71,6 +79,12 @@ bool registry_sees(const struct registry *r, const char *fleet_id,
 int registry_link(struct registry *r, struct machine *m, const char *fleet_id);
 void registry_unlink(struct registry *r, struct machine *m,
                      const char *fleet_id);
+
+/* All machines and links are put anew from here on; then those that were not
+ * are no fleet's any more, and `gone` is told of the machines. */
+void registry_round(struct registry *r);
+void registry_round_over(struct registry *r,
+                         void (*gone)(void *ctx, struct machine *m), void *ctx);
 
 /* May whoever asks know of this machine? */
 typedef bool registry_shown(void *ctx, const struct machine *m);

@@ -12,6 +12,7 @@
 #include "relay/offer.h"
 
 #define MACHINES_MAX      16384
+#define ACCESS_MAX        32768 /* rows of members and machines */
 #define ROUTES_MAX        1024
 #define RPCS_MAX          64
 #define GUEST_RPCS_MAX    32
@@ -29,9 +30,9 @@ size_t relay_bytes(uint32_t conns_max)
            (size_t)ROUTES_MAX *
                (sizeof(struct route) + 3 * WINDOW_BULK + 4096) +
            MACHINES_MAX * REGISTRY_ROW_BYTES + REGISTRY_BYTES +
-           STORE_HEAP_BYTES + (RPCS_MAX + GUEST_RPCS_MAX) * (RPC_RING + 8192) +
-           TLS_CACHE_BYTES + API_CONNS * sizeof(struct api_conn) +
-           8 * 1024 * 1024;
+           access_bytes(ACCESS_MAX) + STORE_HEAP_BYTES +
+           (RPCS_MAX + GUEST_RPCS_MAX) * (RPC_RING + 8192) + TLS_CACHE_BYTES +
+           API_CONNS * sizeof(struct api_conn) + 8 * 1024 * 1024;
 }
 
 /* ---- accepting ---------------------------------------------------------------------- */
@@ -133,6 +134,8 @@ static void on_signal(void *ctx, uint8_t ready)
     while ((sig = port_signal_take()) != PORT_SIG_NONE)
         if (sig == PORT_SIG_TERM)
             leave(r);
+        else if (sig == PORT_SIG_RELOAD)
+            follow_reload(r);
 }
 
 /* ---- the store before the loop runs --------------------------------------------------- */
@@ -183,67 +186,6 @@ static int setup(struct relay *r, struct text *why)
     return OK;
 }
 
-static bool machine_row(void *ctx, uint32_t tag, const union store_row *row)
-{
-    struct relay *r = ctx;
-    const struct store_machine *s = &row->machine;
-    struct machine *m = registry_put(&r->registry, s->id);
-    (void)tag;
-    if (m == NULL)
-        return false;
-    STR_COPY(m->fleet_id, s->fleet_id);
-    STR_COPY(m->name, s->name);
-    STR_COPY(m->hostname, s->facts.hostname);
-    STR_COPY(m->os, s->facts.os);
-    STR_COPY(m->os_version, s->facts.os_version);
-    STR_COPY(m->architecture, s->facts.architecture);
-    STR_COPY(m->agent_version, s->facts.agent_version);
-    memcpy(m->public_key, s->public_key, sizeof(m->public_key));
-    m->created_ms = s->created_ms;
-    m->seen_ms = s->last_seen_ms;
-    return true;
-}
-
-/* Rows are handed over with the relay as context, the answer with `now`. */
-struct list_now {
-    struct relay *relay;
-    struct store_answer answer;
-    bool came;
-};
-
-static bool list_row(void *ctx, uint32_t tag, const union store_row *row)
-{
-    struct list_now *n = ctx;
-    return machine_row(n->relay, tag, row);
-}
-
-static void list_answer(void *ctx, uint32_t tag, const struct store_answer *a)
-{
-    struct list_now *n = ctx;
-    (void)tag;
-    n->answer = *a;
-    n->came = true;
-}
-
-static int load_machines(struct relay *r, struct text *why)
-{
-    struct list_now n = {.relay = r};
-    struct store_ask q = {.op = STORE_MACHINE_LIST,
-                          .ctx = &n,
-                          .row = list_row,
-                          .answer = list_answer};
-    memcpy(q.u.list.fleet_id, r->owner.fleet_id, UUID_CAP);
-    int err = store_ask(&r->store, &q);
-    while (err == OK && !n.came)
-        (void)store_turn(&r->store, port_wall_ms());
-    if (err == OK)
-        err = n.answer.err;
-    if (err != OK)
-        text_join(why, "the machines cannot be read: ", store_why(&r->store),
-                  NULL);
-    return err;
-}
-
 /* ---- start ------------------------------------------------------------------------------ */
 
 static void strangers_setup(struct relay *r)
@@ -265,6 +207,7 @@ static void carve(struct relay *r, uint32_t conns_max)
     loop_arm(&r->loop, r->sweep, port_now_ms() + ROUTE_ANSWER_MS / 3);
     r->scratch = arena_span(a, PEER_SCRATCH_BYTES);
     registry_init(&r->registry, a, MACHINES_MAX);
+    access_init(&r->access, a, ACCESS_MAX);
     routes_init(&r->routes, a, ROUTES_MAX, offer_again);
     rpcs_init(&r->rpcs, a, RPCS_MAX);
     rpcs_init(&r->guest_rpcs, a, GUEST_RPCS_MAX);
@@ -341,7 +284,8 @@ int relay_init(struct relay *r, struct span memory, const struct relay_cfg *cfg,
         return err;
     carve(r, cfg->conns_max);
     tls_setup(r);
-    return load_machines(r, why);
+    follow_init(r);
+    return follow_load(r, why);
 }
 
 int relay_listen(struct relay *r, const struct relay_cfg *cfg, struct text *why)

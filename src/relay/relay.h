@@ -9,7 +9,9 @@
 #include "base/arena.h"
 #include "core/peer.h"
 #include "core/rpc.h"
+#include "relay/access.h"
 #include "relay/api.h"
+#include "relay/follow.h"
 #include "relay/keys.h"
 #include "relay/may.h"
 #include "relay/registry.h"
@@ -19,6 +21,7 @@
 #include "transport/listen.h"
 
 struct relay;
+struct oauth;
 
 /* One connection: who it is, once that is known. */
 struct conn {
@@ -33,6 +36,9 @@ struct conn {
     bool admitted;       /* welcome was said; before that a stranger */
     char user[NAME_CAP]; /* operators */
     char person_id[UUID_CAP];
+    char token_id[UUID_CAP];
+    char family[UUID_CAP];
+    enum store_token_kind signed_by;
     char fleet_id[UUID_CAP];
     enum store_role role;
     uint32_t scopes;          /* API keys */
@@ -41,6 +47,7 @@ struct conn {
     int until;                /* timer: the sign-in's end, or the guest's */
     uint32_t stranger;        /* its place among them; 0: it is none */
     uint64_t asked_ms;        /* guests: the last question */
+    bool check;               /* its sign-in is to be asked about again */
     uint32_t routes;          /* asked for by it, and not yet over */
     struct store_facts facts; /* machines: what Hello said */
 };
@@ -60,6 +67,10 @@ struct relay {
     struct keys keys;
     struct store store;
     struct registry registry;
+    struct access access;
+    struct oauth *oauth; /* signing in; NULL: not here */
+    struct follow follow;
+    struct loop_job follow_job;
     struct routes routes;
     struct rpcs rpcs;
     struct rpcs guest_rpcs; /* guests cannot take the places of others */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "relay/ask.h"
 #include "relay/offer.h"
 
 /* ---- for the methods -------------------------------------------------------- */
@@ -29,41 +30,93 @@ void reply_no(struct conn *c, const msg_open *open, int err,
                      no->message, no->remedy);
 }
 
-/* ---- machines --------------------------------------------------------------- */
-
-/* The connection outlives the answer: its channels end with it. */
-static int machine_record(void *ctx, const char *of, uint32_t at,
-                          struct span out)
+rpc_ref reply_later(struct conn *c, const msg_open *open)
 {
-    struct conn *c = ctx;
-    struct registry *all = &c->relay->registry;
-    msg_machine_info info = cmdop_agent_v1_MachineInfo_init_zero;
-    if (at >= all->count)
-        return 0;
-    const struct machine *m = &all->machines[at];
-    if (!registry_sees(all, of, m) || !offer_shown(c, m))
-        return ERR_NOT_FOUND;
-    STR_COPY(info.id, m->id);
-    STR_COPY(info.name, m->name);
-    STR_COPY(info.hostname, m->hostname);
-    STR_COPY(info.os, m->os);
-    STR_COPY(info.os_version, m->os_version);
-    STR_COPY(info.architecture, m->architecture);
-    STR_COPY(info.agent_version, m->agent_version);
-    STR_COPY(info.fleet_id, m->fleet_id);
-    sign_fingerprint(m->public_key, info.fingerprint);
-    info.online = m->conn != NULL;
-    info.last_seen_ms = m->seen_ms;
-    info.created_ms = m->created_ms;
-    return rpc_encode(out, cmdop_agent_v1_MachineInfo_fields, &info);
+    c->asked_ms = loop_now(&c->relay->loop);
+    return rpc_begin(reply_rpcs(c), &c->peer.link.mux, open);
 }
 
-static void machines_list(struct conn *c, const msg_open *open,
-                          const msg_rpc_open *p)
+void reply_ask(struct conn *c, rpc_ref ref, struct store_ask *q)
 {
-    (void)p;
-    rpc_answer(reply_rpcs(c), &c->peer.link.mux, open, c->fleet_id,
-               machine_record, c);
+    q->ctx = reply_rpcs(c);
+    q->tag = ref;
+    int err = ask(c->relay, q);
+    if (err != OK)
+        reply_fault(reply_rpcs(c), ref, err);
+}
+
+void reply_fault(struct rpcs *r, rpc_ref ref, int err)
+{
+    if (err == ERR_FULL)
+        rpc_fail(r, ref, cmdop_agent_v1_Code_CODE_LIMIT, "the relay is busy",
+                 "try again in a moment");
+    else if (err == ERR_RANGE)
+        rpc_fail(r, ref, cmdop_agent_v1_Code_CODE_PROTOCOL,
+                 "a name or an id cannot be what it is",
+                 "a name has 1 to 63 printable bytes, the beginning of an id "
+                 "four characters or more");
+    else
+        rpc_fail(r, ref, cmdop_agent_v1_Code_CODE_INTERNAL,
+                 err == ERR_NO_SPACE ? "the relay's disk is full"
+                                     : "the relay's store has a fault",
+                 "its owner finds the reason in the relay's log");
+}
+
+void reply_outcome(struct rpcs *r, rpc_ref ref, const struct store_answer *a,
+                   const char *unknown)
+{
+    char message[160];
+    struct text t;
+    if (a->err != OK) {
+        reply_fault(r, ref, a->err);
+        return;
+    }
+    if (a->outcome == STORE_DONE) {
+        rpc_end(r, ref);
+        return;
+    }
+    TEXT_OF(&t, message);
+    text_join(&t, "it was not done: ", store_outcome_str(a->outcome), NULL);
+    if (a->outcome == STORE_UNKNOWN)
+        rpc_fail(r, ref, cmdop_agent_v1_Code_CODE_NOT_FOUND, unknown, "");
+    else if (a->outcome == STORE_AMBIGUOUS)
+        rpc_fail(r, ref, cmdop_agent_v1_Code_CODE_AMBIGUOUS,
+                 "several begin like this", "type more of the id");
+    else if (a->outcome == STORE_NOT_HOME)
+        rpc_fail(r, ref, cmdop_agent_v1_Code_CODE_DENIED,
+                 "the machine's home is another fleet, which decides this",
+                 "ask an admin of that fleet");
+    else if (a->outcome == STORE_REVOKED)
+        rpc_fail(r, ref, cmdop_agent_v1_Code_CODE_CONFLICT,
+                 "it was revoked before", "");
+    else
+        rpc_fail(r, ref, cmdop_agent_v1_Code_CODE_CONFLICT, message, "");
+}
+
+void reply_done(void *ctx, uint32_t tag, const struct store_answer *a)
+{
+    reply_outcome(ctx, tag, a, "there is no such thing in the fleet");
+}
+
+struct store_actor reply_actor(const struct conn *c)
+{
+    struct store_actor a = {.kind = "user"};
+    STR_COPY(a.kind, c->kind == MAY_APIKEY ? "apikey" : "user");
+    STR_COPY(a.name, c->person_id);
+    return a;
+}
+
+int reply_call(struct conn *c, const msg_open *open, const msg_rpc_open *p,
+               msg_call *out)
+{
+    *out = (msg_call)cmdop_agent_v1_Call_init_zero;
+    int err = msg_decode(view_of(p->request.bytes, p->request.size),
+                         cmdop_agent_v1_Call_fields, out);
+    if (err != OK)
+        (void)mux_reject(&c->peer.link.mux, open->channel,
+                         cmdop_agent_v1_Code_CODE_PROTOCOL,
+                         "the question does not parse", "");
+    return err;
 }
 
 /* ---- the table -------------------------------------------------------------- */
@@ -74,9 +127,20 @@ static void machines_list(struct conn *c, const msg_open *open,
  */
 static const struct method {
     const char *name;
-    void (*answer)(struct conn *c, const msg_open *open, const msg_rpc_open *p);
+    reply_fn *answer;
 } methods[] = {
-    {"machines.list", machines_list},
+    {"auth.device", reply_auth_device},
+    {"auth.token", reply_auth_token},
+    {"auth.revoke", reply_auth_revoke},
+    {"auth.whoami", reply_auth_whoami},
+    {"tokens.list", reply_tokens_list},
+    {"tokens.revoke", reply_tokens_revoke},
+    {"fleets.list", reply_fleets_list},
+    {"fleets.use", reply_fleets_use},
+    {"machines.list", reply_machines_list},
+    {"machines.rename", reply_machines_rename},
+    {"machines.disable", reply_machines_disable},
+    {"machines.enable", reply_machines_enable},
 };
 
 #define METHODS (sizeof(methods) / sizeof(methods[0]))

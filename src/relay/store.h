@@ -261,7 +261,12 @@ struct store_engine; /* the engine's own; lives in the heap it was given */
 struct store {
     struct store_engine *engine; /* NULL: closed */
     char why[STORE_DETAIL_CAP];
-    bool turning;  /* inside store_turn or store_close */
+    bool turning; /* inside store_turn or store_close */
+    /* Hears every answer before who asked it; may ask, as an answer may. NULL:
+     * nobody does. Set after store_open. */
+    void (*saw)(void *ctx, const struct store_ask *q,
+                const struct store_answer *a);
+    void *saw_ctx;
     uint32_t head; /* runs freely; queue[head % STORE_QUEUE] */
     uint32_t tail;
     struct store_ask queue[STORE_QUEUE]; /* about 200 KiB */

@@ -269,6 +269,8 @@ static void answer_next(struct store *s, struct store_answer *a)
         slot->answer;
 
     a->op = slot->op;
+    if (s->saw != NULL)
+        s->saw(s->saw_ctx, slot, a);
     s->head++; /* the slot may be asked into from here on */
     answer(ctx, tag, a);
 }

@@ -8,13 +8,12 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "codec/base64.h"
 #include "core/credential.h"
 #include "core/joinstr.h"
 #include "core/paths.h"
 #include "crypto/ct.h"
 #include "crypto/hash.h"
-#include "relay/place.h"
+#include "relay/host.h"
 #include "relay/relay.h"
 
 #define GRPC_LISTEN   "[::]:50051"
@@ -22,7 +21,6 @@
 #define CONNS_DEFAULT 4096
 #define CONNS_MAX     32000 /* rows of port_wait, less our own */
 #define ADDRESS_CAP   300   /* "HOST:PORT" */
-#define TOKEN_RAW     32
 
 struct options {
     const char *state, *grpc, *api, *name, *address, *conns;
@@ -31,27 +29,15 @@ struct options {
 
 /* ---- signing the starter in ------------------------------------------------------- */
 
-static void make_token(char out[CREDENTIAL_TOKEN_CAP])
-{
-    uint8_t raw[TOKEN_RAW];
-    struct writer w;
-    port_entropy(SPAN_ARRAY(raw));
-    memset(out, 0, CREDENTIAL_TOKEN_CAP);
-    writer_init(&w, (struct span){(uint8_t *)out, CREDENTIAL_TOKEN_CAP - 1});
-    write_str(&w, "cmdop_");
-    base64_write(&w, BASE64_URL, VIEW_ARRAY(raw));
-    ct_wipe(SPAN_ARRAY(raw));
-}
-
-static int store_token(struct relay *r, const char *token, struct text *why)
+static int make_token(struct relay *r, char token[CREDENTIAL_TOKEN_CAP],
+                      struct text *why)
 {
     struct store_ask q = {.op = STORE_TOKEN_MAKE};
     struct store_answer a;
     memcpy(q.u.token_make.fleet_id, r->owner.fleet_id, UUID_CAP);
     memcpy(q.u.token_make.user_id, r->owner.user_id, UUID_CAP);
     bytes_to_str(q.u.token_make.label, NAME_CAP, view_str("first sign-in"));
-    hash_once(view_str(token), q.u.token_make.secret.hash);
-    port_entropy(SPAN_ARRAY(q.u.token_make.secret.random));
+    host_secret(token, &q.u.token_make.secret);
     q.u.token_make.actor = place_actor();
     int err = relay_ask_now(&r->store, &q, &a);
     if (err != OK)
@@ -84,10 +70,9 @@ static int give_token(struct relay *r, struct credential *c, struct text *why)
     if (c->refresh[0] != '\0' ||
         (c->token[0] != '\0' && token_valid(r, c->token)))
         return OK;
-    make_token(c->token);
     c->token_expires_ms = 0;
     STR_COPY(c->user, r->owner.user_name);
-    return store_token(r, c->token, why);
+    return make_token(r, c->token, why);
 }
 
 static int sign_in_locked(struct relay *r, const struct place *place,
@@ -308,6 +293,8 @@ static int run(const struct cmd_env *env, int argc, char **argv)
     int rest;
     if (argc > 1 && strcmp(argv[1], "join-key") == 0)
         return joinkey_run(env, argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "token") == 0)
+        return token_run(env, argc - 1, argv + 1);
     int status = cmd_options(&server_cmd, &argc, argv, &rest, opts,
                              sizeof(opts) / sizeof(opts[0]));
     if (status >= 0)
@@ -316,7 +303,9 @@ static int run(const struct cmd_env *env, int argc, char **argv)
         return cmd_usage(&server_cmd, "nothing is expected here: ", argv[1]);
     TEXT_OF(&why, buf);
     log_init(port_log, port_wall_ms, o.verbose ? LOG_DEBUG : LOG_INFO);
-    int err = place_find(&place, o.state, &why);
+    /* Who holds the lock may be told to reload, and must not die of it. */
+    int err = port_signal_open();
+    err = err < 0 ? err : place_find(&place, o.state, &why);
     if (err == OK)
         err = lock(&place, &why);
     if (err == OK)
@@ -328,16 +317,19 @@ static int run(const struct cmd_env *env, int argc, char **argv)
 
 const struct cmd server_cmd = {
     .name = "server",
-    .summary = "be the relay; make join keys",
+    .summary = "be the relay; make join keys and tokens",
     .help =
         "usage: cmdop server [options]\n"
         "       cmdop server join-key [--uses N] [--expires D] [--label L]\n"
         "       cmdop server join-key --list | --revoke ID\n"
+        "       cmdop server token make [--user U] [--label L] [--expires D]\n"
+        "       cmdop server token list [--user U] [--all] | revoke ID\n"
         "\n"
         "Run the relay in the foreground. The first start makes its keys, "
         "its store and an\nowner account, and signs the user who started it "
         "in. `join-key` prints a join\nstring for `cmdop join`; it is valid "
-        "for 24 hours unless --expires says otherwise\n(0 = for ever).\n"
+        "for 24 hours unless --expires says otherwise\n(0 = for ever). `token` "
+        "makes, lists and ends what operators sign in with.\n"
         "\n"
         "  --state-dir D         where keys and store are\n"
         "  --listen-grpc A       for machines and operators "

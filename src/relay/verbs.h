@@ -9,4 +9,7 @@ extern const struct cmd server_cmd; /* cmdop server ... */
 /* `cmdop server join-key ...`; argv[0] is "join-key". */
 int joinkey_run(const struct cmd_env *env, int argc, char **argv);
 
+/* `cmdop server token ...`; argv[0] is "token". */
+int token_run(const struct cmd_env *env, int argc, char **argv);
+
 #endif

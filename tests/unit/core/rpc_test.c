@@ -356,6 +356,7 @@ static void an_answer_may_come_later(void **state)
     struct asker *k = ask(0, 65536);
     assert_int_equal(k->accepted, 1);
     assert_true(rpc_is_asked(&rpcs, refs[0]));
+    memset(rpc_note(&rpcs, refs[0]), 0xee, RPC_NOTE_BYTES);
     assert_int_equal(k->len, 0);
     for (uint32_t i = 0; i < records; i++)
         assert_int_equal(put(refs[0], i), OK);
@@ -438,6 +439,9 @@ static void an_answer_that_nobody_waits_for_is_dropped(void **state)
     struct asker *second = ask(1, 65536);
     assert_int_not_equal(refs[0], refs[1]);
     assert_int_equal(refs[0] & 0xff, refs[1] & 0xff);
+    assert_null(rpc_note(&rpcs, refs[0]));
+    for (size_t i = 0; i < RPC_NOTE_BYTES; i++)
+        assert_int_equal(((uint8_t *)rpc_note(&rpcs, refs[1]))[i], 0);
     assert_int_equal(put(refs[0], 7), ERR_CLOSED);
     rpc_end(&rpcs, refs[0]);
     rpc_fail(&rpcs, refs[0], cmdop_agent_v1_Code_CODE_INTERNAL, "late", "");
