@@ -84,15 +84,24 @@ static void let_go_of_routes(struct conn *c)
     routes_operator_lost(&c->relay->routes, &c->peer.link.mux, &c->routes);
 }
 
+static void machine_left(struct conn *c)
+{
+    struct machine *m = c->machine;
+    if (m == NULL)
+        return;
+    c->machine = NULL;
+    m->conn = NULL;
+    m->seen_ms = port_wall_ms();
+    ask_seen(c->relay, m);
+    log_info("machine.offline", m->name);
+}
+
 void conn_cut(struct conn *c, msg_code code, const char *message,
               const char *remedy, uint32_t retry_after_ms)
 {
     if (c->peer.link.state != LINK_OPEN)
         return;
-    if (c->machine != NULL) {
-        c->machine->conn = NULL;
-        c->machine = NULL;
-    }
+    machine_left(c);
     link_refuse(&c->peer.link, code, message, remedy, retry_after_ms);
     /* Its channels end now, however long its last words take. */
     let_go_of_routes(c);
@@ -216,15 +225,9 @@ static void on_over(void *ctx, const char *why)
     struct conn *c = ctx;
     struct relay *r = c->relay;
     routes_operator_lost(&r->routes, &c->peer.link.mux, &c->routes);
-    if (c->machine != NULL) {
-        c->machine->conn = NULL;
-        c->machine->seen_ms = port_wall_ms();
-        ask_seen(r, c->machine);
-        log_info("machine.offline", c->machine->name);
-    }
+    machine_left(c);
     if (why[0] != '\0')
         log_info("conn.closed", why);
-    c->machine = NULL;
     loop_disarm(&r->loop, c->until);
     r->guests -= is_guest(c);
     strangers_leave(&r->strangers, c->stranger);

@@ -252,6 +252,45 @@ static void links_are_bounded_and_used_again(void **state)
     assert_true(registry_sees(&reg, "more-0", m));
 }
 
+static int gone_count;
+
+static void on_gone(void *ctx, struct machine *m)
+{
+    assert_ptr_equal(ctx, &reg);
+    assert_string_equal(m->name, "db");
+    gone_count++;
+}
+
+/* What the store does not name any more is no fleet's: neither a machine nor
+ * a link. What it names stays what it is. */
+static void a_round_forgets_what_was_not_put(void **state)
+{
+    (void)state;
+    fill();
+    struct machine *db = &reg.machines[2], *web = &reg.machines[0];
+    assert_int_equal(registry_link(&reg, web, "f2"), OK);
+    assert_int_equal(registry_link(&reg, web, "f3"), OK);
+    gone_count = 0;
+    registry_round(&reg);
+    for (size_t i = 0; i < COUNT; i++)
+        if (i != 2)
+            (void)registry_put(&reg, machines[i].id);
+    assert_int_equal(registry_link(&reg, web, "f3"), OK);
+    assert_true(registry_sees(&reg, "f2", web)); /* until the round is over */
+    registry_round_over(&reg, on_gone, &reg);
+    assert_int_equal(gone_count, 1);
+    assert_false(registry_sees(&reg, "f1", db));
+    assert_true(registry_sees(&reg, "f1", web));
+    assert_false(registry_sees(&reg, "f2", web));
+    assert_true(registry_sees(&reg, "f3", web));
+    registry_round(&reg);
+    for (size_t i = 0; i < COUNT; i++)
+        if (i != 2)
+            (void)registry_put(&reg, machines[i].id);
+    registry_round_over(&reg, on_gone, &reg);
+    assert_int_equal(gone_count, 1); /* is told once */
+}
+
 static bool all_but_twin_a(void *ctx, const struct machine *m)
 {
     (void)ctx;
@@ -290,6 +329,7 @@ int main(void)
         FACT(each_of_many_is_found),
         FACT(a_linked_machine_is_seen_from_both_fleets),
         FACT(links_are_bounded_and_used_again),
+        FACT(a_round_forgets_what_was_not_put),
         FACT(what_is_not_shown_is_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
