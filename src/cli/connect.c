@@ -23,8 +23,9 @@ static int run(const struct cmd_env *env, int argc, char **argv)
     return attach_run(&connect_cmd, env, argc, argv);
 }
 
-#define WHERE_HELP                                               \
-    "  -s, --server NAME   another relay than the current one\n" \
+#define WHERE_HELP                                                 \
+    "  -s, --server NAME   another sign-in than the current one\n" \
+    "  -w, --workspace F   the sign-in of that fleet\n"            \
     "  --local             the agent of this machine, without a relay\n"
 
 const struct cmd connect_cmd = {
