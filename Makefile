@@ -45,9 +45,10 @@ CFLAGS   := -std=c11 $(WARNINGS) -ffunction-sections -fdata-sections \
             -ffile-prefix-map=$(CURDIR)=. -iquote src -iquote . -iquote boards/$(BOARD)
 
 # src/ is portable C11; ports and tests may ask the system for all it has.
-# Generated messages are nobody's handwriting.
+# What waits for people is made small. Generated messages are nobody's handwriting.
 only_for = $(if $(filter port/% tests/%,$1),-D_GNU_SOURCE) \
            $(if $(filter tests/%,$1),-Itests) \
+           $(if $(filter src/cli/% src/agent/% src/main/%,$1),-Os) \
            $(if $(filter src/main/%,$1),-DCMDOP_VERSION='"$(VERSION)"') \
            $(if $(filter %.pb.c,$1),-w)
 
