@@ -49,8 +49,8 @@ struct unlock {
     bool has_token;
     bool was_refused; /* the token was sent and is no good */
     uint8_t token[LOCK_TOKEN_LEN];
-    msg_password_key key;   /* once it was checked */
-    bool is_new; /* its key was never seen before */
+    msg_password_key key; /* once it was checked */
+    bool is_new;          /* its key was never seen before */
     struct question question;
     struct span buf;
     char nonce[33];

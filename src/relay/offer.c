@@ -65,6 +65,7 @@ static void stamp(const struct conn *c, msg_open *open)
     open->has_origin = true;
     *o = (msg_origin)cmdop_agent_v1_Origin_init_zero;
     STR_COPY(o->user, c->user);
+    STR_COPY(o->user_id, c->person_id);
     STR_COPY(o->role, store_role_str(c->role));
     STR_COPY(o->fleet_id, c->fleet_id);
     STR_COPY(o->operator_kind, may_kind_str(c->kind));
