@@ -118,6 +118,8 @@ def memory(pid):
         for line in maps:
             at, modes = line.split()[:2]
             lo, hi = (int(x, 16) for x in at.split("-"))
+            if hi - lo > 1 << 34:
+                raise OSError("a sanitizer's shadow cannot be read through")
             if "r" not in modes or "[v" in line:
                 continue
             while lo < hi:
