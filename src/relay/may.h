@@ -118,7 +118,7 @@ enum may_op {
     MAY_AUTH_TOKEN,
     MAY_AUTH_REVOKE,
     MAY_AUTH_WHOAMI,
-    MAY_AUTH_APPROVE,     /* a user code, in a browser */
+    MAY_AUTH_APPROVE,     /* a user code, on a page or by a bearer */
     MAY_PAGE_PUBLIC,      /* the sign-in page, style sheets, health */
     MAY_PAGE_ACCOUNT,     /* pages of who is signed in */
     MAY_ACCOUNT_PASSWORD, /* change one's own */

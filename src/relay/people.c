@@ -31,6 +31,8 @@ void people_init(struct people *p, struct arena *a, struct loop *l,
     memset(p, 0, sizeof *p);
     p->loop = l;
     p->ask = cfg->oauth;
+    p->online = cfg->online;
+    p->access = cfg->access;
     p->name = cfg->name;
     port_entropy(SPAN_ARRAY(secret));
     throttle_init(&p->throttle, a, secret);

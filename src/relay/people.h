@@ -7,6 +7,7 @@
 
 #include "crypto/totp.h"
 #include "relay/desk.h"
+#include "relay/may.h"
 #include "relay/oauth.h"
 #include "relay/store.h"
 
@@ -31,15 +32,26 @@ struct half {
     int64_t session_ms; /* how long the session may last */
 };
 
+/* Is a machine connected? ctx is that of the store's door. */
+typedef bool people_online_fn(void *ctx, const char *machine_id);
+/* What was set for a person on a machine; false: nothing. */
+typedef bool people_access_fn(void *ctx, const char *fleet_id,
+                              const char *machine_id, const char *person_id,
+                              enum may_access *out);
+
 struct people_cfg {
     struct oauth_cfg oauth;
-    const char *name;      /* of this relay, for people */
-    const uint8_t *secret; /* 32 bytes that only this relay has, for good */
+    people_online_fn *online; /* NULL: none is */
+    people_access_fn *access; /* NULL: nothing was */
+    const char *name;         /* of this relay, for people */
+    const uint8_t *secret;    /* 32 bytes that only this relay has, for good */
 };
 
 struct people {
     struct loop *loop;
     struct oauth_cfg ask; /* the store's door, the page's address */
+    people_online_fn *online;
+    people_access_fn *access;
     const char *name;
     struct throttle throttle;
     struct oauth oauth;

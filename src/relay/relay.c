@@ -9,6 +9,7 @@
 #include "relay/reply.h"
 #include "relay/ask.h"
 #include "relay/conn.h"
+#include "relay/faces.h"
 #include "relay/offer.h"
 
 #define MACHINES_MAX      16384
@@ -32,7 +33,7 @@ size_t relay_bytes(uint32_t conns_max)
            MACHINES_MAX * REGISTRY_ROW_BYTES + REGISTRY_BYTES +
            access_bytes(ACCESS_MAX) + STORE_HEAP_BYTES +
            (RPCS_MAX + GUEST_RPCS_MAX) * (RPC_RING + 8192) + TLS_CACHE_BYTES +
-           API_CONNS * sizeof(struct api_conn) + 8 * 1024 * 1024;
+           API_CONNS * sizeof(struct api_conn) + web_bytes() + 8 * 1024 * 1024;
 }
 
 /* ---- accepting ---------------------------------------------------------------------- */
@@ -195,12 +196,19 @@ static void strangers_setup(struct relay *r)
     strangers_init(&r->strangers, &r->arena, r->conns_max, key);
 }
 
-static void carve(struct relay *r, uint32_t conns_max)
+static void serve(void *ctx, struct api_conn *c)
+{
+    struct relay *r = ctx;
+    call_serve(&r->web.calls, c);
+}
+
+static void carve(struct relay *r, const struct relay_cfg *cfg)
 {
     struct arena *a = &r->arena;
+    uint32_t conns_max = cfg->conns_max;
     r->conns_max = conns_max;
-    loop_init(&r->loop, a, conns_max + API_ROWS + ROWS_OWN,
-              2 * conns_max + API_TIMERS + TIMERS_OWN);
+    loop_init(&r->loop, a, conns_max + API_ROWS + WEB_ROWS + ROWS_OWN,
+              2 * conns_max + API_TIMERS + WEB_TIMERS + TIMERS_OWN);
     ask_init(r);
     r->drain = loop_timer_add(&r->loop, on_drained, r);
     r->sweep = loop_timer_add(&r->loop, on_sweep, r);
@@ -214,7 +222,9 @@ static void carve(struct relay *r, uint32_t conns_max)
     strangers_setup(r);
     api_init(
         &r->api, a, &r->loop,
-        &(struct api_cfg){.ready = why_not_ready, .tls = api_tls, .ctx = r});
+        &(struct api_cfg){
+            .ready = why_not_ready, .tls = api_tls, .serve = serve, .ctx = r});
+    web_init(r, cfg->name);
     r->conns = arena_carve(a, conns_max * sizeof(*r->conns), 4096);
     r->conns_mem = arena_carve(a, (size_t)conns_max * PEER_CARVE_BYTES, 4096);
 }
@@ -257,7 +267,8 @@ static int check_faces(struct text *why)
         text_u64(why, op);
         return ERR_DAMAGED;
     }
-    if (reply_check(&name) != OK) {
+    if (call_table_check(FACES, FACES_COUNT, &name) != OK ||
+        reply_check(&name) != OK) {
         text_join(why, "nobody decided who may ask ", name, NULL);
         return ERR_DAMAGED;
     }
@@ -282,7 +293,7 @@ int relay_init(struct relay *r, struct span memory, const struct relay_cfg *cfg,
         err = setup(r, why);
     if (err != OK)
         return err;
-    carve(r, cfg->conns_max);
+    carve(r, cfg);
     tls_setup(r);
     follow_init(r);
     return follow_load(r, why);
@@ -295,6 +306,7 @@ int relay_listen(struct relay *r, const struct relay_cfg *cfg, struct text *why)
         err = listen_api(r, &cfg->api, why);
     if (err != OK)
         return err;
+    web_address(&r->web, cfg->url, &cfg->api, r->api_port, cfg->host);
     arena_seal(&r->arena);
     int row = loop_add(&r->loop, port_signal_open(), PORT_READ, on_signal, r);
     return row < 0 ? row : OK;
@@ -309,6 +321,7 @@ void relay_run(struct relay *r)
             r->done = true;
     }
     api_close(&r->api);
+    desk_close(&r->web.people.desk);
     store_close(&r->store);
     log_info("relay.stop", NULL);
 }

@@ -17,6 +17,7 @@
 #include "relay/registry.h"
 #include "relay/route.h"
 #include "relay/store.h"
+#include "relay/web.h"
 #include "relay/strangers.h"
 #include "transport/listen.h"
 
@@ -58,6 +59,8 @@ struct relay_cfg {
     const char *version;
     struct port_addr grpc;
     struct port_addr api;
+    const char *url;  /* of the pages; NULL: made of what follows */
+    const char *host; /* by which others find this machine */
     uint32_t conns_max;
 };
 
@@ -75,6 +78,7 @@ struct relay {
     struct rpcs rpcs;
     struct rpcs guest_rpcs; /* guests cannot take the places of others */
     struct api api;
+    struct web web;
     struct conn *conns;
     uint8_t *conns_mem;  /* PEER_CARVE_BYTES for each */
     struct conn *free;   /* used before, and free now */

@@ -23,7 +23,7 @@
 #define ADDRESS_CAP   300   /* "HOST:PORT" */
 
 struct options {
-    const char *state, *grpc, *api, *name, *address, *conns;
+    const char *state, *grpc, *api, *name, *address, *conns, *url, *admin;
     bool verbose;
 };
 
@@ -185,12 +185,32 @@ static void announce(const struct relay *r, const char *address)
     text_str(&t, "port ");
     text_u64(&t, r->api_port);
     text_join(&t, ", /healthz and /readyz\n  key        ", fingerprint,
-              "\n  next       cmdop server join-key\n", NULL);
+              "\n  sign in    ", r->web.url,
+              "/signin\n  next       cmdop server join-key\n", NULL);
     cmd_note(buf);
 }
 
+/* How browsers find us: as it is said, or under the name that machines use. */
+static int read_url(struct relay_cfg *cfg, const struct options *o,
+                    char host[256], struct text *why)
+{
+    uint16_t port;
+    cfg->host = cfg->name;
+    cfg->url = o->url;
+    if (o->url != NULL && !web_is_url(o->url)) {
+        text_str(why,
+                 "--api-url takes an address like https://relay.example:8000, "
+                 "without a path");
+        return ERR_RANGE;
+    }
+    if (o->address == NULL)
+        return OK;
+    cfg->host = host;
+    return joinstr_address(view_str(o->address), host, &port, why);
+}
+
 static int read_cfg(struct relay_cfg *cfg, const struct options *o,
-                    struct text *why)
+                    char host[256], struct text *why)
 {
     uint64_t conns = CONNS_DEFAULT;
     if (o->conns != NULL &&
@@ -200,12 +220,9 @@ static int read_cfg(struct relay_cfg *cfg, const struct options *o,
         return ERR_RANGE;
     }
     cfg->conns_max = (uint32_t)conns;
-    char host[256];
-    uint16_t port;
-    if (o->address != NULL &&
-        joinstr_address(view_str(o->address), host, &port, why) != OK)
-        return ERR_RANGE;
-    int err = listen_address(o->grpc, &cfg->grpc, why);
+    int err = read_url(cfg, o, host, why);
+    if (err == OK)
+        err = listen_address(o->grpc, &cfg->grpc, why);
     return err == OK ? listen_address(o->api, &cfg->api, why) : err;
 }
 
@@ -228,14 +245,16 @@ static int serve(struct relay *r, const struct options *o,
                  const struct place *place, const struct cmd_env *env,
                  struct text *why)
 {
-    char host[NAME_CAP], far[ADDRESS_CAP], near[ADDRESS_CAP];
+    char host[NAME_CAP], far[ADDRESS_CAP], near[ADDRESS_CAP], name[256];
     struct text near_text;
     struct relay_cfg cfg = {.folder = place->folder, .version = env->version};
     port_hostname(host, sizeof(host));
     cfg.name = o->name != NULL ? o->name : host;
-    int err = read_cfg(&cfg, o, why);
+    int err = read_cfg(&cfg, o, name, why);
     if (err == OK)
         err = relay_init(r, port_memory(relay_bytes(cfg.conns_max)), &cfg, why);
+    if (err == OK && o->admin != NULL)
+        err = user_first_password(r, o->admin, why);
     if (err == OK)
         err = keep_address(place, o, &cfg, cfg.grpc.port, far, why);
     if (err == OK)
@@ -286,6 +305,8 @@ static int run(const struct cmd_env *env, int argc, char **argv)
         {"--name", NULL, NULL, &o.name},
         {"--address", NULL, NULL, &o.address},
         {"--max-connections", NULL, NULL, &o.conns},
+        {"--api-url", NULL, NULL, &o.url},
+        {"--initial-admin-password-file", NULL, NULL, &o.admin},
         {"--verbose", "-v", &o.verbose, NULL},
     };
     char buf[512];
@@ -295,6 +316,8 @@ static int run(const struct cmd_env *env, int argc, char **argv)
         return joinkey_run(env, argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "token") == 0)
         return token_run(env, argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "user") == 0)
+        return user_run(env, argc - 1, argv + 1);
     int status = cmd_options(&server_cmd, &argc, argv, &rest, opts,
                              sizeof(opts) / sizeof(opts[0]));
     if (status >= 0)
@@ -324,6 +347,9 @@ const struct cmd server_cmd = {
         "       cmdop server join-key --list | --revoke ID\n"
         "       cmdop server token make [--user U] [--label L] [--expires D]\n"
         "       cmdop server token list [--user U] [--all] | revoke ID\n"
+        "       cmdop server user add NAME [--role R] [--email E]\n"
+        "       cmdop server user list | password NAME | disable NAME | "
+        "enable NAME\n"
         "\n"
         "Run the relay in the foreground. The first start makes its keys, "
         "its store and an\nowner account, and signs the user who started it "
@@ -339,6 +365,8 @@ const struct cmd server_cmd = {
         "  --address HOST:PORT   how machines reach it, for join strings\n"
         "  --name NAME           DNS name in its certificate\n"
         "  --max-connections N   default 4096\n"
+        "  --api-url URL         how browsers reach its pages\n"
+        "  --initial-admin-password-file F  the owner's first password\n"
         "\n"
         "example:\n"
         "  cmdop server --address relay.example:50051 &\n"

@@ -12,4 +12,12 @@ int joinkey_run(const struct cmd_env *env, int argc, char **argv);
 /* `cmdop server token ...`; argv[0] is "token". */
 int token_run(const struct cmd_env *env, int argc, char **argv);
 
+/* `cmdop server user ...`: accounts. */
+int user_run(const struct cmd_env *env, int argc, char **argv);
+
+/* The owner's password from a file, unless there is one already; before the
+ * loop runs. */
+struct relay;
+int user_first_password(struct relay *r, const char *path, struct text *why);
+
 #endif

@@ -49,7 +49,7 @@ static const struct rule {
     {"auth.token", "gpwk", 'v', 'v', "any", "", 'n'},
     {"auth.revoke", "gpwk", 'v', 'v', "any", "", 'n'},
     {"auth.whoami", "pwk", 'v', 'v', "any", "", 's'},
-    {"auth.approve", "w", 'v', 'v', "", "", 's'},
+    {"auth.approve", "pw", 'v', 'v', "", "", 's'},
     {"page.public", "gpwk", 'v', 'v', "any", "", 'n'},
     {"page.account", "w", 'v', 'v', "", "", 's'},
     {"account.password", "w", 'v', 'v', "", "", 's'},
