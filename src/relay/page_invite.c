@@ -225,14 +225,6 @@ static void made(struct call *c, int err, const char *stored)
     call_ask(c, &q, NULL, person_answer);
 }
 
-static bool is_login(const char *s)
-{
-    for (; *s != '\0'; s++)
-        if (*s <= ' ' || (unsigned char)*s >= 0x7f)
-            return false;
-    return true;
-}
-
 void invite_make_person(struct call *c)
 {
     char password[PWHASH_PASSWORD_MAX + 2] = "";
@@ -241,7 +233,7 @@ void invite_make_person(struct call *c)
     if (!read_code(c, c->hash))
         return;
     if (call_param(c, "login", c->text[1], STORE_LOGIN_CAP) <= 0 ||
-        !is_login(c->text[1])) {
+        !people_is_login(c->text[1])) {
         c->text[1][0] = '\0';
         fault = "A login has 1 to 63 letters, digits and marks, and no "
                 "blanks.";

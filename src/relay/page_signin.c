@@ -286,17 +286,6 @@ static bool is_throttled(struct call *c)
     return wait > 0;
 }
 
-/* Can the store be asked for this login at all? */
-static bool is_login(const char *s)
-{
-    if (s[0] == '\0')
-        return false;
-    for (; *s != '\0'; s++)
-        if (*s <= ' ' || (unsigned char)*s >= 0x7f)
-            return false;
-    return true;
-}
-
 void signin_password(struct call *c)
 {
     struct store_ask q = {.op = STORE_PERSON_BY_LOGIN};
@@ -305,7 +294,7 @@ void signin_password(struct call *c)
     if (is_throttled(c))
         return;
     int n = call_param(c, "login", c->text[1], STORE_LOGIN_CAP);
-    if (n < 0 || !is_login(c->text[1])) {
+    if (n < 0 || !people_is_login(c->text[1])) {
         c->text[1][0] = '\0';
         fail(c, false);
         return;

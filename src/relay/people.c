@@ -158,6 +158,16 @@ const char *people_password_fault(struct view password)
     return NULL;
 }
 
+bool people_is_login(const char *s)
+{
+    size_t len = 0;
+
+    for (; s[len] != '\0'; len++)
+        if (s[len] <= ' ' || (unsigned char)s[len] >= 0x7f)
+            return false;
+    return len > 0 && len < STORE_LOGIN_CAP;
+}
+
 void people_address(const struct port_addr *from, char *out, size_t cap)
 {
     oauth_address(from, out, cap);

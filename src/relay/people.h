@@ -90,6 +90,10 @@ int people_invite_hash(struct view typed, uint8_t out[STORE_HASH]);
 /* Why this is no password that may be set; NULL: it is one. */
 const char *people_password_fault(struct view password);
 
+/* Can an account have this login: 1 to 63 printable ASCII characters, no
+ * blank among them? */
+bool people_is_login(const char *s);
+
 /* The address alone, for people and the record. */
 void people_address(const struct port_addr *from, char *out, size_t cap);
 

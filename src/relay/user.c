@@ -14,17 +14,6 @@
 #include "relay/relay.h"
 #include "relay/verbs.h"
 
-static int ask_store(struct host *h, const struct store_ask *q,
-                     struct store_answer *a, struct text *why)
-{
-    size_t before = why->len;
-    int err = host_ask(h, q, a, why);
-    if (err == ERR_RANGE && why->len == before)
-        text_str(why, "a login has 1 to 63 printable ASCII characters and no "
-                      "blanks, an address up to 127");
-    return err;
-}
-
 /* ---- passwords ---------------------------------------------------------------- */
 
 static int hash_password(struct view password, char stored[STORE_PASS_CAP],
@@ -82,6 +71,15 @@ static int read_password(char stored[STORE_PASS_CAP], struct text *why)
     return err;
 }
 
+static bool is_login(const char *login, struct text *why)
+{
+    if (people_is_login(login))
+        return true;
+    text_str(why, "a login has 1 to 63 printable ASCII characters and no "
+                  "blanks");
+    return false;
+}
+
 /* ---- finding ------------------------------------------------------------------- */
 
 static int find(struct host *h, const char *login, struct store_person *out,
@@ -89,11 +87,10 @@ static int find(struct host *h, const char *login, struct store_person *out,
 {
     struct store_ask q = {.op = STORE_PERSON_BY_LOGIN};
     struct store_answer a;
-    if (STR_COPY(q.u.person_by_login.login, login) != strlen(login)) {
-        text_str(why, "a login has at most 63 characters");
+    if (!is_login(login, why))
         return ERR_RANGE;
-    }
-    int err = ask_store(h, &q, &a, why);
+    STR_COPY(q.u.person_by_login.login, login);
+    int err = host_ask(h, &q, &a, why);
     if (err != OK)
         return err;
     if (a.outcome != STORE_DONE && a.outcome != STORE_DISABLED) {
@@ -119,18 +116,20 @@ static int add(struct host *h, const char *login, const char *role,
         text_str(why, "a role is owner, admin, member or viewer");
         return ERR_RANGE;
     }
-    if (STR_COPY(m->login, login) != strlen(login) ||
-        STR_COPY(m->email, email) != strlen(email)) {
-        text_str(why, "a login has at most 63 characters, an address 127");
+    if (!is_login(login, why))
+        return ERR_RANGE;
+    if (STR_COPY(m->email, email) != strlen(email)) {
+        text_str(why, "an address has at most 127 characters");
         return ERR_RANGE;
     }
+    STR_COPY(m->login, login);
     STR_COPY(m->name, login);
     memcpy(m->fleet_id, h->owner.fleet_id, UUID_CAP);
     port_entropy(SPAN_ARRAY(m->random));
     m->actor = place_actor();
     int err = read_password(m->password, why);
     if (err == OK)
-        err = ask_store(h, &q, &a, why);
+        err = host_ask(h, &q, &a, why);
     ct_wipe((struct span){(uint8_t *)&q, sizeof q});
     if (err != OK)
         return err;
@@ -155,7 +154,7 @@ static int set_password(struct host *h, const char *login, struct text *why)
         return err;
     STR_COPY(q.u.person_set_password.person_id, p.id);
     q.u.person_set_password.actor = place_actor();
-    err = ask_store(h, &q, &a, why);
+    err = host_ask(h, &q, &a, why);
     ct_wipe((struct span){(uint8_t *)&q, sizeof q});
     return err;
 }
@@ -172,7 +171,7 @@ static int enable(struct host *h, const char *login, bool enabled,
     STR_COPY(q.u.person_enable.person_id, p.id);
     q.u.person_enable.enabled = enabled;
     q.u.person_enable.actor = place_actor();
-    err = ask_store(h, &q, &a, why);
+    err = host_ask(h, &q, &a, why);
     if (err == OK && a.outcome == STORE_LAST_OWNER) {
         text_str(why, "a fleet would be left without an owner: make somebody "
                       "else its owner first");
