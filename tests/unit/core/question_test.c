@@ -368,12 +368,23 @@ static void the_longest_record_passes_and_a_longer_one_does_not(void **state)
     assert_int_equal(question_take(&r, on_long, NULL), ERR_PROTO);
 }
 
+static void a_request_that_is_too_long_is_not_asked(void **state)
+{
+    static uint8_t request[513];
+    (void)state;
+    assert_int_equal(question_send(&question, &near.mux, SPAN_ARRAY(buf), "",
+                                   "m", VIEW_ARRAY(request)),
+                     ERR_TOO_BIG);
+    assert_int_equal(near.mux.count, 0);
+}
+
 #define FACT(f) cmocka_unit_test_setup(f, setup)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         FACT(every_record_comes_and_then_the_end),
+        FACT(a_request_that_is_too_long_is_not_asked),
         FACT(no_records_are_an_answer),
         FACT(an_answer_may_be_longer_than_its_ring),
         FACT(a_question_says_what_and_whom_it_is_about),
