@@ -2,16 +2,17 @@
 . tests/system/lib/test.sh
 relay && machine box
 
-# An owner's "yes" in the browser, said to the store; the pages have tests of their own.
-approve() { # CODE
-    "$PY" - "$SERVER/server.db" "$1" "$2" <<'END'
-import sqlite3, sys
-db = sqlite3.connect(sys.argv[1], timeout=10)
-person, fleet = db.execute("SELECT person_id, fleet_id FROM member WHERE role = 'owner' OR role = 0 LIMIT 1").fetchone()
-n = db.execute("UPDATE device SET state = ?, person_id = ?, fleet_id = ? WHERE replace(user_code, '-', '') = replace(?, '-', '')",
-               (int(sys.argv[3]), person, fleet, sys.argv[2])).rowcount
-db.commit()
-assert n == 1, n
+echo 'correct horse battery' | at relay "$CMDOP" server user add ada --role owner --email ada@h.example > "$T/out"
+
+# She decides in a browser, on another machine.
+decide() { # CODE approve | deny
+    PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/system/lib "$PY" - "$API" "$SERVER/ca.pem" "$@" <<'END'
+import sys
+from browser import Browser
+b = Browser(sys.argv[1], sys.argv[2])
+b.sign_in("ada", "correct horse battery")
+p = b.send(b.get("/device?user_code=" + sys.argv[3]), "/device", action=sys.argv[4])
+assert p.status == 200, p.text
 END
 }
 sql() { "$PY" -c 'import sqlite3, sys
@@ -19,25 +20,25 @@ db = sqlite3.connect(sys.argv[1], timeout=10)
 for row in db.execute(sys.argv[2]): print(*row)
 db.commit()' "$SERVER/server.db" "$1"; }
 
-login() { # PLACE STATE [OPTION...]: sign in there; the code is decided on; sets STATUS
-    who=$1 state=$2
+login() { # PLACE approve | deny [OPTION...]: sign in there; the code is decided on; sets STATUS
+    who=$1 word=$2
     shift 2
     spawn "$who" "$T/$who.login" "$CMDOP" login --server "${URL:-}" "$@"
     tool=$SPAWNED
     wait_for 10 has "$T/$who.login" '^  [A-Z]{4}-[A-Z]{4}$' || return 1
-    approve "$(sed -n 's/^  \([A-Z]*-[A-Z]*\)$/\1/p' "$T/$who.login")" "$state" || return 1
+    decide "$(sed -n 's/^  \([A-Z]*-[A-Z]*\)$/\1/p' "$T/$who.login")" "$word" || return 1
     wait "$tool"
     STATUS=$?
 }
 URL=$(join_key | sed 's/#.*//')
 
-login ann 1
+login ann approve
 is "a person signs in" "$STATUS $(grep -c '^signed in to ' "$T/ann.login")" '0 1'
 run at ann "$CMDOP" auth status --json
 is "and is who the relay says" "$STATUS $(json "$T/out" '[d["state"], d["token_kind"], d["role"], d["renewable"]]')" '0 ["good", "access", "owner", true]'
 run at ann "$CMDOP" connect exec box -- echo yes
 is "and may use a machine" "$STATUS $(cat "$T/out")" '0 yes'
-login eve 2
+login eve deny
 is "or is refused" "$STATUS $(grep -c 'refused in the browser' "$T/eve.login")" '6 1'
 
 # Renewed before a connection, by many.
@@ -93,7 +94,7 @@ run at thief "$CMDOP" connect --list
 refused "and the thief is out" 6 'cmdop login'
 
 # Out.
-login ann 1
+login ann approve
 is "one signs in anew" "$STATUS" 0
 run at ann "$CMDOP" logout
 is "and out, at the relay as well" "$STATUS $(grep -c 'the relay has ended the sign-in' "$T/out")" '0 1'
