@@ -15,6 +15,28 @@ is "nothing of it lies in the clear" "$(grep -c cmdop_ "$T/relay/config/cmdop/cr
 is "file, key and lock are 0600" \
     "$(modes "$T/relay/config/cmdop/credentials.json" "$T/relay/config/cmdop/credentials.lock" "$T/relay/state/cmdop/credentials.key" | sort -u)" 600
 
+# Fleets: this sign-in speaks in one at a time, and the relay remembers which.
+script <<'END'
+import subprocess
+from mesh import *
+from facts import *
+def cmdop(*args):
+    p = subprocess.run([CMDOP] + list(args), capture_output=True, text=True)
+    return p.returncode, p.stdout + p.stderr
+s = Store()
+home = s.do("select name from fleet")[0][0]
+s.member(s.fleet("Lab"), s.do("select id from person")[0][0], "viewer")
+r = cmdop("fleet", "list")
+fact("the fleets of a person, the active one marked", r[0] == 0 and "\n* " + home in r[1] and "\n  Lab " in r[1], *r)
+r = cmdop("fleet", "use", "Lab"), cmdop("auth", "status")
+fact("another one is made active", r[0] == (0, "") and "\nFleet      Lab\nRole       viewer\n" in r[1][1], *r)
+r = cmdop("connect", "--list", "--workspace", "Lab"), cmdop("connect", "--list", "--workspace", home)
+fact("--workspace takes the sign-in that is in it, and no other", r[0][0] == 0 and r[1][0] == 255 and
+     "cmdop fleet use " + home in r[1][1], *r)
+r = cmdop("fleet", "use", home), cmdop("connect", "--list", "--workspace", home)
+fact("and back", r[0] == (0, "") and r[1][0] == 0, *r)
+END
+
 # A file as the version before wrote it.
 place old
 mkdir -p -m 700 "$T/old/config/cmdop"
