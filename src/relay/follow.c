@@ -12,6 +12,7 @@
 #define ROWS_AT_ONCE  128
 #define CHECK_EACH_MS 60000 /* when no signal told us */
 #define RETRY_MS      250   /* the store was busy */
+#define LEFT          "a machine left the fleet"
 
 /* ---- a machine -------------------------------------------------------------- */
 
@@ -112,6 +113,8 @@ static void checked(void *ctx, uint32_t tag, const struct store_answer *a)
         end_sign_in(c, a->outcome);
     else if (strcmp(c->fleet_id, a->u.who.fleet_id) != 0)
         conn_renew(c, "the sign-in speaks in another fleet now");
+    else if (a->u.who.role > c->role)
+        conn_renew(c, "your role in the fleet may less now");
     else if (!conn_sign_in(c, &a->u.who, &why))
         conn_cut(c, cmdop_agent_v1_Code_CODE_DENIED, buf,
                  "an owner of the fleet can change its policy", 0);
@@ -201,16 +204,26 @@ static void ended(struct relay *r, const struct store_ended *e)
     check_those(r, e->person_id, e->fleet_id);
 }
 
-static void access_was_set(struct relay *r, const struct store_access_set *s)
+/* What they have open was allowed by what held before. */
+static void renew_those(struct relay *r, const char *person_id,
+                        const char *fleet_id, const char *reason)
 {
-    const struct access_key key = {s->fleet_id, s->machine_id, s->person_id};
-    access_set(&r->access, &key, follow_access(s->access));
-    /* What he has open there was allowed by what held before. */
     for (uint32_t i = 0; i < r->conns_used; i++) {
         struct conn *c = &r->conns[i];
-        if (is_signed_in(c) && is_meant(c, s->person_id, s->fleet_id))
-            conn_renew(c, "what you may do with a machine was changed");
+        if (is_signed_in(c) && is_meant(c, person_id, fleet_id))
+            conn_renew(c, reason);
     }
+}
+
+static void access_is(struct relay *r, const struct access_key *key,
+                      enum store_access access)
+{
+    enum may_access before = MAY_ACCESS_FULL, now = follow_access(access);
+    (void)access_get(&r->access, key, &before);
+    access_set(&r->access, key, now);
+    if (now < before)
+        renew_those(r, key->person_id, key->fleet_id,
+                    "you may do less with a machine now");
 }
 
 static void unlinked(struct relay *r, const struct store_machine_link *l)
@@ -219,10 +232,7 @@ static void unlinked(struct relay *r, const struct store_machine_link *l)
     if (m == NULL || !registry_sees(&r->registry, l->other_id, m))
         return;
     registry_unlink(&r->registry, m, l->other_id);
-    for (uint32_t i = 0; i < r->conns_used; i++)
-        if (is_signed_in(&r->conns[i]) &&
-            is_meant(&r->conns[i], "", l->other_id))
-            conn_renew(&r->conns[i], "a machine left the fleet");
+    renew_those(r, "", l->other_id, LEFT);
 }
 
 /* Before whoever asked hears it. */
@@ -264,7 +274,11 @@ static void saw(void *ctx, const struct store_ask *q,
         break;
     case STORE_ACCESS_SET:
         if (done)
-            access_was_set(r, &q->u.access_set);
+            access_is(r,
+                      &(struct access_key){q->u.access_set.fleet_id,
+                                           q->u.access_set.machine_id,
+                                           q->u.access_set.person_id},
+                      q->u.access_set.access);
         break;
     case STORE_MACHINE_STATE:
     case STORE_MACHINE_RENAME:
@@ -364,13 +378,16 @@ static bool access_row(void *ctx, uint32_t tag, const union store_row *row)
     (void)tag;
     STR_COPY(f->after.after_id, a->machine_id);
     STR_COPY(f->after_person, a->person_id);
-    access_set(&r->access, &key, follow_access(a->access));
+    access_is(r, &key, a->access);
     return true;
 }
 
-static void gone(void *ctx, struct machine *m)
+static void gone(void *ctx, struct machine *m, const char *fleet_id)
 {
-    (void)ctx;
+    if (fleet_id[0] != '\0') {
+        renew_those(ctx, "", fleet_id, LEFT);
+        return;
+    }
     m->state = STORE_STATE_STRUCK;
     m->why[0] = '\0';
     shut_out(m);

@@ -69,6 +69,14 @@ static const struct may_row rows[] = {
     [MAY_JOBS_LIST] = ON_MACHINE("jobs.list", USERS, MEMBER, RUN, EXECUTE),
     [MAY_JOBS_SIGNAL] = ON_MACHINE("jobs.signal", USERS, MEMBER, RUN, EXECUTE),
     [MAY_JOBS_REMOVE] = ON_MACHINE("jobs.remove", USERS, MEMBER, RUN, EXECUTE),
+    [MAY_PASSWORD_KEY] =
+        ON_MACHINE("password.key", USERS, MEMBER, RUN, EXECUTE),
+    [MAY_PASSWORD_UNLOCK] =
+        ON_MACHINE("password.unlock", USERS, MEMBER, RUN, EXECUTE),
+    [MAY_PASSWORD_SET] = ON_MACHINE("password.set", PEOPLE, ADMIN, 0, FULL),
+    [MAY_PASSWORD_CLEAR] = ON_MACHINE("password.clear", PEOPLE, ADMIN, 0, FULL),
+    [MAY_PASSWORD_REVOKE] =
+        ON_MACHINE("password.revoke", PEOPLE, ADMIN, 0, FULL),
     [MAY_MACHINE_QUESTION] =
         ON_MACHINE("machine.question", USERS, MEMBER, RUN, FULL),
 

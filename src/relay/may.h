@@ -111,6 +111,11 @@ enum may_op {
     MAY_JOBS_LIST,
     MAY_JOBS_SIGNAL,
     MAY_JOBS_REMOVE,
+    MAY_PASSWORD_KEY, /* to show that one knows the attach password, */
+    MAY_PASSWORD_UNLOCK,
+    MAY_PASSWORD_SET, /* and to set it */
+    MAY_PASSWORD_CLEAR,
+    MAY_PASSWORD_REVOKE,
     MAY_MACHINE_QUESTION, /* any other: the relay does not know it */
 
     /* signing in, and what is one's own */

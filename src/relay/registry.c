@@ -126,26 +126,28 @@ void registry_round(struct registry *r)
     r->round++;
 }
 
-static void drop_old_links(struct registry *r, struct machine *m)
+static void drop_old_links(struct registry *r, struct machine *m,
+                           registry_gone *gone, void *ctx)
 {
     for (uint32_t at = m->links; at != 0;) {
-        struct registry_link *l = &r->links[at];
-        at = l->next;
-        if (l->round != r->round)
-            registry_unlink(r, m, l->fleet_id);
+        const struct registry_link l = r->links[at];
+        at = l.next;
+        if (l.round == r->round)
+            continue;
+        registry_unlink(r, m, l.fleet_id);
+        gone(ctx, m, l.fleet_id);
     }
 }
 
-void registry_round_over(struct registry *r,
-                         void (*gone)(void *ctx, struct machine *m), void *ctx)
+void registry_round_over(struct registry *r, registry_gone *gone, void *ctx)
 {
     for (uint32_t i = 0; i < r->count; i++) {
         struct machine *m = &r->machines[i];
-        drop_old_links(r, m);
+        drop_old_links(r, m, gone, ctx);
         if (m->round == r->round || m->fleet_id[0] == '\0')
             continue;
         m->fleet_id[0] = '\0';
-        gone(ctx, m);
+        gone(ctx, m, "");
     }
 }
 

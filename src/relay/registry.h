@@ -80,11 +80,14 @@ int registry_link(struct registry *r, struct machine *m, const char *fleet_id);
 void registry_unlink(struct registry *r, struct machine *m,
                      const char *fleet_id);
 
-/* All machines and links are put anew from here on; then those that were not
- * are no fleet's any more, and `gone` is told of the machines. */
+/*
+ * All machines and links are put anew from here on; then those that were not
+ * are no fleet's any more. `gone` is told: of a machine with "", of a link
+ * with the fleet that it led to.
+ */
+typedef void registry_gone(void *ctx, struct machine *m, const char *fleet_id);
 void registry_round(struct registry *r);
-void registry_round_over(struct registry *r,
-                         void (*gone)(void *ctx, struct machine *m), void *ctx);
+void registry_round_over(struct registry *r, registry_gone *gone, void *ctx);
 
 /* May whoever asks know of this machine? */
 typedef bool registry_shown(void *ctx, const struct machine *m);

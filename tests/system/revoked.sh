@@ -106,7 +106,12 @@ fact("an owner sees all of the fleet", code == 0 and any(r[3] == b"ada" for r in
 
 store.member(fleet, ada, "viewer")
 store.tell()
-fact("a changed role holds from the next Open on", wait_for(lambda: a.exec("box", "true") == DENIED, 2))
+cut(a, "role", "somebody who may less than before")
+a = Mesh(token)
+fact("and in the new role he comes back", a.said[0] == WELCOME and a.exec("box", "true") == DENIED)
+store.member(fleet, ada, "member")
+store.tell()
+fact("a higher role holds from the next Open on", wait_for(lambda: a.exec("box", "true") == 0, 2))
 store.do("update person set disabled_ms = 1 where id = ?", ada)
 store.tell()
 cut(a, "shut out", "a person who was shut out")

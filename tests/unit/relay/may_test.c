@@ -43,6 +43,11 @@ static const struct rule {
     {"jobs.list", "pwk", 'm', 'm', "commands:execute", "execute", 'm'},
     {"jobs.signal", "pwk", 'm', 'm', "commands:execute", "execute", 'm'},
     {"jobs.remove", "pwk", 'm', 'm', "commands:execute", "execute", 'm'},
+    {"password.key", "pwk", 'm', 'm', "commands:execute", "execute", 'm'},
+    {"password.unlock", "pwk", 'm', 'm', "commands:execute", "execute", 'm'},
+    {"password.set", "pw", 'a', 'a', "", "full", 'm'},
+    {"password.clear", "pw", 'a', 'a', "", "full", 'm'},
+    {"password.revoke", "pw", 'a', 'a', "", "full", 'm'},
     {"machine.question", "pwk", 'm', 'm', "commands:execute", "full", 'm'},
 
     {"auth.device", "gpwk", 'v', 'v', "any", "", 'n'},
