@@ -22,7 +22,6 @@
 #include "transport/listen.h"
 
 struct relay;
-struct oauth;
 
 /* One connection: who it is, once that is known. */
 struct conn {
@@ -71,7 +70,6 @@ struct relay {
     struct store store;
     struct registry registry;
     struct access access;
-    struct oauth *oauth; /* signing in; NULL: not here */
     struct follow follow;
     struct loop_job follow_job;
     struct routes routes;

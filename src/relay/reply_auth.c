@@ -19,17 +19,9 @@ static int decode(struct conn *c, const msg_open *open, const msg_rpc_open *p,
     return err;
 }
 
-/* A place for the answer; 0: he was told, as this relay signs nobody in, or
- * as it has no place. */
-static rpc_ref begin(struct conn *c, const msg_open *open)
+static struct oauth *oauth_of(struct conn *c)
 {
-    if (c->relay->oauth != NULL)
-        return reply_later(c, open);
-    (void)mux_reject(&c->peer.link.mux, open->channel,
-                     cmdop_agent_v1_Code_CODE_UNSUPPORTED,
-                     "this relay signs nobody in",
-                     "`cmdop server token make` on the relay's machine does");
-    return 0;
+    return &c->relay->web.people.oauth;
 }
 
 /* It could not even be asked: OAuth's word for that is an answer too. */
@@ -80,7 +72,7 @@ void reply_auth_device(struct conn *c, const msg_open *open,
     cmdop_agent_v1_AuthDeviceOpen d = cmdop_agent_v1_AuthDeviceOpen_init_zero;
     if (decode(c, open, p, cmdop_agent_v1_AuthDeviceOpen_fields, &d) != OK)
         return;
-    rpc_ref ref = begin(c, open);
+    rpc_ref ref = reply_later(c, open);
     if (ref == 0)
         return;
     const struct oauth_client client = {.name = view_str(d.client_name),
@@ -89,8 +81,7 @@ void reply_auth_device(struct conn *c, const msg_open *open,
                                         .platform = view_str(d.client_platform),
                                         .from = &c->from};
     struct rpcs *r = reply_rpcs(c);
-    not_asked(r, ref,
-              oauth_device(c->relay->oauth, &client, device_answer, r, ref),
+    not_asked(r, ref, oauth_device(oauth_of(c), &client, device_answer, r, ref),
               device_answer);
 }
 
@@ -129,9 +120,9 @@ void reply_auth_token(struct conn *c, const msg_open *open,
                          "either a device code or a refresh token", "");
         return;
     }
-    rpc_ref ref = begin(c, open);
+    rpc_ref ref = reply_later(c, open);
     struct rpcs *r = reply_rpcs(c);
-    struct oauth *o = c->relay->oauth;
+    struct oauth *o = oauth_of(c);
     if (ref == 0)
         return;
     int err = t.device_code[0] != '\0'
@@ -156,13 +147,13 @@ void reply_auth_revoke(struct conn *c, const msg_open *open,
     cmdop_agent_v1_AuthRevokeOpen t = cmdop_agent_v1_AuthRevokeOpen_init_zero;
     if (decode(c, open, p, cmdop_agent_v1_AuthRevokeOpen_fields, &t) != OK)
         return;
-    rpc_ref ref = begin(c, open);
+    rpc_ref ref = reply_later(c, open);
     if (ref == 0)
         return;
     struct rpcs *r = reply_rpcs(c);
     not_asked(
         r, ref,
-        oauth_revoke(c->relay->oauth, view_str(t.token), revoke_answer, r, ref),
+        oauth_revoke(oauth_of(c), view_str(t.token), revoke_answer, r, ref),
         revoke_answer);
     ct_wipe((struct span){(uint8_t *)&t, sizeof(t)});
 }

@@ -49,7 +49,6 @@ void web_init(struct relay *r, const char *name)
 
     STR_COPY(w->name, name);
     people_init(&w->people, &r->arena, &r->loop, &cfg);
-    r->oauth = &w->people.oauth;
     calls_init(&w->calls, &r->arena, &w->people, FACES, FACES_COUNT);
 }
 
