@@ -370,10 +370,10 @@ static void the_longest_record_passes_and_a_longer_one_does_not(void **state)
 
 static void a_request_that_is_too_long_is_not_asked(void **state)
 {
-    static uint8_t request[513];
+    static uint8_t long_one[513];
     (void)state;
     assert_int_equal(question_send(&question, &near.mux, SPAN_ARRAY(buf), "",
-                                   "m", VIEW_ARRAY(request)),
+                                   "m", VIEW_ARRAY(long_one)),
                      ERR_TOO_BIG);
     assert_int_equal(near.mux.count, 0);
 }
