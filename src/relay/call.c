@@ -577,13 +577,22 @@ static void guard(struct call *c)
 
 /* ---- the caller --------------------------------------------------------------------- */
 
+/* A fleet may want sessions to be shorter than ours; from now on, not only
+ * for those that begin. */
+static bool is_too_old(const struct store_who *w)
+{
+    return w->policy.session_ms > 0 &&
+           port_wall_ms() - w->created_ms > w->policy.session_ms;
+}
+
 static void who_answer(struct call *c, const struct store_answer *a)
 {
     bool web = a->u.who.kind == STORE_WEB;
+    bool good = a->outcome == STORE_DONE && !(web && is_too_old(&a->u.who));
 
     /* A session opens pages, a token does not, and neither does for the
      * other. */
-    if (a->outcome == STORE_DONE && web != c->has_bearer) {
+    if (good && web != c->has_bearer) {
         c->who = a->u.who;
         c->kind = web                             ? MAY_WEB
                   : a->u.who.kind == STORE_APIKEY ? MAY_APIKEY

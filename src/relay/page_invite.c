@@ -184,7 +184,6 @@ static void by_login_answer(struct call *c, const struct store_answer *a)
     }
     c->account = a->u.account;
     STR_COPY(c->text[0], "/account");
-    c->number = PEOPLE_SESSION_MS;
     signin_session(c);
 }
 

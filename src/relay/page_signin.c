@@ -170,12 +170,12 @@ static void session_answer(struct call *c, const struct store_answer *a)
         return;
     }
     log_info("person.signed-in", a->u.who.login);
-    call_set_cookie(c, c->text[5], c->number);
+    call_set_cookie(c, c->text[5], PEOPLE_SESSION_MS);
     ct_wipe(SPAN_ARRAY(c->text[5]));
     call_redirect(c, c->text[0]);
 }
 
-/* see faces.h; the secret waits in text[5], its life in number */
+/* see faces.h; the secret waits in text[5] */
 void signin_session(struct call *c)
 {
     struct store_ask q = {.op = STORE_TOKEN_MAKE};
@@ -186,13 +186,11 @@ void signin_session(struct call *c)
         return;
     }
     people_secret(c->text[5]);
-    if (c->number <= 0 || c->number > PEOPLE_SESSION_MS)
-        c->number = PEOPLE_SESSION_MS;
     STR_COPY(m->fleet_id, c->account.fleet_id);
     STR_COPY(m->user_id, c->account.person.id);
     m->kind = STORE_WEB;
     hash_once(view_str(c->text[5]), m->secret.hash);
-    m->secret.expires_ms = port_wall_ms() + c->number;
+    m->secret.expires_ms = port_wall_ms() + PEOPLE_SESSION_MS;
     port_entropy(SPAN_ARRAY(m->secret.random));
     name_browser(c, &m->client);
     STR_COPY(m->actor.kind, "user");

@@ -28,8 +28,6 @@ struct half {
     uint64_t until_ms;
     uint32_t tries;
     char person_id[UUID_CAP];
-    char fleet_id[UUID_CAP];
-    int64_t session_ms; /* how long the session may last */
 };
 
 /* Is a machine connected? ctx is that of the store's door. */

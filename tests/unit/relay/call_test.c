@@ -332,6 +332,11 @@ static void policies_of_the_fleet_hold(void **state)
     assert_int_equal(status_of(ask("GET", "/api/fleets", COOKIE, "")), 403);
     policy_now = (struct store_policy){.ip_allow = "127.0.0.0/8"};
     assert_int_equal(status_of(ask("GET", "/api/fleets", COOKIE, "")), 200);
+    /* The store says that the session began in 1970. */
+    policy_now = (struct store_policy){.session_ms = INT64_C(1000) * 3600};
+    assert_int_equal(status_of(ask("GET", "/own", COOKIE, "")), 303);
+    kind_now = STORE_ACCESS; /* it is about browsers */
+    assert_int_equal(status_of(ask("GET", "/api/fleets", BEARER, "")), 200);
 }
 
 static void bodies_are_forms_or_objects(void **state)
