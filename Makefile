@@ -21,7 +21,7 @@ ROOMS      := base codec crypto transport core keeper agent cli relay
 ROOMS_edge := base codec crypto transport core keeper agent cli
 ROOMS_full := $(ROOMS_edge) relay
 LIBS_edge  := nghttp2 bearssl nanopb sodium llhttp
-LIBS_full  := $(LIBS_edge) sqlite3
+LIBS_full  := $(LIBS_edge) sqlite3 yaml
 PROFILES   := edge full
 
 # A room and those it may use; a unit test links no more than this.

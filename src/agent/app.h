@@ -50,7 +50,7 @@ struct app {
     int64_t connected_ms;
     int64_t started_ms;
     int64_t clock_ahead_ms;
-    char trouble[256];
+    char trouble[320]; /* as long as a client shows it */
     /* local socket */
     struct listener listener;
     struct local locals[LOCAL_MAX];

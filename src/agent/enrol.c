@@ -10,6 +10,7 @@
 #include "core/facts.h"
 #include "core/identity.h"
 #include "core/peer.h"
+#include "core/trust.h"
 #include "crypto/ct.h"
 #include "transport/dial.h"
 
@@ -52,8 +53,9 @@ static int read_string(const char *arg, char *out, size_t cap)
     return n;
 }
 
+/* *is_first: nobody told the relay's key, so its certificate must do once. */
 static int parse_key(struct view key, const char *server, struct joinstr *to,
-                     struct text *why)
+                     bool *is_first, struct text *why)
 {
     char env[JOINSTR_CAP];
     bool pinned;
@@ -67,21 +69,19 @@ static int parse_key(struct view key, const char *server, struct joinstr *to,
     }
     text_str(why, "cannot join with that: ");
     int err = joinstr_parse_apart(view_str(server), key, to, &pinned, why);
-    if (err != OK || pinned)
+    *is_first = err == OK && !pinned;
+    if (!*is_first)
         return err;
-    text_str(why, "the server's address has no pin of the relay's key, so "
-                  "nobody could tell it from another; write "
-                  "cmdop://HOST:PORT/PIN, the part of the join string before "
-                  "its '#'");
-    return ERR_RANGE;
+    return trust_host(to->host, port_wall_ms() / 1000, why) == OK ? OK
+                                                                  : ERR_RANGE;
 }
 
 static int parse(const char *string, const char *server, struct joinstr *to,
-                 struct text *why)
+                 bool *is_first, struct text *why)
 {
     struct view in = view_str(string);
     if (joinstr_is_key(in))
-        return parse_key(in, server, to, why);
+        return parse_key(in, server, to, is_first, why);
     if (server != NULL) {
         text_str(why, "a whole join string names its relay; leave --server "
                       "away");
@@ -111,7 +111,7 @@ int enrol_read(struct enrolment *e, const char *string, const char *server,
         return ERR_NOT_FOUND;
     if (n < 0) /* a file that is named is not "nothing" */
         return n == ERR_NOT_FOUND ? ERR_IO : n;
-    int err = parse(buf, server, &e->to, why);
+    int err = parse(buf, server, &e->to, &e->is_first, why);
     ct_wipe(SPAN_ARRAY(buf));
     choose_name(name, e->name);
     return err;
@@ -131,6 +131,9 @@ void enrol_wipe(struct enrolment *e)
 {
     ct_wipe(SPAN_ARRAY(e->to.key));
 }
+
+/* Who vouches for a relay without a pin. */
+static struct trust trust;
 
 /* ---- the connection -------------------------------------------------------------- */
 
@@ -172,7 +175,8 @@ static void on_welcomed(void *ctx, const msg_welcome *w)
     char buf[512];
     struct text why, t;
     STR_COPY(f.host, j->e->to.host);
-    memcpy(f.pin, j->e->to.pin, sizeof(f.pin));
+    memcpy(f.pin, j->peer.link.relay_key, sizeof(f.pin)); /* what was pinned,
+                                                 or what it is from now on */
     STR_COPY(f.machine_id, w->machine_id);
     STR_COPY(f.fleet_id, w->fleet_id);
     STR_COPY(f.name, w->name);
@@ -241,6 +245,8 @@ static void on_dialed(void *ctx, int handle, const char *why)
     port_entropy(SPAN_ARRAY(entropy));
     struct tls_client_cfg tls = {.server_name = j->e->to.host,
                                  .entropy = VIEW_ARRAY(entropy)};
+    if (j->e->is_first)
+        trust_tls(&trust, &tls);
     if (peer_dialed(&j->peer, handle, &tls, j->e->to.host, &j->credential, &ops,
                     on_over, j) != OK)
         on_over(j, "the connection could not be set up");
@@ -266,12 +272,13 @@ static void connect(struct join *j, const char *version)
     peer_init(&j->peer, &j->loop, &mem, arena_span(&arena, PEER_SCRATCH_BYTES));
     facts_hello(&j->hello, cmdop_agent_v1_Role_ROLE_MACHINE, version);
     facts_machine(&j->hello);
-    j->credential = (struct link_credential){.hello = &j->hello,
-                                             .pin = j->e->to.pin,
-                                             .machine = &j->identity.key,
-                                             .join_key = j->e->to.key,
-                                             .name = j->e->name,
-                                             .entropy = port_entropy};
+    j->credential =
+        (struct link_credential){.hello = &j->hello,
+                                 .pin = j->e->is_first ? NULL : j->e->to.pin,
+                                 .machine = &j->identity.key,
+                                 .join_key = j->e->to.key,
+                                 .name = j->e->name,
+                                 .entropy = port_entropy};
     (void)dial_init(&j->dial, &j->loop);
     if (dial_start(&j->dial, j->e->to.host, j->e->to.port, DIAL_MS, on_dialed,
                    j) != OK)
@@ -299,6 +306,8 @@ void enrol(const struct enrolment *e, const struct paths *paths,
         text_str(&why, "not enough memory to join");
         return;
     }
+    if (e->is_first && trust_load(&trust, e->ca_file, &why) != OK)
+        return;
     out->status = CMD_TRANSPORT;
     out->again = true;
     connect(&j, version);

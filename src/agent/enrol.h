@@ -5,7 +5,10 @@
  *     CMDOP_JOIN_KEY_FILE   a file with a join string, or with a key alone
  *     CMDOP_JOIN_KEY        the string or the key itself
  *     CMDOP_SERVER_URL      the relay, for a key alone:
- *                           cmdop://HOST:PORT/PIN
+ *                           cmdop://HOST:PORT/PIN; without PIN its
+ *                           certificate must be good (core/trust.h), and the
+ *                           key that it shows is pinned
+ *     CMDOP_CA_FILE         authorities for that, else the system's
  *     CMDOP_MACHINE_NAME    the name to have; else the host name
  */
 #ifndef AGENT_ENROL_H
@@ -20,6 +23,8 @@
 struct enrolment {
     struct joinstr to;
     char name[NAME_CAP];
+    bool is_first;       /* without a pin: authorities vouch, once */
+    const char *ca_file; /* those; NULL: by the environment, or the system's */
 };
 
 /*

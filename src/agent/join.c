@@ -28,13 +28,14 @@ static int do_join(const struct enrolment *e, const char *version)
 static int run(const struct cmd_env *env, int argc, char **argv)
 {
     static struct enrolment e;
-    const char *name = NULL, *server = NULL;
+    const char *name = NULL, *server = NULL, *ca_file = NULL;
     const struct cmd_opt opts[] = {{"--name", "-n", NULL, &name},
-                                   {"--server", NULL, NULL, &server}};
+                                   {"--server", NULL, NULL, &server},
+                                   {"--ca-file", NULL, NULL, &ca_file}};
     char buf[768];
     struct text why;
     int rest;
-    int status = cmd_options(&join_cmd, &argc, argv, &rest, opts, 2);
+    int status = cmd_options(&join_cmd, &argc, argv, &rest, opts, 3);
     if (status >= 0)
         return status;
     if (argc > 2)
@@ -47,6 +48,7 @@ static int run(const struct cmd_env *env, int argc, char **argv)
         cmd_say(buf, NULL);
         return err == ERR_RANGE ? CMD_USAGE : CMD_FAILED;
     }
+    e.ca_file = ca_file;
     status = do_join(&e, env->version);
     enrol_wipe(&e);
     return status;
@@ -67,7 +69,10 @@ const struct cmd join_cmd = {
             "\n"
             "  --name NAME   name of this machine in the fleet (default: "
             "host name)\n"
-            "  --server URL  cmdop://HOST:PORT/PIN, for a secret alone\n"
+            "  --server URL  cmdop://HOST:PORT/PIN, for a secret alone; "
+            "without PIN the relay's\n                certificate must be "
+            "good, and its key is pinned then\n"
+            "  --ca-file F   authorities for that (default: the system's)\n"
             "\n"
             "example:\n"
             "  ssh relay cmdop server join-key | cmdop join --name web-1 -\n",

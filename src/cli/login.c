@@ -39,6 +39,8 @@ struct login {
     bool json;
     bool no_browser;
     bool no_keyring;
+    const char *ca_file;
+    bool is_first; /* nobody told the relay's key */
     bool has_codes;
     bool answered;
     bool asking;
@@ -401,6 +403,20 @@ static void ask_device(struct login *l)
         on_device, on_device_done);
 }
 
+/* Until now an authority vouched for the relay; from now on its key does. */
+static void pin_first(struct login *l)
+{
+    char fingerprint[SIGN_FINGERPRINT_CAP];
+    if (!l->is_first)
+        return;
+    l->is_first = false;
+    memcpy(l->to.pin, l->client.server.pin, sizeof(l->to.pin));
+    sign_fingerprint(l->to.pin, fingerprint);
+    cmd_say("the certificate of ", l->to.address,
+            " is good; the relay's key is ", fingerprint,
+            ", and only that one counts from now on", NULL);
+}
+
 /* ---- the link ------------------------------------------------------------------------ */
 
 static void on_up(void *ctx)
@@ -408,6 +424,7 @@ static void on_up(void *ctx)
     struct login *l = ctx;
     uint64_t now = loop_now(&l->client.loop);
     l->told_lost = false;
+    pin_first(l);
     if (!l->has_codes)
         ask_device(l);
     else
@@ -453,15 +470,25 @@ static void on_signal(void *ctx, uint8_t ready)
 static int run(struct login *l)
 {
     char buf[512];
+    static const uint8_t no_pin[sizeof(l->to.pin)];
+    static struct trust trust;
     struct arena arena;
     struct text why;
     struct credential at = l->to;
+    l->is_first = memcmp(l->to.pin, no_pin, sizeof(no_pin)) == 0;
     TEXT_OF(&why, buf);
     arena_init(&arena, port_memory(CLIENT_BYTES + QUESTION_RING));
     if (client_init_guest(&l->client, &arena, l->version, &at, &client_ops, l,
                           &why) != OK) {
         cmd_say(buf, NULL);
         return CMD_FAILED;
+    }
+    if (l->is_first) {
+        if (trust_load(&trust, l->ca_file, &why) != OK) {
+            cmd_say(buf, NULL);
+            return CMD_FAILED;
+        }
+        client_trust(&l->client, &trust);
     }
     l->buf = arena_span(&arena, QUESTION_RING);
     l->timer = loop_timer_add(&l->client.loop, on_timer, l);
@@ -503,6 +530,7 @@ int login_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
                                    {"--name", NULL, NULL, &name},
                                    {"--no-browser", NULL, &l.no_browser, NULL},
                                    {"--no-keyring", NULL, &l.no_keyring, NULL},
+                                   {"--ca-file", NULL, NULL, &l.ca_file},
                                    {"--json", NULL, &l.json, NULL}};
     struct paths paths;
     char buf[512];

@@ -13,7 +13,8 @@ int logout_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
 /*
  * Which relay to sign in to: cmdop://HOST:PORT/PIN, with or without the KEY of
  * a join string, or the name of a stored sign-in; `said` NULL means the
- * current one, else the relay of this machine.
+ * current one, else the relay of this machine. HOST:PORT alone is a relay whose
+ * key authorities vouch for: its pin is zeros.
  * out   its name, address and pin; what is known from before is kept
  * Returns OK, or an error with a sentence.
  */

@@ -5,6 +5,7 @@
 #include "cli/login.h"
 #include "core/agentfile.h"
 #include "core/joinstr.h"
+#include "core/trust.h"
 #include "crypto/ct.h"
 #include "port/port.h"
 
@@ -99,23 +100,24 @@ static int from_machine(const struct paths *p, struct credential *out,
     return OK;
 }
 
-static int by_name(const char *said, struct text *why)
+/* HOST:PORT: the certificate must do for the first time. */
+static int by_address(const char *said, struct credential *out,
+                      struct text *why)
 {
     char host[256], buf[256];
     uint16_t port;
     struct text none;
     TEXT_OF(&none, buf);
-    if (joinstr_address(view_str(said), host, &port, &none) == OK)
-        text_join(why, said,
-                  " names no key of the relay, and this build trusts no "
-                  "public certificate; " ASK_ITS_OWNER,
-                  NULL);
-    else
+    if (joinstr_address(view_str(said), host, &port, &none) != OK) {
         text_join(why, "no sign-in is called ", said,
                   ", and it is no relay's address; " ASK_ITS_OWNER
                   ", and `cmdop auth list` shows the sign-ins here",
                   NULL);
-    return ERR_NOT_FOUND;
+        return ERR_NOT_FOUND;
+    }
+    print_address(host, port, out->address);
+    name_by_host(out, host);
+    return trust_host(host, port_wall_ms() / 1000, why);
 }
 
 static int find(const struct paths *p, const char *said,
@@ -134,7 +136,7 @@ static int find(const struct paths *p, const char *said,
     else if (view_starts(view_str(said), view_str(SCHEME)))
         err = from_string(said, out, why);
     else
-        err = by_name(said, why);
+        err = by_address(said, out, why);
     if (err == OK)
         take_stored(out, all);
     return err;

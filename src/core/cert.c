@@ -42,6 +42,8 @@ enum {
     POINT_UNCOMPRESSED = 0x04, /* SEC 1, 2.3.3 */
     ALT_DNS = 2,               /* GeneralName tags */
     ALT_IP = 7,
+    ALT_NAMES_MAX = 1024, /* the extension, as far as we compare it */
+    KEY_INFO_MAX = 96,    /* SubjectPublicKeyInfo: 91 */
 };
 
 _Static_assert((int)CERT_SEED_LEN == (int)br_sha256_SIZE,
@@ -455,6 +457,33 @@ int cert_server(const struct cert_issuer *ca, const struct cert_server *leaf,
     ext_issuer_key(&b.w, ca->key->pub);
     ext_alt_names(&b.w, leaf);
     return finish(&b, ca->key);
+}
+
+bool cert_dns_ok(struct view name)
+{
+    return name_ok(name, CERT_DNS_MAX);
+}
+
+static bool contains(struct view all, struct view part)
+{
+    for (size_t at = 0; at + part.len <= all.len; at++)
+        if (view_starts(view_from(all, at), part))
+            return true;
+    return false;
+}
+
+bool cert_is_for(struct view der, const struct cert_server *leaf)
+{
+    uint8_t names[ALT_NAMES_MAX], key[KEY_INFO_MAX];
+    struct writer n, k;
+
+    writer_init(&n, SPAN_ARRAY(names));
+    ext_alt_names(&n, leaf);
+    writer_init(&k, SPAN_ARRAY(key));
+    put_public_key(&k, leaf->pub);
+    assert(k.err == OK);
+    return n.err == OK && contains(der, writer_view(&n)) &&
+           contains(der, writer_view(&k));
 }
 
 void cert_end_point(struct view der, uint8_t *out)

@@ -109,6 +109,16 @@ int cert_ca(const struct cert_key *key, const struct cert_id *id,
 int cert_server(const struct cert_issuer *ca, const struct cert_server *leaf,
                 struct span out);
 
+/* Is this a DNS name that a server certificate takes? */
+bool cert_dns_ok(struct view name);
+
+/*
+ * Was a certificate of ours, `der`, made for this public key and for exactly
+ * these alternative names in this order? Of `leaf` only pub, dns and ips are
+ * looked at. A certificate that somebody else made is not.
+ */
+bool cert_is_for(struct view der, const struct cert_server *leaf);
+
 /*
  * The tls-server-end-point channel binding (RFC 5929, 4.1) of a certificate
  * signed with SHA-256, as ours are: the hash of its DER.

@@ -134,6 +134,11 @@ static void on_up(void *ctx, const msg_welcome *w)
 {
     struct client *c = ctx;
     (void)w;
+    if (!c->local && c->credential.pin == NULL) { /* from now on only this */
+        memcpy(c->server.pin, uplink_link(&c->uplink)->relay_key,
+               sizeof(c->server.pin));
+        c->credential.pin = c->server.pin;
+    }
     renew_stop(&c->renew);
     c->retry_after_ms = 0;
     c->refused = cmdop_agent_v1_Code_CODE_UNSPECIFIED;
@@ -415,6 +420,13 @@ int client_init_guest(struct client *c, struct arena *a, const char *version,
     if (err == OK)
         err = use_server(c, at, why);
     return err == OK ? set_up(c, a, version, &none) : err;
+}
+
+void client_trust(struct client *c, const struct trust *trust)
+{
+    c->credential.pin = NULL;
+    c->uplink.trust = trust;
+    c->uplink.has_ticket = false;
 }
 
 struct mux *client_mux(struct client *c)

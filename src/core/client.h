@@ -20,6 +20,7 @@
 #include "core/question.h"
 #include "core/renew.h"
 #include "core/ticket.h"
+#include "core/trust.h"
 #include "core/uplink.h"
 #include "core/where.h"
 
@@ -80,6 +81,10 @@ int client_init(struct client *c, struct arena *a, const char *version,
 int client_init_guest(struct client *c, struct arena *a, const char *version,
                       const struct credential *at, const struct client_ops *ops,
                       void *ctx, struct text *why);
+
+/* The relay's key is not known yet: authorities vouch for it, and `up` is told
+ * with the key in server.pin. After client_init_guest; see core/trust.h. */
+void client_trust(struct client *c, const struct trust *trust);
 
 /* The stored sign-in that is meant; *all is filled, and wiped on failure.
  * NULL with a sentence. */

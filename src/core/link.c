@@ -76,9 +76,11 @@ static int broken(struct link *l, const char *why)
 
 static struct view binding(const struct link *l)
 {
-    if (!l->wire.has_tls)
-        return VIEW_NONE;
-    return view_of(tls_end_point(&l->wire.tls), 32);
+    if (l->wire.has_tls)
+        return view_of(tls_end_point(&l->wire.tls), 32);
+    if (!l->initiator && l->host->binding != NULL)
+        return view_of(l->host->binding, 32);
+    return VIEW_NONE;
 }
 
 int link_send(struct link *l, int kind, const pb_msgdesc_t *fields,
@@ -185,6 +187,33 @@ static void fill_proof(struct link *l, msg_proof *proof)
     sign_proof(l, proof);
 }
 
+/* Another key; or the right one on a connection that it does not vouch for. */
+static int not_the_relay(struct link *l, const msg_challenge *c, int err)
+{
+    char pinned[SIGN_FINGERPRINT_CAP], shown[SIGN_FINGERPRINT_CAP];
+    char buf[512];
+    struct text why;
+    if (err != ERR_PIN) {
+        broken(l, "the relay's key is the one that was pinned, but it does not "
+                  "vouch for the certificate seen here: something between "
+                  "ends TLS. If that is the relay's own proxy, its owner names "
+                  "the proxy's certificate in server.yaml "
+                  "(proxy.certificate)");
+        return ERR_PIN;
+    }
+    sign_fingerprint(l->credential->pin, pinned);
+    sign_fingerprint(c->relay_key, shown);
+    TEXT_OF(&why, buf);
+    text_join(&why, "the relay is not the one that was pinned: its key is ",
+              shown, ", not ", pinned,
+              ". It was set up anew, or somebody stands between: run `cmdop "
+              "join` or `cmdop login` again only with a new join string from "
+              "its owner",
+              NULL);
+    broken(l, buf);
+    return ERR_PIN;
+}
+
 static int on_challenge(struct link *l, struct view frame, struct view body)
 {
     msg_challenge c = cmdop_agent_v1_Challenge_init_zero;
@@ -195,13 +224,10 @@ static int on_challenge(struct link *l, struct view frame, struct view body)
                   "know; update cmdop on this machine");
         return ERR_VERSION;
     }
-    if (check_relay(l, &c) != OK) {
-        broken(l, "the relay is not the one that was pinned: its key or its "
-                  "certificate changed, or somebody stands between; if the "
-                  "relay was set up anew, run `cmdop join` again with a new "
-                  "join string from its owner");
-        return ERR_PIN;
-    }
+    int err = check_relay(l, &c);
+    if (err != OK)
+        return not_the_relay(l, &c, err);
+    memcpy(l->relay_key, c.relay_key, sizeof(l->relay_key));
     hash_once(frame, l->challenge_digest);
     l->peer_time_ms = c.relay_time_ms;
     msg_proof proof = cmdop_agent_v1_Proof_init_zero;
@@ -517,6 +543,8 @@ int link_dialed(struct link *l, int handle, const struct link_mem *mem,
                 const struct link_credential *credential,
                 const struct link_ops *ops, void *ctx)
 {
+    /* Somebody must vouch for the far end: a pin, or an authority. */
+    assert(tls == NULL || credential->pin != NULL || tls->anchors != NULL);
     start(l, true, mem, ops, ctx, UINT32_MAX);
     l->credential = credential;
     return wire_client(&l->wire, handle, &mem->wire, tls, authority, &wire_ops,

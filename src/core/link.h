@@ -35,7 +35,8 @@ enum link_state {
 /* What an initiator says and checks. Lives as long as the link. */
 struct link_credential {
     const msg_hello *hello;
-    const uint8_t *pin;             /* relay's key, 32 bytes; NULL: local */
+    const uint8_t *pin; /* relay's key, 32 bytes; NULL: a local socket,
+                           or the certificate vouches (core/trust.h) */
     const struct sign_key *machine; /* machines; NULL: an operator */
     const struct sign_key *next;    /* shall replace it; NULL: no change */
     const uint8_t *instance;        /* 16 bytes of this process; NULL: none */
@@ -51,6 +52,9 @@ struct link_host {
     const struct sign_key *key; /* Ed25519, of the relay or the agent */
     int64_t (*wall_ms)(void);
     void (*entropy)(struct span out);
+    const uint8_t *binding; /* of connections without TLS: 32 bytes, the digest
+                               of the certificate that a proxy shows in front
+                               of us; NULL: a local socket, which has none */
 };
 
 struct link_ops {
@@ -91,12 +95,14 @@ struct link {
     uint8_t challenge_digest[32];
     int64_t peer_time_ms;             /* relay's clock, initiator */
     uint8_t next_shown[SIGN_PUB_LEN]; /* in our Proof; zeros: none, initiator */
+    uint8_t relay_key[32]; /* initiator: the far end's, which it has proven,
+                              from the Welcome on */
     /* From the peer's Hello, at an acceptor. */
     cmdop_agent_v1_Role role;
     uint32_t version;
     uint32_t channels_max;
     struct span control;
-    char why[256]; /* first failure, for people */
+    char why[384]; /* first failure, for people */
 };
 
 /* Memory of one link: the wire's, and the control queue. */

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "core/trust.h"
 
 #define DIAL_MS     15000 /* an attempt that nothing hurries */
 #define QUIET_MS    1000  /* then a link that matters is asked */
@@ -442,6 +443,8 @@ static int start(struct uplink *u, int handle)
     struct tls_client_cfg tls = {.server_name = u->host,
                                  .resume = u->has_ticket ? &u->ticket : NULL,
                                  .entropy = VIEW_ARRAY(entropy)};
+    if (u->trust != NULL && u->credential->pin == NULL)
+        trust_tls(u->trust, &tls);
     s->refused = false;
     int err = peer_dialed(&s->peer, handle, u->local ? NULL : &tls, u->host,
                           u->credential, &link_ops, on_over, s);
@@ -489,6 +492,7 @@ int uplink_init(struct uplink *u, struct loop *loop, struct arena *a,
     u->port = cfg->port;
     u->local = cfg->local;
     u->credential = cfg->credential;
+    u->trust = cfg->trust;
     backoff_init(&u->backoff, cfg->min_ms, cfg->max_ms);
     u->last = &u->side[0];
     u->side[1].peer.handle = -1;

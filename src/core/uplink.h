@@ -50,6 +50,7 @@ struct uplink_ops {
     void (*doubt)(void *ctx, bool yes);
 };
 
+struct trust;
 struct uplink;
 
 /* One of two links: live, on its way, or free. */
@@ -77,7 +78,8 @@ struct uplink {
     const char *host;
     uint16_t port;
     const struct link_credential *credential;
-    struct port_addr addr; /* where the last link led */
+    const struct trust *trust; /* NULL: pinned, or local */
+    struct port_addr addr;     /* where the last link led */
     struct port_addr next_addr;
     bool has_addr;
     struct tls_ticket ticket;
@@ -115,6 +117,7 @@ struct uplink_cfg {
     uint16_t port;
     bool local;
     const struct link_credential *credential;
+    const struct trust *trust; /* asked while credential->pin is NULL */
     uint32_t min_ms, max_ms;
 };
 int uplink_init(struct uplink *u, struct loop *loop, struct arena *a,

@@ -236,8 +236,11 @@ static void on_over(void *ctx, const char *why)
     c->admitted = false;
     give_back(c);
     r->conns_count--;
-    if (!r->leaving)
-        listener_resume(&r->listener);
+    if (r->leaving)
+        return;
+    listener_resume(&r->listener);
+    if (r->proxy_port != 0)
+        listener_resume(&r->proxy_listener);
 }
 
 bool conn_room(const struct relay *r)
@@ -286,6 +289,32 @@ static void reset_caller(struct conn *c)
     memset(c->token, 0, sizeof(c->token));
 }
 
+static void forget(struct conn *c, const struct port_addr *from)
+{
+    c->from = *from;
+    c->machine = NULL;
+    reset_caller(c);
+    c->admitted = false;
+    c->stranger = 0;
+    c->routes = 0;
+    memset(&c->facts, 0, sizeof(c->facts));
+}
+
+/* `tls` NULL: somebody in front of us has ended it. */
+static bool start(struct conn *c, int handle, const struct tls_server_cfg *tls,
+                  const struct link_host *host, const struct port_addr *from)
+{
+    struct relay *r = c->relay;
+    if (peer_accepted(&c->peer, handle, tls, host, CHANNELS_MAX, OFFLINE_MS,
+                      &ops, on_over, c) != OK) {
+        give_back(c);
+        return false;
+    }
+    r->conns_count++;
+    forget(c, from);
+    return true;
+}
+
 void conn_start(struct relay *r, int handle, const struct port_addr *from)
 {
     if (!within_budget(r, from)) {
@@ -296,25 +325,20 @@ void conn_start(struct relay *r, int handle, const struct port_addr *from)
     struct conn *c = take(r);
     uint8_t entropy[32];
     port_entropy(SPAN_ARRAY(entropy));
-    struct tls_server_cfg tls = {.cert_der =
-                                     view_of(r->keys.cert, r->keys.cert_len),
-                                 .key = &r->tls_key,
-                                 .issuer_ec = true,
-                                 .cache = &r->tls_cache,
+    struct badge *badge = badges_now(&r->badges);
+    struct tls_server_cfg tls = {.id = &badge->id,
+                                 .cache = &badge->cache,
                                  .entropy = VIEW_ARRAY(entropy)};
-    if (peer_accepted(&c->peer, handle, &tls, &r->host, CHANNELS_MAX,
-                      OFFLINE_MS, &ops, on_over, c) != OK) {
-        give_back(c);
-        return;
-    }
-    r->conns_count++;
-    c->from = *from;
-    c->machine = NULL;
-    reset_caller(c);
-    c->admitted = false;
-    c->stranger = strangers_enter(&r->strangers, from);
-    c->routes = 0;
-    memset(&c->facts, 0, sizeof(c->facts));
+    if (start(c, handle, &tls, &r->host, from))
+        c->stranger = strangers_enter(&r->strangers, from);
+}
+
+/* All of them come from one address, which is why it has no budget. */
+void conn_start_proxied(struct relay *r, int handle,
+                        const struct port_addr *from)
+{
+    struct conn *c = take(r);
+    (void)start(c, handle, NULL, &r->proxy_host, from);
 }
 
 void conns_drain(struct relay *r, uint32_t reconnect_ms)

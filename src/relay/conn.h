@@ -10,6 +10,10 @@ bool conn_room(const struct relay *r);
 /* Start serving an accepted handle; only with conn_room. */
 void conn_start(struct relay *r, int handle, const struct port_addr *from);
 
+/* The same for one that our proxy brought: TLS has ended there. */
+void conn_start_proxied(struct relay *r, int handle,
+                        const struct port_addr *from);
+
 /* It is let in as this kind. A guest stays a stranger of its address, and
  * goes after GUEST_MS; who signed in goes when his sign-in ends (ends_ms). */
 #define GUEST_MS (20 * 60 * 1000)

@@ -4,8 +4,23 @@
 #include "base/err.h"
 #include "core/joinstr.h"
 #include "port/port.h"
+#include "relay/config.h"
 
 int place_find(struct place *p, const char *state_dir, struct text *why)
+{
+    static struct config config;
+    const struct config_flags none = {.file = NULL};
+    if (state_dir != NULL)
+        return place_at(p, state_dir, why);
+    int err = paths_find(&p->user, why);
+    if (err == OK)
+        err = config_load(&config, p->user.config, &none, why);
+    if (err != OK)
+        return err;
+    return place_at(p, config_get(&config, CONFIG_STATE_DIR), why);
+}
+
+int place_at(struct place *p, const char *state_dir, struct text *why)
 {
     int err = paths_find(&p->user, why);
     if (err != OK)

@@ -15,8 +15,11 @@ struct place {
     struct paths user; /* of who starts it: where sign-ins are kept */
 };
 
-/* From --state-dir (may be NULL) or the environment. */
+/* From --state-dir, or when that is NULL from server.yaml in its usual place,
+ * or the environment. */
 int place_find(struct place *p, const char *state_dir, struct text *why);
+/* The same by somebody who has read the configuration. */
+int place_at(struct place *p, const char *state_dir, struct text *why);
 
 /* Remember and recall "HOST:PORT". */
 int place_save_address(const struct place *p, const char *address,

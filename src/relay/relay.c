@@ -17,9 +17,8 @@
 #define ROUTES_MAX        1024
 #define RPCS_MAX          64
 #define GUEST_RPCS_MAX    32
-#define TLS_CACHE_BYTES   (256 * 1024) /* about 2,500 resumable handshakes */
-#define ROWS_OWN          8            /* listener, signals */
-#define TIMERS_OWN        8            /* store, drain */
+#define ROWS_OWN          8    /* listeners, signals */
+#define TIMERS_OWN        8    /* store, drain, certificates */
 #define DRAIN_MS          2000 /* for good-byes, before we leave anyway */
 /* Those who come back are spread over so many ms each, */
 #define RECONNECT_EACH_MS 5
@@ -32,7 +31,7 @@ size_t relay_bytes(uint32_t conns_max)
                (sizeof(struct route) + 3 * WINDOW_BULK + 4096) +
            MACHINES_MAX * REGISTRY_ROW_BYTES + REGISTRY_BYTES +
            access_bytes(ACCESS_MAX) + STORE_HEAP_BYTES +
-           (RPCS_MAX + GUEST_RPCS_MAX) * (RPC_RING + 8192) + TLS_CACHE_BYTES +
+           (RPCS_MAX + GUEST_RPCS_MAX) * (RPC_RING + 8192) + BADGES_BYTES +
            API_CONNS * sizeof(struct api_conn) + web_bytes() + 8 * 1024 * 1024;
 }
 
@@ -62,6 +61,60 @@ static int listen_grpc(struct relay *r, const struct port_addr *at,
     return handle;
 }
 
+/* ---- behind a proxy ------------------------------------------------------------------ */
+
+static bool is_loopback(const struct port_addr *a)
+{
+    static const uint8_t v6[16] = {[15] = 1};
+    static const uint8_t v4[13] = {[10] = 0xFF, [11] = 0xFF, [12] = 127};
+    return memcmp(a->ip, v6, sizeof(v6)) == 0 ||
+           memcmp(a->ip, v4, sizeof(v4)) == 0;
+}
+
+static bool may_be_proxy(const struct relay *r, const struct port_addr *from)
+{
+    if (r->proxy_from_count == 0)
+        return is_loopback(from);
+    for (size_t i = 0; i < r->proxy_from_count; i++)
+        if (memcmp(r->proxy_from[i].ip, from->ip, sizeof(from->ip)) == 0)
+            return true;
+    return false;
+}
+
+static void accepted_proxied(void *ctx, int handle,
+                             const struct port_addr *from)
+{
+    struct relay *r = ctx;
+    char where[PORT_ADDR_CAP];
+    if (may_be_proxy(r, from)) {
+        conn_start_proxied(r, handle, from);
+        return;
+    }
+    port_addr_print(from, where, sizeof(where));
+    log_warn("proxy.stranger", where);
+    port_close(handle);
+}
+
+static int listen_proxy(struct relay *r, const struct relay_cfg *cfg,
+                        struct text *why)
+{
+    static const struct listener_ops ops = {room, accepted_proxied};
+    char where[PORT_ADDR_CAP];
+    if (cfg->proxy_certificate == NULL)
+        return OK;
+    r->proxy_from_count = cfg->proxy_from_count;
+    memcpy(r->proxy_from, cfg->proxy_from, sizeof(r->proxy_from));
+    int handle = port_listen(&cfg->proxy, &r->proxy_port);
+    if (handle >= 0)
+        return listener_start(&r->proxy_listener, &r->loop, handle, &ops, r);
+    port_addr_print(&cfg->proxy, where, sizeof(where));
+    text_join(why, "cannot listen on ", where, ": ", port_why(),
+              "; choose another address with --proxy-listen", NULL);
+    return handle;
+}
+
+/* ---- health -------------------------------------------------------------------------- */
+
 static size_t why_not_ready(void *ctx, const char **reasons, size_t max)
 {
     struct relay *r = ctx;
@@ -78,11 +131,8 @@ static size_t why_not_ready(void *ctx, const char **reasons, size_t max)
 static void api_tls(void *ctx, struct tls_server_cfg *out)
 {
     struct relay *r = ctx;
-    *out = (struct tls_server_cfg){.cert_der =
-                                       view_of(r->keys.cert, r->keys.cert_len),
-                                   .key = &r->tls_key,
-                                   .issuer_ec = true,
-                                   .cache = &r->tls_cache};
+    struct badge *badge = badges_now(&r->badges);
+    *out = (struct tls_server_cfg){.id = &badge->id, .cache = &badge->cache};
 }
 
 static int listen_api(struct relay *r, const struct port_addr *at,
@@ -108,6 +158,19 @@ static void on_sweep(void *ctx, uint64_t now_ms)
     loop_arm(&r->loop, r->sweep, now_ms + ROUTE_ANSWER_MS / 3);
 }
 
+static void look(struct relay *r)
+{
+    uint64_t now = loop_now(&r->loop);
+    bool done = badges_look(&r->badges, port_wall_ms() / 1000, now);
+    loop_arm(&r->loop, r->look, now + (done ? BADGE_LOOK_MS : BADGE_REST_MS));
+}
+
+static void on_look(void *ctx, uint64_t now_ms)
+{
+    (void)now_ms;
+    look(ctx);
+}
+
 static void on_drained(void *ctx, uint64_t now_ms)
 {
     struct relay *r = ctx;
@@ -123,6 +186,8 @@ static void leave(struct relay *r)
     r->leaving = true;
     log_info("relay.drain", NULL);
     listener_stop(&r->listener);
+    if (r->proxy_port != 0)
+        listener_stop(&r->proxy_listener);
     conns_drain(r, spread < RECONNECT_MS_MAX ? spread : RECONNECT_MS_MAX);
     loop_arm(&r->loop, r->drain, loop_now(&r->loop) + DRAIN_MS);
 }
@@ -132,11 +197,14 @@ static void on_signal(void *ctx, uint8_t ready)
     struct relay *r = ctx;
     enum port_signal sig;
     (void)ready;
-    while ((sig = port_signal_take()) != PORT_SIG_NONE)
-        if (sig == PORT_SIG_TERM)
+    while ((sig = port_signal_take()) != PORT_SIG_NONE) {
+        if (sig == PORT_SIG_TERM) {
             leave(r);
-        else if (sig == PORT_SIG_RELOAD)
-            follow_reload(r);
+        } else if (sig == PORT_SIG_RELOAD) {
+            follow_reload(r); /* a verb changed the store, */
+            look(r);          /* or somebody a certificate */
+        }
+    }
 }
 
 /* ---- the store before the loop runs --------------------------------------------------- */
@@ -213,6 +281,8 @@ static void carve(struct relay *r, const struct relay_cfg *cfg)
     r->drain = loop_timer_add(&r->loop, on_drained, r);
     r->sweep = loop_timer_add(&r->loop, on_sweep, r);
     loop_arm(&r->loop, r->sweep, port_now_ms() + ROUTE_ANSWER_MS / 3);
+    r->look = loop_timer_add(&r->loop, on_look, r);
+    loop_arm(&r->loop, r->look, port_now_ms() + BADGE_LOOK_MS);
     r->scratch = arena_span(a, PEER_SCRATCH_BYTES);
     registry_init(&r->registry, a, MACHINES_MAX);
     access_init(&r->access, a, ACCESS_MAX);
@@ -229,16 +299,26 @@ static void carve(struct relay *r, const struct relay_cfg *cfg)
     r->conns_mem = arena_carve(a, (size_t)conns_max * PEER_CARVE_BYTES, 4096);
 }
 
-static void tls_setup(struct relay *r)
+/* How the relay answers, directly and behind a proxy. */
+static void host_setup(struct relay *r)
 {
-    static uint8_t cache[TLS_CACHE_BYTES];
-    br_ssl_session_cache_lru_init(&r->tls_cache, cache, sizeof(cache));
-    r->tls_key = (br_ec_private_key){.curve = BR_EC_secp256r1,
-                                     .x = r->keys.server.x,
-                                     .xlen = sizeof(r->keys.server.x)};
     r->host = (struct link_host){.key = &r->keys.relay,
                                  .wall_ms = port_wall_ms,
                                  .entropy = port_entropy};
+    r->proxy_host = r->host;
+    r->proxy_host.binding = badges_proxy(&r->badges);
+}
+
+static int open_badges(struct relay *r, const struct relay_cfg *cfg,
+                       struct text *why)
+{
+    struct badges_cfg b = {.folder = cfg->folder,
+                           .name = cfg->name,
+                           .host = cfg->host,
+                           .certificate = cfg->certificate,
+                           .key = cfg->key,
+                           .proxy = cfg->proxy_certificate};
+    return badges_open(&r->badges, &r->arena, &b, port_wall_ms() / 1000, why);
 }
 
 static int open_store(struct relay *r, const char *folder, struct text *why)
@@ -285,8 +365,9 @@ int relay_init(struct relay *r, struct span memory, const struct relay_cfg *cfg,
         text_str(why, "not enough memory to start");
         return ERR_LIMIT;
     }
-    int err = keys_load_or_make(cfg->folder, cfg->name, port_wall_ms() / 1000,
-                                &r->keys, why);
+    int err = keys_load_or_make(cfg->folder, &r->keys, why);
+    if (err == OK)
+        err = open_badges(r, cfg, why);
     if (err == OK)
         err = open_store(r, cfg->folder, why);
     if (err == OK)
@@ -294,7 +375,7 @@ int relay_init(struct relay *r, struct span memory, const struct relay_cfg *cfg,
     if (err != OK)
         return err;
     carve(r, cfg);
-    tls_setup(r);
+    host_setup(r);
     follow_init(r);
     return follow_load(r, why);
 }
@@ -302,6 +383,8 @@ int relay_init(struct relay *r, struct span memory, const struct relay_cfg *cfg,
 int relay_listen(struct relay *r, const struct relay_cfg *cfg, struct text *why)
 {
     int err = listen_grpc(r, &cfg->grpc, why);
+    if (err == OK)
+        err = listen_proxy(r, cfg, why);
     if (err == OK)
         err = listen_api(r, &cfg->api, why);
     if (err != OK)

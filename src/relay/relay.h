@@ -11,6 +11,7 @@
 #include "core/rpc.h"
 #include "relay/access.h"
 #include "relay/api.h"
+#include "relay/badge.h"
 #include "relay/follow.h"
 #include "relay/keys.h"
 #include "relay/may.h"
@@ -20,6 +21,8 @@
 #include "relay/web.h"
 #include "relay/strangers.h"
 #include "transport/listen.h"
+
+#define PROXY_FROM_MAX 8 /* addresses that a proxy may come from */
 
 struct relay;
 
@@ -53,13 +56,19 @@ struct conn {
 };
 
 struct relay_cfg {
-    const char *folder; /* state */
-    const char *name;   /* DNS name for a new certificate */
+    const char *folder;            /* state */
+    const char *name;              /* DNS name for its own certificate */
+    const char *certificate, *key; /* files; NULL: its own certificate */
+    const char *proxy_certificate; /* file; NULL: no proxy */
+    struct port_addr proxy;        /* where the proxy comes in, */
+    struct port_addr proxy_from[PROXY_FROM_MAX]; /* and from where; */
+    size_t proxy_from_count;                     /* 0: from loopback */
     const char *version;
     struct port_addr grpc;
     struct port_addr api;
     const char *url;  /* of the pages; NULL: made of what follows */
-    const char *host; /* by which others find this machine */
+    const char *host; /* by which others find this machine: in its own
+                         certificate as well */
     uint32_t conns_max;
 };
 
@@ -87,16 +96,21 @@ struct relay {
     struct strangers strangers;
     struct span scratch;
     struct link_host host;
-    br_ec_private_key tls_key;
-    br_ssl_session_cache_lru tls_cache;
+    struct link_host proxy_host; /* connections that a proxy brings */
+    struct badges badges;
     struct store_who owner; /* of this relay: first user, first fleet */
     struct listener listener;
-    uint16_t grpc_port; /* as bound */
+    struct listener proxy_listener;
+    struct port_addr proxy_from[PROXY_FROM_MAX];
+    size_t proxy_from_count;
+    uint16_t grpc_port;  /* as bound */
+    uint16_t proxy_port; /* 0: no proxy */
     uint16_t api_port;
     struct loop_job store_later;
     int store_again; /* timers */
     int sweep;       /* routes that wait for a machine */
     int drain;
+    int look; /* at certificates */
     bool leaving;
     bool done;
 };

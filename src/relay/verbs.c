@@ -13,19 +13,13 @@
 #include "core/paths.h"
 #include "crypto/ct.h"
 #include "crypto/hash.h"
+#include "relay/config.h"
 #include "relay/host.h"
+#include "relay/place.h"
 #include "relay/relay.h"
 
-#define GRPC_LISTEN   "[::]:50051"
-#define API_LISTEN    "127.0.0.1:8000"
-#define CONNS_DEFAULT 4096
-#define CONNS_MAX     32000 /* rows of port_wait, less our own */
-#define ADDRESS_CAP   300   /* "HOST:PORT" */
-
-struct options {
-    const char *state, *grpc, *api, *name, *address, *conns, *url, *admin;
-    bool verbose;
-};
+#define CONNS_MAX   32000 /* rows of port_wait, less our own */
+#define ADDRESS_CAP 300   /* "HOST:PORT" */
 
 /* ---- signing the starter in ------------------------------------------------------- */
 
@@ -174,14 +168,20 @@ static void dial_address(const struct port_addr *at, uint16_t port,
 
 /* ---- the verb ------------------------------------------------------------------------ */
 
-static void announce(const struct relay *r, const char *address)
+static void announce(const struct relay *r, const struct relay_cfg *cfg,
+                     const char *address)
 {
-    char buf[512], fingerprint[SIGN_FINGERPRINT_CAP];
+    char buf[640], fingerprint[SIGN_FINGERPRINT_CAP], where[PORT_ADDR_CAP];
+    struct port_addr proxy = cfg->proxy;
     struct text t;
+    proxy.port = r->proxy_port;
+    port_addr_print(&proxy, where, sizeof(where));
     sign_fingerprint(r->keys.relay.pub, fingerprint);
     TEXT_OF(&t, buf);
-    text_join(&t, "relay ready\n  machines   ", address, "\n  health     ",
-              NULL);
+    text_join(&t, "relay ready\n  machines   ", address, NULL);
+    if (r->proxy_port != 0)
+        text_join(&t, "\n  proxy      ", where, NULL);
+    text_str(&t, "\n  health     ");
     text_str(&t, "port ");
     text_u64(&t, r->api_port);
     text_join(&t, ", /healthz and /readyz\n  key        ", fingerprint,
@@ -190,77 +190,99 @@ static void announce(const struct relay *r, const char *address)
     cmd_note(buf);
 }
 
-/* How browsers find us: as it is said, or under the name that machines use. */
-static int read_url(struct relay_cfg *cfg, const struct options *o,
-                    char host[256], struct text *why)
+/* The members of a list of addresses, "a,b". */
+static int read_from(struct relay_cfg *cfg, const char *list, struct text *why)
 {
-    uint16_t port;
-    cfg->host = cfg->name;
-    cfg->url = o->url;
-    if (o->url != NULL && !web_is_url(o->url)) {
-        text_str(why,
-                 "--api-url takes an address like https://relay.example:8000, "
-                 "without a path");
-        return ERR_RANGE;
+    struct view rest = view_str(list);
+    while (rest.len > 0) {
+        ptrdiff_t comma = view_find(rest, ',');
+        struct view one = comma < 0 ? rest : view_first(rest, (size_t)comma);
+        char host[64];
+        bool fits = bytes_to_str(host, sizeof(host), one) == one.len;
+        if (cfg->proxy_from_count == PROXY_FROM_MAX || !fits ||
+            port_addr_parse(host, 1, &cfg->proxy_from[cfg->proxy_from_count]) !=
+                OK) {
+            text_str(why, "proxy.from takes up to 8 numeric addresses");
+            return ERR_RANGE;
+        }
+        cfg->proxy_from_count++;
+        rest = view_from(rest, one.len + 1);
     }
-    if (o->address == NULL)
-        return OK;
-    cfg->host = host;
-    return joinstr_address(view_str(o->address), host, &port, why);
+    return OK;
 }
 
-static int read_cfg(struct relay_cfg *cfg, const struct options *o,
+static int read_proxy(struct relay_cfg *cfg, const struct config *c,
+                      struct text *why)
+{
+    const char *from = config_get(c, CONFIG_PROXY_FROM);
+    cfg->proxy_certificate = config_get(c, CONFIG_PROXY_CERTIFICATE);
+    if (cfg->proxy_certificate == NULL)
+        return OK;
+    int err =
+        listen_address(config_get(c, CONFIG_PROXY_LISTEN), &cfg->proxy, why);
+    return err == OK && from != NULL ? read_from(cfg, from, why) : err;
+}
+
+static int read_cfg(struct relay_cfg *cfg, const struct config *c,
                     char host[256], struct text *why)
 {
-    uint64_t conns = CONNS_DEFAULT;
-    if (o->conns != NULL &&
-        (text_parse_u64(view_str(o->conns), CONNS_MAX, &conns) != OK ||
-         conns == 0)) {
-        text_str(why, "--max-connections takes a number from 1 to 32000");
-        return ERR_RANGE;
-    }
+    uint64_t conns = 0;
+    uint16_t port;
+    const char *address = config_get(c, CONFIG_ADDRESS);
+    int err = text_parse_u64(view_str(config_get(c, CONFIG_MAX_CONNECTIONS)),
+                             CONNS_MAX, &conns);
     cfg->conns_max = (uint32_t)conns;
-    int err = read_url(cfg, o, host, why);
+    cfg->name = config_get(c, CONFIG_NAME);
+    cfg->host = cfg->name;
+    cfg->url = config_get(c, CONFIG_API_URL);
+    cfg->certificate = config_get(c, CONFIG_TLS_CERTIFICATE);
+    cfg->key = config_get(c, CONFIG_TLS_KEY);
+    if (err == OK && address != NULL) {
+        err = joinstr_address(view_str(address), host, &port, why);
+        cfg->host = host;
+    }
     if (err == OK)
-        err = listen_address(o->grpc, &cfg->grpc, why);
-    return err == OK ? listen_address(o->api, &cfg->api, why) : err;
+        err =
+            listen_address(config_get(c, CONFIG_LISTEN_GRPC), &cfg->grpc, why);
+    if (err == OK)
+        err = listen_address(config_get(c, CONFIG_LISTEN_API), &cfg->api, why);
+    return err == OK ? read_proxy(cfg, c, why) : err;
 }
 
 /* How machines reach us, kept for `server join-key`: before anybody can
  * connect, unless the port is known only afterwards. */
-static int keep_address(const struct place *place, const struct options *o,
+static int keep_address(const struct place *place, const struct config *c,
                         const struct relay_cfg *cfg, uint16_t port,
                         char out[ADDRESS_CAP], struct text *why)
 {
     struct text t;
     text_init(&t, out, ADDRESS_CAP);
-    if (o->address != NULL)
-        text_str(&t, o->address);
+    if (config_get(c, CONFIG_ADDRESS) != NULL)
+        text_str(&t, config_get(c, CONFIG_ADDRESS));
     else
         dial_address(&cfg->grpc, port, cfg->name, &t);
     return port == 0 ? OK : place_save_address(place, out, why);
 }
 
-static int serve(struct relay *r, const struct options *o,
+static int serve(struct relay *r, const struct config *c,
                  const struct place *place, const struct cmd_env *env,
                  struct text *why)
 {
-    char host[NAME_CAP], far[ADDRESS_CAP], near[ADDRESS_CAP], name[256];
+    char host[256], far[ADDRESS_CAP], near[ADDRESS_CAP];
     struct text near_text;
     struct relay_cfg cfg = {.folder = place->folder, .version = env->version};
-    port_hostname(host, sizeof(host));
-    cfg.name = o->name != NULL ? o->name : host;
-    int err = read_cfg(&cfg, o, name, why);
+    const char *admin = config_get(c, CONFIG_ADMIN_PASSWORD_FILE);
+    int err = read_cfg(&cfg, c, host, why);
     if (err == OK)
         err = relay_init(r, port_memory(relay_bytes(cfg.conns_max)), &cfg, why);
-    if (err == OK && o->admin != NULL)
-        err = user_first_password(r, o->admin, why);
+    if (err == OK && admin != NULL)
+        err = user_first_password(r, admin, why);
     if (err == OK)
-        err = keep_address(place, o, &cfg, cfg.grpc.port, far, why);
+        err = keep_address(place, c, &cfg, cfg.grpc.port, far, why);
     if (err == OK)
         err = relay_listen(r, &cfg, why);
     if (err == OK && cfg.grpc.port == 0)
-        err = keep_address(place, o, &cfg, r->grpc_port, far, why);
+        err = keep_address(place, c, &cfg, r->grpc_port, far, why);
     if (err != OK)
         return err;
     TEXT_OF(&near_text, near);
@@ -268,7 +290,7 @@ static int serve(struct relay *r, const struct options *o,
     err = sign_in(r, place, cfg.name, near, why);
     if (err != OK)
         return err;
-    announce(r, far);
+    announce(r, &cfg, far);
     relay_run(r);
     return OK;
 }
@@ -293,23 +315,37 @@ static int lock(const struct place *place, struct text *why)
     return err;
 }
 
+/* All settings, and where things are. What nobody gave gets its default. */
+static int configure(struct config *c, const struct config_flags *flags,
+                     struct place *place, struct text *why)
+{
+    struct paths paths;
+    char host[NAME_CAP];
+    int err = paths_find(&paths, why);
+    if (err == OK)
+        err = config_load(c, paths.config, flags, why);
+    if (err == OK)
+        err = place_at(place, config_get(c, CONFIG_STATE_DIR), why);
+    if (err != OK)
+        return err;
+    port_hostname(host, sizeof(host));
+    config_default(c, CONFIG_NAME, host);
+    config_default(c, CONFIG_STATE_DIR, place->folder);
+    return OK;
+}
+
 static int run(const struct cmd_env *env, int argc, char **argv)
 {
     static struct relay relay;
-    struct options o = {.grpc = GRPC_LISTEN, .api = API_LISTEN};
+    static struct config config;
+    struct config_flags flags = {.file = NULL};
+    bool verbose = false, json = false, show = false;
     struct place place;
-    const struct cmd_opt opts[] = {
-        {"--state-dir", NULL, NULL, &o.state},
-        {"--listen-grpc", NULL, NULL, &o.grpc},
-        {"--listen-api", NULL, NULL, &o.api},
-        {"--name", NULL, NULL, &o.name},
-        {"--address", NULL, NULL, &o.address},
-        {"--max-connections", NULL, NULL, &o.conns},
-        {"--api-url", NULL, NULL, &o.url},
-        {"--initial-admin-password-file", NULL, NULL, &o.admin},
-        {"--verbose", "-v", &o.verbose, NULL},
+    struct cmd_opt opts[CONFIG_OPTS + 2] = {
+        {"--verbose", "-v", &verbose, NULL},
+        {"--json", NULL, &json, NULL},
     };
-    char buf[512];
+    char buf[1024];
     struct text why;
     int rest;
     if (argc > 1 && strcmp(argv[1], "join-key") == 0)
@@ -318,21 +354,30 @@ static int run(const struct cmd_env *env, int argc, char **argv)
         return token_run(env, argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "user") == 0)
         return user_run(env, argc - 1, argv + 1);
+    config_opts(&flags, opts + 2);
     int status = cmd_options(&server_cmd, &argc, argv, &rest, opts,
                              sizeof(opts) / sizeof(opts[0]));
     if (status >= 0)
         return status;
-    if (argc > 1)
+    show = argc == 2 && strcmp(argv[1], "config") == 0;
+    if (argc > 1 && !show)
         return cmd_usage(&server_cmd, "nothing is expected here: ", argv[1]);
+    if (json && !show)
+        return cmd_usage(&server_cmd, "--json is for `server config`", "");
     TEXT_OF(&why, buf);
-    log_init(port_log, port_wall_ms, o.verbose ? LOG_DEBUG : LOG_INFO);
+    log_init(port_log, port_wall_ms, verbose ? LOG_DEBUG : LOG_INFO);
+    int err = configure(&config, &flags, &place, &why);
+    if (err == OK && show) {
+        config_show(&config, json);
+        return CMD_OK;
+    }
     /* Who holds the lock may be told to reload, and must not die of it. */
-    int err = port_signal_open();
-    err = err < 0 ? err : place_find(&place, o.state, &why);
+    if (err == OK && (err = port_signal_open()) > OK)
+        err = OK;
     if (err == OK)
         err = lock(&place, &why);
     if (err == OK)
-        err = serve(&relay, &o, &place, env, &why);
+        err = serve(&relay, &config, &place, env, &why);
     if (err != OK)
         cmd_say(buf, NULL);
     return err == OK ? CMD_OK : CMD_FAILED;
@@ -343,6 +388,7 @@ const struct cmd server_cmd = {
     .summary = "be the relay; make join keys and tokens",
     .help =
         "usage: cmdop server [options]\n"
+        "       cmdop server config [options] [--json]\n"
         "       cmdop server join-key [--uses N] [--expires D] [--label L]\n"
         "       cmdop server join-key --list | --revoke ID\n"
         "       cmdop server token make [--user U] [--label L] [--expires D]\n"
@@ -355,18 +401,27 @@ const struct cmd server_cmd = {
         "its store and an\nowner account, and signs the user who started it "
         "in. `join-key` prints a join\nstring for `cmdop join`; it is valid "
         "for 24 hours unless --expires says otherwise\n(0 = for ever). `token` "
-        "makes, lists and ends what operators sign in with.\n"
+        "makes, lists and ends what operators sign in with.\n`config` shows "
+        "each setting and where it came from.\n"
         "\n"
-        "  --state-dir D         where keys and store are\n"
-        "  --listen-grpc A       for machines and operators "
-        "(default " GRPC_LISTEN ")\n"
-        "  --listen-api A        /healthz and /readyz (default " API_LISTEN
-        ")\n"
-        "  --address HOST:PORT   how machines reach it, for join strings\n"
-        "  --name NAME           DNS name in its certificate\n"
-        "  --max-connections N   default 4096\n"
-        "  --api-url URL         how browsers reach its pages\n"
-        "  --initial-admin-password-file F  the owner's first password\n"
+        "Settings may stand in server.yaml and in CMDOP_SERVER_* as well:\n"
+        "  --config F                 another server.yaml\n"
+        "  --state-dir D              where keys and store are\n"
+        "  --listen-grpc A            for machines and operators (default "
+        "[::]:50051)\n"
+        "  --listen-api A             pages, /healthz, /readyz (default "
+        "127.0.0.1:8000)\n"
+        "  --api-url URL              how browsers reach that\n"
+        "  --initial-admin-password-file F\n"
+        "                             the owner's first password\n"
+        "  --address HOST:PORT        how machines reach it, for join "
+        "strings\n"
+        "  --name NAME                DNS name in its own certificate\n"
+        "  --max-connections N        default 4096\n"
+        "  --tls-certificate F, --tls-key F\n"
+        "                             a certificate of a public authority\n"
+        "  --proxy-certificate F      what a proxy in front of it shows\n"
+        "  --proxy-listen A           where that proxy comes in, without TLS\n"
         "\n"
         "example:\n"
         "  cmdop server --address relay.example:50051 &\n"

@@ -76,7 +76,9 @@ static unsigned key_verdict(const br_x509_pkey *key)
     if (key->key_type == BR_KEYTYPE_RSA)
         return key->key.rsa.nlen >= RSA_BYTES_MIN ? BR_ERR_OK
                                                   : BR_ERR_X509_WEAK_PUBLIC_KEY;
-    if (key->key_type == BR_KEYTYPE_EC && key->key.ec.curve == BR_EC_secp256r1)
+    if (key->key_type == BR_KEYTYPE_EC &&
+        (key->key.ec.curve == BR_EC_secp256r1 ||
+         key->key.ec.curve == BR_EC_secp384r1))
         return BR_ERR_OK;
     return BR_ERR_X509_WRONG_KEY_TYPE;
 }

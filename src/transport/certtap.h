@@ -24,7 +24,8 @@ struct certtap {
 
 /*
  * inner   the engine that decides, or NULL: any certificate that parses and
- *         has a key on P-256, or RSA of at least 2048 bits, is taken
+ *         has a key on P-256 or P-384, or RSA of at least 2048 bits, is
+ *         taken
  * Use it as br_ssl_engine_set_x509(eng, &tap->vtable). end_point is valid once
  * count > 0 and the handshake went on.
  */

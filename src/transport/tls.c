@@ -132,20 +132,19 @@ static void tls_start(struct tls *t, struct span buf, bool is_client,
     t->first = -1;
 }
 
-/* Path validation for public certificates; no SHA-1, no MD5. */
-static void minimal_profile(struct tls *t, const struct tls_client_cfg *cfg)
+/* see tls.h */
+void tls_path_init(br_x509_minimal_context *x,
+                   const br_x509_trust_anchor *anchors, size_t count,
+                   int64_t unix_time)
 {
-    br_x509_minimal_context *x = &t->minimal;
-    assert(cfg->server_name != NULL && cfg->server_name[0] != '\0');
-    br_x509_minimal_init(x, &br_sha256_vtable, cfg->anchors,
-                         cfg->anchors_count);
+    br_x509_minimal_init(x, &br_sha256_vtable, anchors, count);
     br_x509_minimal_set_rsa(x, br_rsa_pkcs1_vrfy_get_default());
     br_x509_minimal_set_ecdsa(x, br_ec_get_default(),
                               br_ecdsa_vrfy_asn1_get_default());
     for (size_t i = 0; i < HASHES_COUNT; i++)
         br_x509_minimal_set_hash(x, hashes[i].id, hashes[i].hash);
-    br_x509_minimal_set_time(x, (uint32_t)(cfg->unix_time / DAY_S) + EPOCH_DAYS,
-                             (uint32_t)(cfg->unix_time % DAY_S));
+    br_x509_minimal_set_time(x, (uint32_t)(unix_time / DAY_S) + EPOCH_DAYS,
+                             (uint32_t)(unix_time % DAY_S));
 }
 
 static void tls_settle(struct tls *t);
@@ -161,8 +160,11 @@ void tls_client_init(struct tls *t, struct span buf,
     br_ssl_engine_set_default_ecdsa(&c->eng);
     engine_profile(t, cfg->entropy);
     certtap_init(&t->tap, cfg->anchors == NULL ? NULL : &t->minimal.vtable);
-    if (cfg->anchors != NULL)
-        minimal_profile(t, cfg);
+    if (cfg->anchors != NULL) {
+        assert(cfg->server_name != NULL && cfg->server_name[0] != '\0');
+        tls_path_init(&t->minimal, cfg->anchors, cfg->anchors_count,
+                      cfg->unix_time);
+    }
     br_ssl_engine_set_x509(&c->eng, &t->tap.vtable);
     if (cfg->resume != NULL) {
         br_ssl_engine_set_session_parameters(&c->eng, &cfg->resume->params);
@@ -177,21 +179,22 @@ void tls_server_init(struct tls *t, struct span buf,
                      const struct tls_server_cfg *cfg)
 {
     br_ssl_server_context *s = &t->ctx.server;
-    br_sha256_context digest;
+    const struct tlsid *id = cfg->id;
     tls_start(t, buf, false, cfg->alpn, &s->eng);
     br_ssl_server_zero(s);
     engine_profile(t, cfg->entropy);
-    t->chain[0].data = (unsigned char *)cfg->cert_der.ptr;
-    t->chain[0].data_len = cfg->cert_der.len;
-    br_ssl_server_set_single_ec(s, t->chain, 1, cfg->key, BR_KEYTYPE_SIGN,
-                                cfg->issuer_ec ? BR_KEYTYPE_EC : BR_KEYTYPE_RSA,
-                                br_ec_get_default(),
-                                br_ecdsa_sign_asn1_get_default());
+    if (id->rsa != NULL)
+        br_ssl_server_set_single_rsa(
+            s, id->chain, id->count, id->rsa, BR_KEYTYPE_SIGN,
+            br_rsa_private_get_default(), br_rsa_pkcs1_sign_get_default());
+    else
+        br_ssl_server_set_single_ec(
+            s, id->chain, id->count, id->ec, BR_KEYTYPE_SIGN,
+            id->issuer_ec ? BR_KEYTYPE_EC : BR_KEYTYPE_RSA, br_ec_get_default(),
+            br_ecdsa_sign_asn1_get_default());
     if (cfg->cache != NULL)
         br_ssl_server_set_cache(s, &cfg->cache->vtable);
-    br_sha256_init(&digest);
-    br_sha256_update(&digest, cfg->cert_der.ptr, cfg->cert_der.len);
-    br_sha256_out(&digest, t->end_point);
+    memcpy(t->end_point, id->end_point, sizeof(t->end_point));
     br_ssl_server_reset(s);
     tls_settle(t);
 }

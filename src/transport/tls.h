@@ -22,6 +22,7 @@
 
 #include "base/bytes.h"
 #include "transport/certtap.h"
+#include "transport/tlsid.h"
 
 enum tls_state {
     TLS_HANDSHAKE,
@@ -46,10 +47,10 @@ struct tls_client_cfg {
     struct view entropy;             /* at least 32 bytes */
 };
 
+/* A session is resumed with the certificate of its first handshake, so a cache
+ * belongs to one identity. */
 struct tls_server_cfg {
-    struct view cert_der;            /* must live as long as the engine */
-    const br_ec_private_key *key;    /* P-256; must live as long */
-    bool issuer_ec;                  /* the certificate is signed by EC */
+    const struct tlsid *id;          /* used until the handshake is over */
     br_ssl_session_cache_lru *cache; /* shared; NULL: no resumption */
     const char *alpn; /* NULL: "h2", and nobody without it. Otherwise this
                          protocol, and those as well who name none; a literal */
@@ -98,9 +99,17 @@ void tls_close(struct tls *t);
  * TLS_CLOSED. For an engine that was started. */
 void tls_wipe(struct tls *t);
 
-/* RFC 5929 tls-server-end-point: SHA-256 of the server's certificate, on
- * both sides; valid once the state is TLS_OPEN. */
+/* The channel binding: SHA-256 of the server's certificate, whatever hash it is
+ * signed with, on both sides; valid once the state is TLS_OPEN. (That is RFC
+ * 5929's tls-server-end-point for certificates signed with SHA-256; decision
+ * 21 tells why the others are hashed alike.) */
 const uint8_t *tls_end_point(const struct tls *t);
+
+/* Path validation as we want it, of certificates that are shown to us: no
+ * SHA-1, no MD5. Clients with anchors use it by themselves. */
+void tls_path_init(br_x509_minimal_context *x,
+                   const br_x509_trust_anchor *anchors, size_t count,
+                   int64_t unix_time);
 
 /* Copy out what a later tls_client_cfg.resume needs; once TLS_OPEN. When the
  * server does not remember, that handshake is simply a full one. */
@@ -115,7 +124,6 @@ struct tls {
     br_ssl_engine_context *eng;      /* of either */
     br_x509_minimal_context minimal; /* clients with anchors */
     struct certtap tap;              /* clients */
-    br_x509_certificate chain[1];    /* servers */
     uint8_t end_point[32];
     bool is_client;
     bool resumed;

@@ -34,7 +34,8 @@ static const struct {
     {BR_ERR_BAD_SIGNATURE, "the server cannot prove its certificate's key"},
     {BR_ERR_X509_EMPTY_CHAIN, "the server sent no certificate"},
     {BR_ERR_X509_WRONG_KEY_TYPE,
-     "the server's certificate has a key of another kind than P-256 or RSA"},
+     "the server's certificate has a key of another kind than P-256, P-384 or "
+     "RSA"},
     {BR_ERR_X509_BAD_SIGNATURE,
      "the signature on the server's certificate is wrong"},
     {BR_ERR_X509_TIME_UNKNOWN,
@@ -52,7 +53,9 @@ static const struct {
      "the server's certificate forbids this use of its key"},
     {BR_ERR_X509_WEAK_PUBLIC_KEY, "the server's key is too short"},
     {BR_ERR_X509_NOT_TRUSTED,
-     "no trusted authority signed the server's certificate"},
+     "no authority that this machine trusts signed the server's certificate; "
+     "name the one that did with --ca-file or CMDOP_CA_FILE, or use a join "
+     "string, which pins the relay's key"},
     {ALERT_IN(BR_ALERT_BAD_RECORD_MAC), why_damaged},
     {ALERT_IN(BR_ALERT_HANDSHAKE_FAILURE),
      "the peer accepts none of our TLS ciphers"},

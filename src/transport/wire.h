@@ -80,7 +80,7 @@ struct wire {
     struct span out;    /* sealed records are gathered here, */
     struct view sealed; /* and these wait for the handle */
     size_t frame_high;  /* bytes of `frame` ever used */
-    char why[200];
+    char why[256];
 };
 
 struct wire_mem {

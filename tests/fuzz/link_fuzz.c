@@ -191,7 +191,7 @@ static void on_wake(void *ctx)
     (void)ctx;
 }
 
-static const struct link_host host = {&relay_key, wall, entropy};
+static const struct link_host host = {&relay_key, wall, entropy, NULL};
 static const struct link_ops ops = {.hello = on_hello,
                                     .judge = on_judge,
                                     .welcomed = on_welcomed,

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "crypto/hash.h"
+#include "unit/transport/ident.h"
 #include "unit/transport/keys.h"
 
 struct side {
@@ -43,9 +44,8 @@ static void start(bool anchored)
                                .anchors_count = 1,
                                .unix_time = 1800000000,
                                .entropy = VIEW_ARRAY(entropy)};
-    struct tls_server_cfg s = {.cert_der = VIEW_ARRAY(leaf_cert),
-                               .key = &key,
-                               .issuer_ec = true,
+    static struct tlsid id;
+    struct tls_server_cfg s = {.id = ident(&id, VIEW_ARRAY(leaf_cert), &key),
                                .entropy = VIEW_ARRAY(entropy)};
     hash_once(VIEW_ARRAY(leaf_cert), end_point);
     client.says = "ping";

@@ -19,8 +19,8 @@ run at two "$CMDOP" join --name two --server "$url" "$(key)"
 says "or that an option names" "$T/out" '^joined as two '
 
 refuses "a key without a server is refused" 2 'CMDOP_SERVER_URL.*cmdop://HOST:PORT/PIN' "$(key)"
-refuses "a server without a pin is refused" 2 'no pin.*cmdop://HOST:PORT/PIN' "$(key)" "$bare"
-refuses "in its short form too" 2 'no pin' "$(key)" "${bare#cmdop://}"
+refuses "a server without a pin is refused by its bare address" 2 'bare address.*DNS name.*join string' "$(key)" "$bare"
+refuses "in its short form too" 2 'bare address' "$(key)" "${bare#cmdop://}"
 refuses "a server that is no address is refused" 2 'port is missing' "$(key)" "cmdop://relay"
 refuses "a truncated pin is refused" 2 'pin is too short' "$(key)" "${url%??}"
 refuses "a truncated key is refused" 2 'cut off at its end' "$(key | cut -c1-30)" "$url"

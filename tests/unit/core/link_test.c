@@ -22,6 +22,7 @@
 #include "crypto/hash.h"
 #include "limits.h"
 #include "port/port.h"
+#include "unit/transport/ident.h"
 #include "unit/transport/keys.h"
 
 /* ---- the port: one pipe for each direction --------------------------------------- */
@@ -82,7 +83,7 @@ static void entropy(struct span out)
         out.ptr[i] = random_next++;
 }
 
-static const struct link_host host = {&relay_key, wall, entropy};
+static const struct link_host host = {&relay_key, wall, entropy, NULL};
 static const uint8_t seed[32] = {1, 2, 3};
 static const br_ec_private_key leaf_key = {BR_EC_secp256r1,
                                            (unsigned char *)leaf_x, 32};
@@ -216,10 +217,10 @@ static void start_dialer(bool tls)
 
 static void start_taker(bool tls)
 {
-    const struct tls_server_cfg cfg = {.cert_der = VIEW_ARRAY(leaf_cert),
-                                       .key = &leaf_key,
-                                       .issuer_ec = true,
-                                       .entropy = VIEW_ARRAY(seed)};
+    static struct tlsid id;
+    const struct tls_server_cfg cfg = {
+        .id = ident(&id, VIEW_ARRAY(leaf_cert), &leaf_key),
+        .entropy = VIEW_ARRAY(seed)};
     struct link_mem mem = mem_of(&taker, tls);
     assert_int_equal(link_accepted(&taker.link, 1, &mem, tls ? &cfg : NULL,
                                    &host, 16, &taker_ops, &taker),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
+#include "unit/transport/ident.h"
 #include "unit/transport/keys.h"
 
 static uint8_t block[8 * 1024 * 1024];
@@ -34,9 +35,10 @@ static void certificate(void *ctx, struct tls_server_cfg *out)
     static const br_ec_private_key key = {.curve = BR_EC_secp256r1,
                                           .x = (uint8_t *)leaf_x,
                                           .xlen = sizeof leaf_x};
+    static struct tlsid id;
     assert_ptr_equal(ctx, &api);
-    *out = (struct tls_server_cfg){
-        .cert_der = VIEW_ARRAY(leaf_cert), .key = &key, .issuer_ec = true};
+    *out =
+        (struct tls_server_cfg){.id = ident(&id, VIEW_ARRAY(leaf_cert), &key)};
 }
 
 /* Requests that the test answers, or leaves. */

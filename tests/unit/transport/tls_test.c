@@ -11,8 +11,11 @@
 
 #include <cmocka.h>
 
+#include "base/err.h"
 #include "unit/cuts.h"
+#include "unit/transport/ident.h"
 #include "unit/transport/keys.h"
+#include "unit/transport/pems.h"
 
 #define NOW 1800000000 /* in 2027, when the certificates are valid */
 
@@ -53,11 +56,29 @@ static struct tls_client_cfg anchored(const char *name, int64_t now)
     return cfg;
 }
 
+static struct tlsid shown;
+
+static struct tls_server_cfg serving_with(struct view cert,
+                                          const br_ec_private_key *key)
+{
+    return (struct tls_server_cfg){.id = ident(&shown, cert, key),
+                                   .entropy = VIEW_ARRAY(entropy)};
+}
+
 static struct tls_server_cfg serving(void)
 {
-    return (struct tls_server_cfg){.cert_der = VIEW_ARRAY(leaf_cert),
-                                   .key = &leaf_key,
-                                   .issuer_ec = true,
+    return serving_with(VIEW_ARRAY(leaf_cert), &leaf_key);
+}
+
+/* The same from PEM, as a relay reads it. */
+static struct tls_server_cfg serving_pem(const char *certs, const char *key)
+{
+    char buf[256];
+    struct text why;
+    TEXT_OF(&why, buf);
+    assert_int_equal(
+        tlsid_load(&shown, view_str(certs), view_str(key), NOW, &why), OK);
+    return (struct tls_server_cfg){.id = &shown,
                                    .entropy = VIEW_ARRAY(entropy)};
 }
 
@@ -304,22 +325,47 @@ static void a_wrong_certificate_is_refused_with_its_reason(void **state)
     other.dn.len = sizeof name;
     c.anchors = &other;
     assert_refused(&c, &s,
-                   "no trusted authority signed the server's certificate");
+                   "no authority that this machine trusts signed the server's "
+                   "certificate; name the one that did with --ca-file or "
+                   "CMDOP_CA_FILE, or use a join string, which pins the "
+                   "relay's key");
 }
 
 static void a_pinned_client_takes_only_keys_it_can_judge(void **state)
 {
     struct tls_client_cfg c = pinned();
-    struct tls_server_cfg s = serving();
+    struct tls_server_cfg s = serving_with(VIEW_ARRAY(p521_cert), &p384_key);
     (void)state;
-    s.cert_der = VIEW_ARRAY(p384_cert);
-    s.key = &p384_key;
     assert_refused(&c, &s,
                    "the server's certificate has a key of another kind than "
-                   "P-256 or RSA");
-    s.cert_der = view_str("this is no certificate");
-    s.key = &leaf_key;
+                   "P-256, P-384 or RSA");
+    s = serving_with(view_str("this is no certificate"), &leaf_key);
     assert_refused(&c, &s, "the server's certificate cannot be read");
+}
+
+/* Pinned and validated, with chains of each kind. */
+static void chains_of_ec_and_rsa_are_shown_and_taken(void **state)
+{
+    static const struct {
+        const char *certs, *key;
+    } pairs[] = {
+        {EC_LEAF_PEM EC_MID_PEM, EC_LEAF_KEY},
+        {P384_LEAF_PEM EC_MID_PEM, P384_LEAF_KEY},
+        {RSA_LEAF_PEM RSA_MID_PEM, RSA_LEAF_KEY},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        struct tls_client_cfg c = pinned();
+        struct tls_server_cfg s = serving_pem(pairs[i].certs, pairs[i].key);
+        uint8_t digest[32];
+        start(&c, &s);
+        pump(SIZE_MAX);
+        assert_int_equal(tls_state(&client.t), TLS_OPEN);
+        hash_once(view_of(shown.chain[0].data, shown.chain[0].data_len),
+                  digest);
+        assert_memory_equal(tls_end_point(&client.t), digest, 32);
+        assert_memory_equal(tls_end_point(&server.t), digest, 32);
+    }
 }
 
 static void a_bad_certificate_in_pieces_is_only_refused(void **state)
@@ -336,7 +382,7 @@ static void a_bad_certificate_in_pieces_is_only_refused(void **state)
                            4);
     assert_non_null(date);
     memcpy(date + 4, "31", 2); /* the month */
-    s.cert_der = VIEW_ARRAY(bad);
+    s = serving_with(VIEW_ARRAY(bad), &leaf_key);
     for (size_t cut = 1; cut < 200; cut++) {
         start(&c, &s);
         pump(cut);
@@ -351,9 +397,8 @@ static void a_server_without_the_key_is_refused(void **state)
     static const unsigned char other[32] = {[31] = 5};
     const br_ec_private_key key = {BR_EC_secp256r1, (unsigned char *)other, 32};
     struct tls_client_cfg c = pinned();
-    struct tls_server_cfg s = serving();
+    struct tls_server_cfg s = serving_with(VIEW_ARRAY(leaf_cert), &key);
     (void)state;
-    s.key = &key;
     assert_refused(&c, &s, "the server cannot prove its certificate's key");
 }
 
@@ -612,6 +657,7 @@ int main(void)
         cmocka_unit_test(a_trusted_certificate_is_taken),
         cmocka_unit_test(a_wrong_certificate_is_refused_with_its_reason),
         cmocka_unit_test(a_pinned_client_takes_only_keys_it_can_judge),
+        cmocka_unit_test(chains_of_ec_and_rsa_are_shown_and_taken),
         cmocka_unit_test(a_bad_certificate_in_pieces_is_only_refused),
         cmocka_unit_test(a_server_without_the_key_is_refused),
         cmocka_unit_test(what_is_not_tls_is_named),

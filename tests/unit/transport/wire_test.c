@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "fake/port_fatal.h"
 #include "port/port.h"
+#include "unit/transport/ident.h"
 #include "unit/transport/keys.h"
 
 /* ---- the port: one pipe for each direction ------------------------------- */
@@ -189,10 +190,10 @@ static void start_client(bool tls)
 
 static void start_server(bool tls)
 {
-    const struct tls_server_cfg cfg = {.cert_der = VIEW_ARRAY(leaf_cert),
-                                       .key = &leaf_key,
-                                       .issuer_ec = true,
-                                       .entropy = VIEW_ARRAY(entropy)};
+    static struct tlsid id;
+    const struct tls_server_cfg cfg = {
+        .id = ident(&id, VIEW_ARRAY(leaf_cert), &leaf_key),
+        .entropy = VIEW_ARRAY(entropy)};
     struct wire_mem mem = mem_of(&server, tls);
     assert_int_equal(
         wire_server(&server.w, 1, &mem, tls ? &cfg : NULL, &ops, &server), OK);
