@@ -183,15 +183,7 @@ void tls_server_init(struct tls *t, struct span buf,
     tls_start(t, buf, false, cfg->alpn, &s->eng);
     br_ssl_server_zero(s);
     engine_profile(t, cfg->entropy);
-    if (id->rsa != NULL)
-        br_ssl_server_set_single_rsa(
-            s, id->chain, id->count, id->rsa, BR_KEYTYPE_SIGN,
-            br_rsa_private_get_default(), br_rsa_pkcs1_sign_get_default());
-    else
-        br_ssl_server_set_single_ec(
-            s, id->chain, id->count, id->ec, BR_KEYTYPE_SIGN,
-            id->issuer_ec ? BR_KEYTYPE_EC : BR_KEYTYPE_RSA, br_ec_get_default(),
-            br_ecdsa_sign_asn1_get_default());
+    id->attach(id, s);
     if (cfg->cache != NULL)
         br_ssl_server_set_cache(s, &cfg->cache->vtable);
     memcpy(t->end_point, id->end_point, sizeof(t->end_point));

@@ -306,6 +306,8 @@ static int check_chain(const struct tlsid *id, struct facts *f, int64_t now_s,
     return err;
 }
 
+static tlsid_attach_fn attach_rsa;
+
 /* ---- doors ---------------------------------------------------------------- */
 
 static int look(const br_x509_certificate *cert, int64_t now_s, struct facts *f,
@@ -346,8 +348,10 @@ int tlsid_load(struct tlsid *id, struct view certs_pem, struct view key_pem,
     int err = read_chain(id, certs_pem, why);
     if (err == OK)
         err = read_key(id, key_pem, why);
-    if (err == OK)
-        err = check_first(id, &f, now_s, why);
+    if (err != OK)
+        return err;
+    id->attach = id->rsa != NULL ? attach_rsa : tlsid_attach_ec;
+    err = check_first(id, &f, now_s, why);
     return err == OK ? check_chain(id, &f, now_s, why) : err;
 }
 
@@ -380,6 +384,21 @@ int tlsid_look(struct view certs_pem, int64_t now_s, struct tlsid_seen *out,
     if (err == OK && !first.seen)
         err = fail(why, ERR_DAMAGED, "the certificate file holds none");
     return err;
+}
+
+void tlsid_attach_ec(const struct tlsid *id, br_ssl_server_context *s)
+{
+    br_ssl_server_set_single_ec(
+        s, id->chain, id->count, id->ec, BR_KEYTYPE_SIGN,
+        id->issuer_ec ? BR_KEYTYPE_EC : BR_KEYTYPE_RSA, br_ec_get_default(),
+        br_ecdsa_sign_asn1_get_default());
+}
+
+static void attach_rsa(const struct tlsid *id, br_ssl_server_context *s)
+{
+    br_ssl_server_set_single_rsa(s, id->chain, id->count, id->rsa,
+                                 BR_KEYTYPE_SIGN, br_rsa_private_get_default(),
+                                 br_rsa_pkcs1_sign_get_default());
 }
 
 void tlsid_wipe(struct tlsid *id)

@@ -22,12 +22,20 @@
 #define TLSID_DER_BYTES (16 * 1024) /* all certificates together */
 #define TLSID_DIGEST    32
 
+struct tlsid;
+
+/* Give an identity to a server that begins. By pointer, so that programs which
+ * load none carry no code for the private keys of others. */
+typedef void tlsid_attach_fn(const struct tlsid *id, br_ssl_server_context *s);
+tlsid_attach_fn tlsid_attach_ec;
+
 /* Holds a secret: tlsid_wipe. Points into itself: not to be copied. */
 struct tlsid {
     br_x509_certificate chain[TLSID_CERTS_MAX];
     size_t count;
     const br_ec_private_key *ec; /* one of the two */
     const br_rsa_private_key *rsa;
+    tlsid_attach_fn *attach;           /* for the kind of the key */
     bool issuer_ec;                    /* the first one is signed by EC */
     uint8_t end_point[TLSID_DIGEST];   /* SHA-256 of the first one */
     int64_t not_before_s, not_after_s; /* Unix time, of the first one */

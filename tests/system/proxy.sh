@@ -83,6 +83,7 @@ run desk --list
 fact "a proxy from another address is not let in" test "$STATUS" -eq 255
 says "and the log names it" "$T/relay.log" 'proxy.stranger msg="127.0.0.1:'
 end "$RELAY"
+end "$PROXY" # it writes over its environment, by which we know what is ours
 
 run at relay timeout 20 "$CMDOP" server --listen-grpc 127.0.0.1:0 --listen-api 127.0.0.1:0 --proxy-certificate "$T/none.pem"
 refused "a proxy's certificate that is not there is no start" 1 'none\.pem'

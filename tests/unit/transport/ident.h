@@ -16,6 +16,7 @@ static inline const struct tlsid *ident(struct tlsid *id, struct view cert,
     id->count = 1;
     id->ec = key;
     id->rsa = NULL;
+    id->attach = tlsid_attach_ec;
     id->issuer_ec = true;
     hash_once(cert, id->end_point);
     return id;
