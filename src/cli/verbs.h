@@ -7,6 +7,7 @@
 extern const struct cmd connect_cmd; /* cmdop connect ... */
 extern const struct cmd exec_cmd;    /* short for `connect exec` */
 extern const struct cmd job_cmd;
+extern const struct cmd machines_cmd;
 extern const struct cmd session_cmd;
 extern const struct cmd login_cmd;
 extern const struct cmd logout_cmd;

@@ -10,4 +10,7 @@
 /* The connection's proof is there, and a machine's signature is right. */
 void admit_judge(struct conn *c, const msg_proof *proof);
 
+/* The store could not be asked, or could not do it: refuse. */
+void admit_fault(struct conn *c, int err);
+
 #endif

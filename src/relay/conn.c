@@ -33,11 +33,17 @@ static void on_heartbeat(void *ctx, const msg_heartbeat *beat)
     int64_t now = port_wall_ms();
     if (c->machine == NULL)
         return;
+    claim_beat(c);
     int64_t since = now - c->machine->seen_ms;
     if (since >= 0 && since < HEARTBEAT_MS / 2)
         return; /* more often than agreed: not worth the store's time */
     c->machine->seen_ms = now;
     ask_seen(c->relay, c->machine);
+}
+
+static void on_pong(void *ctx, const msg_ping *pong)
+{
+    claim_pong(ctx, pong);
 }
 
 static void on_gone(void *ctx, uint32_t number, const msg_close *end)
@@ -65,6 +71,7 @@ static void on_open(void *ctx, const msg_open *open, struct view params)
 static const struct link_ops ops = {
     .hello = on_hello,
     .judge = on_judge,
+    .pong = on_pong,
     .heartbeat = on_heartbeat,
     .open = on_open,
     .gone = on_gone,
@@ -101,6 +108,7 @@ void conn_cut(struct conn *c, msg_code code, const char *message,
 {
     if (c->peer.link.state != LINK_OPEN)
         return;
+    claim_lost(c);
     machine_left(c);
     link_refuse(&c->peer.link, code, message, remedy, retry_after_ms);
     /* Its channels end now, however long its last words take. */
@@ -225,6 +233,7 @@ static void on_over(void *ctx, const char *why)
     struct conn *c = ctx;
     struct relay *r = c->relay;
     routes_operator_lost(&r->routes, &c->peer.link.mux, &c->routes);
+    claim_lost(c);
     machine_left(c);
     if (why[0] != '\0')
         log_info("conn.closed", why);
@@ -298,6 +307,7 @@ static void forget(struct conn *c, const struct port_addr *from)
     c->stranger = 0;
     c->routes = 0;
     memset(&c->facts, 0, sizeof(c->facts));
+    memset(&c->hold, 0, sizeof(c->hold));
 }
 
 /* `tls` NULL: somebody in front of us has ended it. */

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "relay/ask.h"
+#include "relay/claim.h"
 #include "relay/conn.h"
 #include "relay/relay.h"
 
@@ -41,25 +42,6 @@ struct machine *follow_machine(struct relay *r, const char *fleet_id,
     if (registry_link(&r->registry, m, fleet_id) != OK)
         log_error("registry.full", "a machine's link to a fleet is lost");
     return m;
-}
-
-static void shut_out(struct machine *m)
-{
-    if (m->conn == NULL || m->state == STORE_STATE_ACTIVE)
-        return;
-    char why[STORE_WHY_CAP + 64];
-    struct text t;
-    TEXT_OF(&t, why);
-    text_str(&t, m->state == STORE_STATE_STRUCK
-                     ? "this machine's identity was reset by an owner"
-                     : "the machine was shut out");
-    if (m->why[0] != '\0')
-        text_join(&t, ": ", m->why, NULL);
-    conn_cut(m->conn, cmdop_agent_v1_Code_CODE_AUTH, why,
-             m->state == STORE_STATE_STRUCK
-                 ? "`cmdop identity reset` and a join string make it a new one"
-                 : "an owner of the fleet can let it in again",
-             0);
 }
 
 static void walk_begin(struct relay *r);
@@ -286,7 +268,7 @@ static void saw(void *ctx, const struct store_ask *q,
             break;
         m = follow_machine(r, a->u.machine.fleet_id, &a->u.machine);
         if (m != NULL)
-            shut_out(m);
+            claim_shut_out(m);
         break;
     case STORE_MACHINE_LINK:
         if (done)
@@ -363,7 +345,7 @@ static bool machine_row(void *ctx, uint32_t tag, const union store_row *row)
     STR_COPY(f->after.after_id, row->machine.id);
     struct machine *m = follow_machine(r, f->fleet_id, &row->machine);
     if (m != NULL)
-        shut_out(m);
+        claim_shut_out(m);
     else
         log_error("registry.full", "not all machines fit");
     return m != NULL;
@@ -390,7 +372,7 @@ static void gone(void *ctx, struct machine *m, const char *fleet_id)
     }
     m->state = STORE_STATE_STRUCK;
     m->why[0] = '\0';
-    shut_out(m);
+    claim_shut_out(m);
 }
 
 static void walk_over(struct relay *r, int err)

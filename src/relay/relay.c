@@ -18,7 +18,7 @@
 #define RPCS_MAX          64
 #define GUEST_RPCS_MAX    32
 #define ROWS_OWN          8    /* listeners, signals */
-#define TIMERS_OWN        8    /* store, drain, certificates */
+#define TIMERS_OWN        9    /* store, drain, certificates */
 #define DRAIN_MS          2000 /* for good-byes, before we leave anyway */
 /* Those who come back are spread over so many ms each, */
 #define RECONNECT_EACH_MS 5
@@ -278,6 +278,7 @@ static void carve(struct relay *r, const struct relay_cfg *cfg)
     loop_init(&r->loop, a, conns_max + API_ROWS + WEB_ROWS + ROWS_OWN,
               2 * conns_max + API_TIMERS + WEB_TIMERS + TIMERS_OWN);
     ask_init(r);
+    claim_init(r);
     r->drain = loop_timer_add(&r->loop, on_drained, r);
     r->sweep = loop_timer_add(&r->loop, on_sweep, r);
     loop_arm(&r->loop, r->sweep, port_now_ms() + ROUTE_ANSWER_MS / 3);

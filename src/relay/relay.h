@@ -12,6 +12,7 @@
 #include "relay/access.h"
 #include "relay/api.h"
 #include "relay/badge.h"
+#include "relay/claim.h"
 #include "relay/follow.h"
 #include "relay/keys.h"
 #include "relay/may.h"
@@ -35,6 +36,7 @@ struct conn {
     struct port_addr from;
     struct machine *machine; /* machines that are in */
     uint8_t key[32];         /* machines: the key that was proven */
+    struct holding hold;
     enum may_kind kind;
     bool admitted;       /* welcome was said; before that a stranger */
     char user[NAME_CAP]; /* operators */
@@ -81,6 +83,7 @@ struct relay {
     struct access access;
     struct follow follow;
     struct loop_job follow_job;
+    struct claims claims;
     struct routes routes;
     struct rpcs rpcs;
     struct rpcs guest_rpcs; /* guests cannot take the places of others */
