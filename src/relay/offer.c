@@ -56,7 +56,8 @@ enum may_access offer_access(const struct conn *c, const struct machine *m)
 
 bool offer_shown(void *ctx, const struct machine *m)
 {
-    return offer_access(ctx, m) != MAY_ACCESS_HIDDEN;
+    return m->state != STORE_STATE_STRUCK &&
+           offer_access(ctx, m) != MAY_ACCESS_HIDDEN;
 }
 
 static void stamp(const struct conn *c, msg_open *open)

@@ -141,6 +141,9 @@ static const struct method {
     {"machines.rename", reply_machines_rename},
     {"machines.disable", reply_machines_disable},
     {"machines.enable", reply_machines_enable},
+    {"machines.approve", reply_machines_approve},
+    {"machines.reset", reply_machines_reset},
+    {"joinkeys.make", reply_joinkeys_make},
 };
 
 #define METHODS (sizeof(methods) / sizeof(methods[0]))

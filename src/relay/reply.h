@@ -71,5 +71,9 @@ reply_fn reply_fleets_list, reply_fleets_use;
 /* reply_machine.c */
 reply_fn reply_machines_list, reply_machines_rename;
 reply_fn reply_machines_disable, reply_machines_enable;
+reply_fn reply_machines_approve, reply_machines_reset;
+
+/* reply_joinkeys.c */
+reply_fn reply_joinkeys_make;
 
 #endif

@@ -103,3 +103,15 @@ void reply_machines_enable(struct conn *c, const msg_open *open,
 {
     set_state(c, open, p, MAY_MACHINES_ENABLE, STORE_ENABLE);
 }
+
+void reply_machines_approve(struct conn *c, const msg_open *open,
+                            const msg_rpc_open *p)
+{
+    set_state(c, open, p, MAY_MACHINES_APPROVE, STORE_APPROVE);
+}
+
+void reply_machines_reset(struct conn *c, const msg_open *open,
+                          const msg_rpc_open *p)
+{
+    set_state(c, open, p, MAY_MACHINES_RESET, STORE_RESET);
+}
