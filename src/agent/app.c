@@ -14,6 +14,7 @@
 #define TIMERS_MAX         256
 #define FIND_MS            2000                  /* for keepers that hang */
 #define RETRY_AFTER_MAX_MS (10 * BACKOFF_MAX_MS) /* whatever a relay asks */
+#define LEASE_AGAIN_MS     1000                  /* to read it */
 /* More than this between our clock and the relay's is worth a word. */
 #define CLOCK_TOLERANCE_MS 120000
 
@@ -63,11 +64,26 @@ static void send_ping(struct app *app, uint64_t now_ms)
                     cmdop_agent_v1_Ping_fields, &ping);
 }
 
+static void connect_first(struct app *app, uint64_t now_ms)
+{
+    char buf[256];
+    struct text why;
+    TEXT_OF(&why, buf);
+    if (holder_ready(&app->holder, &why)) {
+        uplink_connect(&app->relay);
+        return;
+    }
+    set_trouble(app, "lease.unread", buf);
+    loop_arm(&app->loop, app->beat, now_ms + LEASE_AGAIN_MS);
+}
+
 static void beat(void *ctx, uint64_t now_ms)
 {
     struct app *app = ctx;
     char buf[256];
     struct text why;
+    if (app->dials && app->holder.unread)
+        connect_first(app, now_ms);
     if (!app->connected)
         return;
     uplink_check(&app->relay);
@@ -292,7 +308,8 @@ void app_run(struct app *app)
 {
     log_info("agent.start", app->file.name);
     find_keepers(app);
-    uplink_connect(&app->relay);
+    app->dials = true;
+    connect_first(app, port_now_ms());
     while (!app->leaving || uplink_busy(&app->relay)) {
         if (loop_turn(&app->loop) != OK)
             port_fatal(port_why());

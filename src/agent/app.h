@@ -45,6 +45,7 @@ struct app {
     struct link_credential credential;
     struct holder holder;
     msg_hello hello;
+    bool dials; /* keepers were found: the relay may know of us */
     bool connected;
     uint32_t retry_after_ms;
     int64_t connected_ms;

@@ -17,17 +17,30 @@ void holder_init(struct holder *h, const struct paths *paths,
                  struct identity *identity, struct link_credential *credential,
                  const uint8_t relay[LEASE_RELAY_LEN])
 {
-    char buf[640];
-    struct text why;
-    TEXT_OF(&why, buf);
-    *h = (struct holder){
-        .paths = paths, .identity = identity, .credential = credential};
+    *h = (struct holder){.paths = paths,
+                         .identity = identity,
+                         .credential = credential,
+                         .unread = true};
+    memcpy(h->lease.relay, relay, sizeof(h->lease.relay));
     port_entropy(SPAN_ARRAY(h->instance));
-    if (lease_load(paths->state, relay, &h->lease, &why) != OK)
-        log_warn("lease.unread", buf);
     credential->instance = h->instance;
-    credential->epoch = h->lease.epoch;
     show_next(h);
+}
+
+bool holder_ready(struct holder *h, struct text *why)
+{
+    uint8_t relay[LEASE_RELAY_LEN];
+    if (!h->unread)
+        return true;
+    memcpy(relay, h->lease.relay, sizeof(relay));
+    int err = lease_load(h->paths->state, relay, &h->lease, why);
+    if (err == ERR_DAMAGED || err == ERR_UNSUPPORTED)
+        log_warn("lease.unread", why->buf);
+    else if (err != OK)
+        return false;
+    h->credential->epoch = h->lease.epoch;
+    h->unread = false;
+    return true;
 }
 
 /* A relay that tells no version does not know what a next key is. */

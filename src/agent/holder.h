@@ -18,16 +18,24 @@ struct holder {
     struct link_credential *credential;
     struct lease lease;
     uint8_t instance[LEASE_INSTANCE_LEN];
+    bool unread;          /* the lease on disk could not be read so far */
     uint64_t given;       /* by the last Welcome, to be kept; 0: nothing */
     uint32_t key_version; /* as the relay says; 0: it does not */
     bool accepted;        /* the relay knows the next key, we must take it */
 };
 
-/* Everything pointed to lives as long as it does. Draws the instance and reads
- * the lease; a lease that cannot be read is logged and counts as none. */
+/* Everything pointed to lives as long as it does. Draws the instance. */
 void holder_init(struct holder *h, const struct paths *paths,
                  struct identity *identity, struct link_credential *credential,
                  const uint8_t relay[LEASE_RELAY_LEN]);
+
+/*
+ * Is everything known that a relay must be shown? Before the first attempt to
+ * connect, and again some time later when it says no, with a sentence: whoever
+ * shows no lease although he has one is taken for a copy. A damaged one is
+ * logged and counts as none.
+ */
+bool holder_ready(struct holder *h, struct text *why);
 
 /* We are in, by this link. Call holder_settle next. */
 void holder_welcomed(struct holder *h, const struct link *l,
