@@ -91,7 +91,7 @@ static int parse(const char *string, const char *server, struct joinstr *to,
     return joinstr_parse(in, to, why);
 }
 
-static void choose_name(const char *name, char out[NAME_CAP])
+void enrol_name(const char *name, char out[NAME_CAP])
 {
     if (name != NULL)
         bytes_to_str(out, NAME_CAP, view_str(name));
@@ -113,7 +113,7 @@ int enrol_read(struct enrolment *e, const char *string, const char *server,
         return n == ERR_NOT_FOUND ? ERR_IO : n;
     int err = parse(buf, server, &e->to, &e->is_first, why);
     ct_wipe(SPAN_ARRAY(buf));
-    choose_name(name, e->name);
+    enrol_name(name, e->name);
     return err;
 }
 

@@ -18,10 +18,11 @@ static const struct cmd server_cmd = {"server", "not in this build",
                                       "this build holds no relay\n", no_relay};
 
 static const struct cmd *const table[] = {
-    &join_cmd, &sidecar_cmd,  &identity_cmd, &agent_cmd,   &start_cmd,
-    &stop_cmd, &restart_cmd,  &status_cmd,   &connect_cmd, &exec_cmd,
-    &job_cmd,  &machines_cmd, &session_cmd,  &login_cmd,   &logout_cmd,
-    &auth_cmd, &fleet_cmd,    &server_cmd,   &keeper_cmd,  NULL,
+    &join_cmd,   &register_cmd, &sidecar_cmd,  &identity_cmd, &agent_cmd,
+    &start_cmd,  &stop_cmd,     &restart_cmd,  &status_cmd,   &connect_cmd,
+    &exec_cmd,   &job_cmd,      &machines_cmd, &session_cmd,  &login_cmd,
+    &logout_cmd, &auth_cmd,     &fleet_cmd,    &server_cmd,   &keeper_cmd,
+    NULL,
 };
 
 int main(int argc, char **argv)

@@ -13,10 +13,19 @@
 #include "relay/verbs.h"
 
 #define EXPIRES_MS (24 * 3600 * INT64_C(1000))
+
+/* What a new key is to be like. */
+struct order {
+    uint32_t uses;
+    int64_t expires_ms; /* from now; 0: never */
+    const char *label;  /* its own */
+    const char *labels; /* of the machines that join with it */
+    bool approval;      /* which then wait for an owner */
+};
+
 /* ---- make -------------------------------------------------------------------------- */
 
-static int make(struct host *k, uint32_t uses, int64_t expires_ms,
-                const char *label, struct text *why)
+static int make(struct host *k, const struct order *o, struct text *why)
 {
     struct joinstr j = {0};
     struct store_ask q = {.op = STORE_JOINKEY_MAKE};
@@ -32,17 +41,20 @@ static int make(struct host *k, uint32_t uses, int64_t expires_ms,
     ct_wipe(SPAN_ARRAY(raw));
     memcpy(j.pin, k->relay.pub, sizeof(j.pin));
     memcpy(q.u.joinkey_make.fleet_id, k->owner.fleet_id, UUID_CAP);
-    bytes_to_str(q.u.joinkey_make.label, NAME_CAP, view_str(label));
+    STR_COPY(q.u.joinkey_make.label, o->label);
+    STR_COPY(q.u.joinkey_make.labels, o->labels);
+    q.u.joinkey_make.approval = o->approval;
     hash_once(view_str(j.key), q.u.joinkey_make.hash);
-    q.u.joinkey_make.uses_max = uses;
+    q.u.joinkey_make.uses_max = o->uses;
     q.u.joinkey_make.expires_ms =
-        expires_ms == 0 ? 0 : port_wall_ms() + expires_ms;
+        o->expires_ms == 0 ? 0 : port_wall_ms() + o->expires_ms;
     port_entropy(SPAN_ARRAY(q.u.joinkey_make.random));
     q.u.joinkey_make.actor = place_actor();
     err = relay_ask_now(&k->store, &q, &a);
     if (err != OK || a.outcome != STORE_DONE) {
-        text_str(why, err != OK ? store_why(&k->store)
-                                : store_outcome_str(a.outcome));
+        text_str(why, err == ERR_RANGE ? "a label is too long, or not printable"
+                      : err != OK      ? store_why(&k->store)
+                                       : store_outcome_str(a.outcome));
         return err != OK ? err : ERR_EXISTS;
     }
     TEXT_OF(&t, line);
@@ -91,6 +103,8 @@ static bool row(void *ctx, uint32_t tag, const union store_row *r)
         text_time(&t, k->expires_ms);
     text_pad(&t, 0, 52);
     text_safe(&t, view_str(k->label));
+    if (k->approval)
+        text_str(&t, k->label[0] != '\0' ? " (approval)" : "(approval)");
     text_str(&t, "\n");
     cmd_out(text_done(&t));
     return true;
@@ -167,15 +181,17 @@ int joinkey_run(const struct cmd_env *env, int argc, char **argv)
 {
     static struct host k;
     const char *state = NULL, *uses_arg = NULL, *expires_arg = NULL;
-    const char *label = "", *victim = NULL;
+    const char *victim = NULL;
+    struct order o = {.expires_ms = EXPIRES_MS, .label = "", .labels = ""};
     bool listing = false;
     const struct cmd_opt opts[] = {{"--state-dir", NULL, NULL, &state},
                                    {"--uses", NULL, NULL, &uses_arg},
                                    {"--expires", NULL, NULL, &expires_arg},
-                                   {"--label", NULL, NULL, &label},
+                                   {"--label", NULL, NULL, &o.label},
+                                   {"--labels", NULL, NULL, &o.labels},
+                                   {"--approve", NULL, &o.approval, NULL},
                                    {"--list", NULL, &listing, NULL},
                                    {"--revoke", NULL, NULL, &victim}};
-    uint32_t uses = 0;
     uint64_t expires = EXPIRES_MS;
     char buf[512];
     struct text why;
@@ -187,12 +203,13 @@ int joinkey_run(const struct cmd_env *env, int argc, char **argv)
         return status;
     if (argc > 1)
         return cmd_usage(&server_cmd, "nothing is expected here: ", argv[1]);
-    if (number(uses_arg, &uses) != OK)
+    if (number(uses_arg, &o.uses) != OK)
         return cmd_usage(&server_cmd, "that is not a number: ", uses_arg);
     if (expires_arg != NULL &&
         text_parse_duration(view_str(expires_arg), &expires) != OK)
         return cmd_usage(&server_cmd, "that is not a duration like 24h or 7d: ",
                          expires_arg);
+    o.expires_ms = (int64_t)expires;
     TEXT_OF(&why, buf);
     int err = host_open(&k, state, &why);
     if (err == OK && listing)
@@ -200,7 +217,7 @@ int joinkey_run(const struct cmd_env *env, int argc, char **argv)
     else if (err == OK && victim != NULL)
         err = revoke(&k, victim, &why);
     else if (err == OK)
-        err = make(&k, uses, (int64_t)expires, label, &why);
+        err = make(&k, &o, &why);
     host_close(&k);
     if (err != OK)
         cmd_say(buf, NULL);

@@ -389,7 +389,8 @@ const struct cmd server_cmd = {
     .help =
         "usage: cmdop server [options]\n"
         "       cmdop server config [options] [--json]\n"
-        "       cmdop server join-key [--uses N] [--expires D] [--label L]\n"
+        "       cmdop server join-key [--uses N] [--expires D] [--label L] "
+        "[--approve]\n"
         "       cmdop server join-key --list | --revoke ID\n"
         "       cmdop server token make [--user U] [--label L] [--expires D]\n"
         "       cmdop server token list [--user U] [--all] | revoke ID\n"
