@@ -453,8 +453,13 @@ static int set_modes(sqlite3 *db, struct text *why)
     char buf[16];
     struct text mode;
 
+    /* The switch itself goes by a journal. Its removal must reach the disk
+     * (EXTRA), or a power cut brings it back later, and undoes the switch and
+     * with it all that stands in the log by then. */
     TEXT_OF(&mode, buf);
-    int err = set_wal(db, why, &mode);
+    int err = run(db, why, "PRAGMA synchronous = EXTRA");
+    if (err == OK)
+        err = set_wal(db, why, &mode);
     if (err != OK)
         return err;
     if (!view_is(text_done(&mode), "wal")) {

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <sqlite3.h>
 
 #include "base/err.h"
 #include "base/text.h"
@@ -238,42 +237,92 @@ static inline const struct store_answer *enable(const char *fleet_id,
 
 #define NOBODY "00000000-0000-4000-8000-000000000000"
 
-/* A look, or a hand, from outside: a connection of its own. It shares the
- * heap, so a closed store's SQLite is shut down again behind it. */
-static inline long sql_at(const char *file, const char *statements)
-{
-    sqlite3 *db = NULL;
-    sqlite3_stmt *st = NULL;
-    long first = -1;
+/* ---- people and fleets ----------------------------------------------------- */
 
-    assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
-    while (*statements != '\0') {
-        assert_int_equal(
-            sqlite3_prepare_v2(db, statements, -1, &st, &statements),
-            SQLITE_OK);
-        int rc = sqlite3_step(st);
-        if (rc == SQLITE_ROW)
-            first = (long)sqlite3_column_int64(st, 0);
-        assert_true(rc == SQLITE_ROW || rc == SQLITE_DONE);
-        sqlite3_finalize(st);
-    }
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
-    if (!store_is_open(&store))
-        sqlite3_shutdown();
-    return first;
+/* The outcome of a question, which is `want`. */
+#define ASK(q, want)       assert_int_equal(ask(&(q))->outcome, (want))
+#define ASK_AT(q, t, want) assert_int_equal(ask_at(&(q), (t))->outcome, (want))
+
+#define BY(actor)                      \
+    do {                               \
+        PUT((actor).kind, "user");     \
+        PUT((actor).name, "somebody"); \
+    } while (0)
+
+static inline struct store_ask person_ask(const char *login, uint32_t seed,
+                                          const char *fleet_id,
+                                          enum store_role role)
+{
+    struct store_ask q = ask_of(STORE_PERSON_MAKE);
+    PUT(q.u.person_make.fleet_id, fleet_id);
+    PUT(q.u.person_make.login, login);
+    PUT(q.u.person_make.name, login);
+    PUT(q.u.person_make.email, "x@example.org");
+    PUT(q.u.person_make.password, "$argon2id$of-");
+    q.u.person_make.role = role;
+    FILL(q.u.person_make.random, seed);
+    BY(q.u.person_make.actor);
+    return q;
 }
 
-static inline long sql(const char *statements)
+static inline struct store_person make_person(const char *login, uint32_t seed,
+                                              const char *fleet_id,
+                                              enum store_role role)
 {
-    return sql_at(path, statements);
+    struct store_ask q = person_ask(login, seed, fleet_id, role);
+    ASK(q, STORE_DONE);
+    return got.last.u.person;
 }
 
-#define OTHER "11111111-1111-4111-8111-111111111111"
-
-static inline void make_other_fleet(void)
+static inline struct store_ask fleet_ask(const char *person_id,
+                                         const char *name, uint32_t seed)
 {
-    sql("INSERT INTO fleet (id, slug, name, created_ms)"
-        " VALUES ('" OTHER "', 'other', 'Other', 1)");
+    struct store_ask q = ask_of(STORE_FLEET_MAKE);
+    PUT(q.u.fleet_make.person_id, person_id);
+    PUT(q.u.fleet_make.name, name);
+    PUT(q.u.fleet_make.slug, name);
+    q.u.fleet_make.kind = STORE_TEAM;
+    FILL(q.u.fleet_make.random, seed);
+    BY(q.u.fleet_make.actor);
+    return q;
+}
+
+static inline struct store_fleet make_fleet(const char *person_id,
+                                            const char *name, uint32_t seed)
+{
+    struct store_ask q = fleet_ask(person_id, name, seed);
+    ASK(q, STORE_DONE);
+    return got.last.u.fleet;
+}
+
+/* Another fleet with its own owner, who is nobody in the first. */
+static inline struct store_who other_fleet(void)
+{
+    struct store_person p = make_person("eve", 90001, "", STORE_OWNER);
+    struct store_fleet f = make_fleet(p.id, "other", 90011);
+    struct store_who who = {0};
+    PUT(who.user_id, p.id);
+    PUT(who.user_name, p.name);
+    PUT(who.fleet_id, f.id);
+    PUT(who.fleet_name, f.name);
+    return who;
+}
+
+/* How many lines the record of a fleet has; of the relay with "". */
+static inline int lines(const char *fleet_id)
+{
+    list(STORE_AUDIT_LIST, fleet_id, 0);
+    return got.rows;
+}
+
+/* The newest line of a fleet's record tells this. */
+static inline void newest_line(const char *fleet_id, const char *action,
+                               const char *outcome)
+{
+    list(STORE_AUDIT_LIST, fleet_id, 1);
+    assert_int_equal(got.rows, 1);
+    assert_string_equal(got.row[0].audit.line.action, action);
+    assert_string_equal(got.row[0].audit.line.outcome, outcome);
 }
 
 static inline int begin(void **state)

@@ -3,7 +3,8 @@
  * disks, failing writes, sudden death, power cuts, other processes. And how
  * fast it is.
  */
-#include "unit/relay/store_kit.h"
+#include "unit/relay/store_sql_kit.h"
+#include "unit/relay/store_v1.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,6 +53,17 @@ int fdatasync(int fd)
         return -1;
     }
     return disk.is_real ? fsync(fd) : 0;
+}
+
+static void hook_disk(void)
+{
+    assert_int_equal(sqlite3_initialize(), SQLITE_OK);
+    sqlite3_vfs *unix_vfs = sqlite3_vfs_find("unix");
+    assert_int_equal(unix_vfs->xSetSystemCall(unix_vfs, "write",
+                                              (sqlite3_syscall_ptr)disk_write),
+                     SQLITE_OK);
+    if (!store_is_open(&store))
+        sqlite3_shutdown();
 }
 
 /* ---- the file --------------------------------------------------------------- */
@@ -125,6 +137,106 @@ static void a_failed_migration_leaves_nothing(void **state)
     sql("DROP TABLE machine");
     assert_int_equal(open_at(path), OK);
     assert_true(setup().created);
+}
+
+static void make_v1(void)
+{
+    sql(V1_TABLES);
+    sql(V1_ROWS);
+    assert_int_equal(chmod(path, 0600), 0);
+}
+
+/* A file of the first release comes up with all that was in it. */
+static void a_database_of_schema_1_keeps_everything(void **state)
+{
+    struct store_ask q;
+    (void)state;
+    store_close(&store);
+    assert_int_equal(unlink(path), 0);
+    make_v1();
+    assert_int_equal(open_at(path), OK);
+    assert_int_equal(sql("PRAGMA user_version"), 2);
+    assert_int_equal(sql("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+
+    struct store_who who = setup();
+    assert_false(who.created);
+    assert_string_equal(who.fleet_id, V1_FLEET);
+    assert_string_equal(who.user_id, V1_PERSON);
+    assert_string_equal(who.user_name, "Root");
+    assert_string_equal(who.login, "root"); /* the first of that name */
+    q = ask_of(STORE_PERSON_BY_ID);
+    PUT(q.u.person_by_id.person_id, V1_PERSON2);
+    ASK(q, STORE_DONE);
+    assert_string_equal(got.last.u.account.person.login, V1_PERSON2);
+    PUT(q.u.person_by_id.person_id, V1_PERSON3);
+    ASK(q, STORE_DONE);
+    assert_string_equal(got.last.u.account.person.login, V1_PERSON3);
+
+    q = ask_of(STORE_TOKEN_CHECK);
+    memset(q.u.token_check.hash, 0x11, STORE_HASH);
+    ASK(q, STORE_DONE);
+    assert_string_equal(got.last.u.who.token_id, V1_TOKEN);
+    assert_string_equal(got.last.u.who.family, V1_TOKEN);
+    assert_int_equal(got.last.u.who.kind, STORE_CLI);
+    assert_int_equal(got.last.u.who.role, STORE_OWNER);
+    memset(q.u.token_check.hash, 0x22, STORE_HASH);
+    ASK(q, STORE_REVOKED);
+
+    q = ask_of(STORE_MACHINE_LOGIN);
+    memset(q.u.machine_login.public_key, 0x44, STORE_KEY);
+    memset(q.u.machine_login.claim.instance, 7, STORE_INSTANCE);
+    ASK(q, STORE_DONE);
+    const struct store_machine *m = &got.last.u.machine;
+    assert_string_equal(m->id, V1_MACHINE);
+    assert_string_equal(m->name, "web");
+    assert_string_equal(m->facts.hostname, "web-1");
+    assert_int_equal(m->created_ms, 3000);
+    assert_int_equal(m->key_version, 1);
+    assert_int_equal(m->epoch, 1);
+    memset(q.u.machine_login.public_key, 0x55, STORE_KEY);
+    ASK(q, STORE_DISABLED);
+    assert_string_equal(got.last.u.machine.id, V1_SHUT);
+    list(STORE_MACHINE_LIST, V1_FLEET, 0);
+    assert_int_equal(got.rows, 2);
+
+    list(STORE_JOINKEY_LIST, V1_FLEET, 0);
+    assert_int_equal(got.rows, 1);
+    assert_int_equal(got.row[0].joinkey.uses, 2);
+    q = enrol_ask(1, 100, "new");
+    memset(q.u.enrol.join_hash, 0x33, STORE_HASH);
+    ASK(q, STORE_DONE);
+    assert_int_equal(sql("SELECT machines FROM fleet"), 3);
+    assert_int_equal(lines(V1_FLEET), 2);
+}
+
+/* Whatever write fails on the way up, the file is one of either schema. */
+static void a_migration_is_done_or_not(void **state)
+{
+    (void)state;
+    hook_disk();
+    for (int n = 1;; n++) {
+        store_close(&store);
+        (void)unlink(path);
+        memset(&disk, 0, sizeof disk);
+        make_v1();
+        disk.calls = 0;
+        disk.fail_at = n;
+        disk.for_ever = n % 2 == 0;
+        int err = open_at(path);
+        bool was_hit = disk.calls >= n;
+        disk.fail_at = 0;
+        long version = sql("PRAGMA user_version");
+        assert_true(version == 2 || (version == 1 && err != OK));
+        store_close(&store);
+        assert_int_equal(open_at(path), OK);
+        struct store_ask q = ask_of(STORE_TOKEN_CHECK);
+        memset(q.u.token_check.hash, 0x11, STORE_HASH);
+        ASK(q, STORE_DONE);
+        if (!was_hit)
+            break;
+        assert_true(n < 500);
+    }
+    memset(&disk, 0, sizeof disk);
 }
 
 static void a_newer_database_is_refused_untouched(void **state)
@@ -384,17 +496,6 @@ static void what_was_answered_survives_a_kill(void **state)
 }
 
 /* ---- failing writes ------------------------------------------------------------------ */
-
-static void hook_disk(void)
-{
-    assert_int_equal(sqlite3_initialize(), SQLITE_OK);
-    sqlite3_vfs *unix_vfs = sqlite3_vfs_find("unix");
-    assert_int_equal(unix_vfs->xSetSystemCall(unix_vfs, "write",
-                                              (sqlite3_syscall_ptr)disk_write),
-                     SQLITE_OK);
-    if (!store_is_open(&store))
-        sqlite3_shutdown();
-}
 
 /* Ten enrolments, two in a turn; those that were told to be done. */
 static uint32_t enrol_ten(bool told[10])
@@ -761,6 +862,8 @@ int main(void)
         TEST(a_path_may_hold_any_character),
         TEST(an_empty_file_is_version_0_and_comes_up),
         TEST(a_failed_migration_leaves_nothing),
+        TEST(a_database_of_schema_1_keeps_everything),
+        TEST(a_migration_is_done_or_not),
         TEST(a_newer_database_is_refused_untouched),
         TEST(a_stranger_is_refused_untouched),
         TEST(a_truncated_file_is_damaged),

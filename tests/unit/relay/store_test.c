@@ -1,8 +1,8 @@
 /*
  * The store, through store.h alone: what is told here must hold for any
- * engine. (One helper makes a second fleet from outside, for no question
- * makes one yet.) What a file and an operating system may do to the engine
- * stands in store_sqlite_test.c.
+ * engine, as must the other store_*_test.c by subject. What a file and an
+ * operating system may do to this one stands in store_sqlite_test.c and
+ * store_fault_test.c.
  */
 #include "unit/relay/store_kit.h"
 
@@ -210,12 +210,12 @@ static void what_is_refused_counts_no_use(void **state)
 {
     (void)state;
     struct store_who who = setup();
-    make_other_fleet();
+    struct store_who other = other_fleet();
     make_key(who.fleet_id, 20, 2);
-    make_key(OTHER, 30, 1);
+    make_key(other.fleet_id, 30, 1);
     assert_int_equal(enrol(20, 100, "a")->outcome, STORE_DONE);
     assert_int_equal(enrol(30, 100, "a")->outcome, STORE_CONFLICT);
-    list(STORE_JOINKEY_LIST, OTHER, 0);
+    list(STORE_JOINKEY_LIST, other.fleet_id, 0);
     assert_int_equal(got.row[0].joinkey.uses, 0);
     assert_int_equal(enrol(30, 101, "b")->outcome, STORE_DONE);
     assert_string_equal(login(100)->u.machine.fleet_id, who.fleet_id);
@@ -343,45 +343,35 @@ static void one_fleet_never_reaches_another(void **state)
 {
     (void)state;
     struct store_who who = setup();
-    make_other_fleet();
+    struct store_who other = other_fleet();
     struct store_joinkey key = make_key(who.fleet_id, 20, 0);
     struct store_machine m = enrol(20, 100, "mine")->u.machine;
     struct store_ask q = token_ask(&who, 10);
     char token[UUID_CAP];
     PUT(token, ask(&q)->u.who.token_id);
 
-    assert_int_equal(list(STORE_MACHINE_LIST, OTHER, 0)->rows, 0);
-    assert_int_equal(list(STORE_JOINKEY_LIST, OTHER, 0)->rows, 0);
-    assert_int_equal(withdraw(STORE_JOINKEY_REVOKE, OTHER, key.id)->outcome,
+    assert_int_equal(list(STORE_MACHINE_LIST, other.fleet_id, 0)->rows, 0);
+    assert_int_equal(list(STORE_JOINKEY_LIST, other.fleet_id, 0)->rows, 0);
+    assert_int_equal(
+        withdraw(STORE_JOINKEY_REVOKE, other.fleet_id, key.id)->outcome,
+        STORE_UNKNOWN);
+    assert_int_equal(
+        withdraw(STORE_TOKEN_REVOKE, other.fleet_id, token)->outcome,
+        STORE_UNKNOWN);
+    assert_int_equal(enable(other.fleet_id, m.id, false)->outcome,
                      STORE_UNKNOWN);
-    assert_int_equal(withdraw(STORE_TOKEN_REVOKE, OTHER, token)->outcome,
-                     STORE_UNKNOWN);
-    assert_int_equal(enable(OTHER, m.id, false)->outcome, STORE_UNKNOWN);
     q = token_ask(&who, 50);
-    PUT(q.u.token_make.fleet_id, OTHER); /* not a member there */
+    PUT(q.u.token_make.fleet_id, other.fleet_id); /* not a member there */
     assert_int_equal(ask(&q)->outcome, STORE_UNKNOWN);
 
-    make_key(OTHER, 60, 0);
+    make_key(other.fleet_id, 60, 0);
     assert_int_equal(enrol(60, 200, "theirs")->outcome, STORE_DONE);
     assert_int_equal(list(STORE_MACHINE_LIST, who.fleet_id, 0)->rows, 1);
     assert_string_equal(got.row[0].machine.name, "mine");
-    assert_int_equal(list(STORE_MACHINE_LIST, OTHER, 0)->rows, 1);
+    assert_int_equal(list(STORE_MACHINE_LIST, other.fleet_id, 0)->rows, 1);
     assert_string_equal(got.row[0].machine.name, "theirs");
     assert_int_equal(check_token(10, NOW)->outcome, STORE_DONE);
     assert_int_equal(login(100)->outcome, STORE_DONE);
-}
-
-static void a_full_fleet_takes_no_more(void **state)
-{
-    (void)state;
-    struct store_who who = setup();
-    make_key(who.fleet_id, 20, 0);
-    enrol(20, 100, "a");
-    sql("UPDATE fleet SET machines = 100000");
-    assert_int_equal(STORE_FLEET_MACHINES_MAX, 100000);
-    assert_int_equal(enrol(20, 200, "b")->outcome, STORE_LIMIT);
-    assert_int_equal(enrol(20, 100, "known")->outcome, STORE_DONE);
-    assert_int_equal(list(STORE_MACHINE_LIST, who.fleet_id, 0)->rows, 1);
 }
 
 static void malformed_inputs_are_refused_at_the_door(void **state)
@@ -442,8 +432,39 @@ static void the_record_takes_lines_and_keeps_them(void **state)
     assert_int_equal(ask(&q)->outcome, STORE_DONE);
     q.u.audit.action[0] = '\0';
     assert_int_equal(store_ask(&store, &q), ERR_RANGE);
-    assert_int_equal(sql("SELECT count(*) FROM audit"), 3);
-    assert_int_equal(sql("SELECT at_ms FROM audit WHERE id = 3"), 5);
+    assert_int_equal(lines(who.fleet_id), 2); /* and that of SETUP */
+    assert_string_equal(got.row[0].audit.line.action, "session.open");
+    assert_string_equal(got.row[0].audit.line.actor.name, who.user_id);
+    assert_int_equal(got.row[0].audit.line.at_ms, NOW);
+    assert_int_equal(lines(""), 1);
+    assert_int_equal(got.row[0].audit.line.at_ms, 5);
+}
+
+/* Newest first, and by page. */
+static void the_record_is_read_backwards(void **state)
+{
+    (void)state;
+    struct store_who who = setup();
+    struct store_who other = other_fleet();
+    char want[8] = "98765", seen[8] = "";
+    for (int i = 0; i < 10; i++) {
+        struct store_ask q = ask_of(STORE_AUDIT);
+        PUT(q.u.audit.fleet_id, i < 5 ? other.fleet_id : who.fleet_id);
+        PUT(q.u.audit.actor.kind, "user");
+        PUT(q.u.audit.action, "x");
+        q.u.audit.object[0] = (char)('0' + i);
+        ASK(q, STORE_DONE);
+    }
+    struct store_ask q = ask_of(STORE_AUDIT_LIST);
+    PUT(q.u.list.fleet_id, who.fleet_id);
+    q.u.list.limit = 2;
+    do {
+        ask(&q);
+        for (int i = 0; i < got.rows; i++)
+            strncat(seen, got.row[i].audit.line.object, 1);
+        q.u.list.after_ms = got.row[got.rows - 1].audit.id;
+    } while (got.last.more && strlen(seen) < 5);
+    assert_memory_equal(seen, want, 5);
 }
 
 static void what_changes_something_leaves_one_line(void **state)
@@ -464,8 +485,11 @@ static void what_changes_something_leaves_one_line(void **state)
     withdraw(STORE_JOINKEY_REVOKE, who.fleet_id, key.id);
     withdraw(STORE_TOKEN_REVOKE, who.fleet_id, token);
     withdraw(STORE_TOKEN_REVOKE, NOBODY, token);
-    assert_int_equal(sql("SELECT count(*) FROM audit"), 7);
-    assert_int_equal(sql("SELECT count(DISTINCT action) FROM audit"), 7);
+    assert_int_equal(lines(who.fleet_id), 7);
+    for (int i = 0; i < 7; i++)
+        for (int k = 0; k < i; k++)
+            assert_string_not_equal(got.row[i].audit.line.action,
+                                    got.row[k].audit.line.action);
 }
 
 /* ---- the queue -------------------------------------------------------------------- */
@@ -667,9 +691,9 @@ int main(void)
         TEST(machines_come_by_name_and_by_page),
         TEST(a_list_stops_when_its_reader_is_full),
         TEST(one_fleet_never_reaches_another),
-        TEST(a_full_fleet_takes_no_more),
         TEST(malformed_inputs_are_refused_at_the_door),
         TEST(the_record_takes_lines_and_keeps_them),
+        TEST(the_record_is_read_backwards),
         TEST(what_changes_something_leaves_one_line),
         TEST(answers_come_in_the_order_asked),
         TEST(an_answer_may_ask_even_when_the_queue_was_full),
