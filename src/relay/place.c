@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "core/joinstr.h"
 #include "port/port.h"
+#include "relay/backup.h"
 #include "relay/config.h"
 
 int place_find(struct place *p, const char *state_dir, struct text *why)
@@ -30,7 +31,7 @@ int place_at(struct place *p, const char *state_dir, struct text *why)
         text_str(why, "the state folder's path is too long");
         return ERR_RANGE;
     }
-    return OK;
+    return backup_settle(p->folder, why);
 }
 
 int place_save_address(const struct place *p, const char *address,

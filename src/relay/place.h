@@ -16,7 +16,8 @@ struct place {
 };
 
 /* From --state-dir, or when that is NULL from server.yaml in its usual place,
- * or the environment. */
+ * or the environment. Finishes a restore that was interrupted there
+ * (relay/backup.h). */
 int place_find(struct place *p, const char *state_dir, struct text *why);
 /* The same by somebody who has read the configuration. */
 int place_at(struct place *p, const char *state_dir, struct text *why);

@@ -317,6 +317,14 @@ bool store_pending(const struct store *s);
  */
 int store_turn(struct store *s, int64_t now_ms);
 
+/*
+ * Write all that is kept, as it is at one moment, into a new file (0600) that
+ * store_open takes; one that is there is replaced. Others may write
+ * meanwhile. Blocks: for the command line. Not synced. OK, or as the errors
+ * of an answer, with a sentence in store_why.
+ */
+int store_copy(struct store *s, const char *path);
+
 /* The last failure, for people; "" if there was none. Lives as long as the
  * store. */
 const char *store_why(const struct store *s);

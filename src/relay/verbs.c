@@ -13,6 +13,7 @@
 #include "core/paths.h"
 #include "crypto/ct.h"
 #include "crypto/hash.h"
+#include "relay/backup.h"
 #include "relay/config.h"
 #include "relay/host.h"
 #include "relay/place.h"
@@ -354,6 +355,10 @@ static int run(const struct cmd_env *env, int argc, char **argv)
         return token_run(env, argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "user") == 0)
         return user_run(env, argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "backup") == 0)
+        return backup_make_run(env, argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "restore") == 0)
+        return backup_restore_run(env, argc - 1, argv + 1);
     config_opts(&flags, opts + 2);
     int status = cmd_options(&server_cmd, &argc, argv, &rest, opts,
                              sizeof(opts) / sizeof(opts[0]));
@@ -397,6 +402,7 @@ const struct cmd server_cmd = {
         "       cmdop server user add NAME [--role R] [--email E]\n"
         "       cmdop server user list | password NAME | disable NAME | "
         "enable NAME\n"
+        "       cmdop server backup FILE | restore FILE [--force]\n"
         "\n"
         "Run the relay in the foreground. The first start makes its keys, "
         "its store and an\nowner account, and signs the user who started it "
