@@ -29,7 +29,7 @@ static const struct {
     [CONFIG_LISTEN_GRPC] = {"listen_grpc", "--listen-grpc",
                             "CMDOP_SERVER_LISTEN_GRPC", TEXT, "[::]:50051"},
     [CONFIG_LISTEN_API] = {"listen_api", "--listen-api",
-                           "CMDOP_SERVER_LISTEN_API", TEXT, "127.0.0.1:8000"},
+                           "CMDOP_SERVER_LISTEN_API", TEXT, "[::]:8000"},
     [CONFIG_API_URL] = {"api_url", "--api-url", "CMDOP_SERVER_API_URL", TEXT,
                         NULL},
     [CONFIG_ADMIN_PASSWORD_FILE] = {"initial_admin_password_file",

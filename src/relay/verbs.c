@@ -417,7 +417,7 @@ const struct cmd server_cmd = {
         "  --listen-grpc A            for machines and operators (default "
         "[::]:50051)\n"
         "  --listen-api A             pages, /healthz, /readyz (default "
-        "127.0.0.1:8000)\n"
+        "[::]:8000)\n"
         "  --api-url URL              how browsers reach that\n"
         "  --initial-admin-password-file F\n"
         "                             the owner's first password\n"

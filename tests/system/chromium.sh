@@ -1,72 +1,28 @@
 # A real browser, headless Chromium, signs in at the relay's pages and lets a device in; what its
 # accessibility tree tells is what a screen reader would.
 . tests/system/lib/test.sh
-for program in chromium chromedriver; do
-    [ -n "$(command -v $program)" ] || skip "$program is not here (chromium, chromium-driver)"
-done
+. tests/system/lib/driver.sh
 relay
 echo 'correct horse battery' | at relay "$CMDOP" server user add ada --role admin --email ada@h.example
-mkdir -p "$T/profile"
-(
-    exec > "$T/driver.log" 2>&1 < /dev/null
-    exec env HOME="$T/profile" XDG_CONFIG_HOME="$T/profile" XDG_CACHE_HOME="$T/profile" TMPDIR="$T/profile" \
-        chromedriver --port=0
-) &
-echo $! >> "$T/pids"
-wait_for 20 has "$T/driver.log" 'started successfully on port [0-9]+' || skip "chromedriver does not start"
-DRIVER=$(sed -n 's/.*started successfully on port \([0-9]*\).*/\1/p' "$T/driver.log")
-export DRIVER
+driver
 
 script <<'EOS'
-import base64, json, time, urllib.error, urllib.request
+import base64, time
 from facts import *
 from browser import Browser
-api, driver, ca = os.environ["API"], os.environ["DRIVER"], T + "/relay/state/cmdop/server/ca.pem"
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-
-
-def wire(method, path, body=None):
-    """One command of WebDriver."""
-    data = json.dumps(body if body is not None else {}).encode() if method == "POST" else None
-    r = urllib.request.Request(f"http://127.0.0.1:{driver}{path}", data, {"Content-Type": "application/json"}, method=method)
-    try:
-        return json.load(urllib.request.urlopen(r, timeout=60))["value"]
-    except urllib.error.HTTPError as e:
-        raise LookupError("webdriver: " + e.read().decode()[:400])
-
-
-s = wire("POST", "/session", {"capabilities": {"alwaysMatch": {
-    # The relay's own CA is not the system's; browser.py verifies it.
-    "acceptInsecureCerts": True,
-    "goog:chromeOptions": {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                                    "--user-data-dir=" + T + "/profile/data"],
-                           "mobileEmulation": {"deviceMetrics": {"width": 320, "height": 640, "pixelRatio": 1}}}}}})
-at = "/session/" + s["sessionId"]
-go = lambda url: wire("POST", at + "/url", {"url": f"https://localhost:{api}{url}"})
-find = lambda css: wire("POST", at + "/element", {"using": "css selector", "value": css})[ELEMENT]
-click = lambda css: wire("POST", f"{at}/element/{find(css)}/click")
-text = lambda css="body": wire("GET", f"{at}/element/{find(css)}/text")
-keys = lambda css, words: wire("POST", f"{at}/element/{find(css)}/value", {"text": words})
-js = lambda code: wire("POST", at + "/execute/sync", {"script": code, "args": []})
-title = lambda: wire("GET", at + "/title")
-name_of = lambda css: wire("GET", f"{at}/element/{find(css)}/computedlabel")
+from webdriver import Chromium
+api, ca = os.environ["API"], T + "/relay/state/cmdop/server/ca.pem"
+page = Chromium(T + "/profile/data")
+click, text, keys, js = page.click, page.text, page.keys, page.js
+title, name_of, soon = page.title, page.name_of, page.soon
+go = lambda url: page.go(f"https://localhost:{api}{url}")
 
 
 def shot(name):
     folder = os.environ.get("SHOTS")
     if folder:
         with open(f"{folder}/{name}.png", "wb") as f:
-            f.write(base64.b64decode(wire("GET", at + "/screenshot")))
-
-
-def soon(name, holds):
-    """A fact of the page that a key or a click leads to: the old one may still be there."""
-    def look():
-        try:
-            return holds()
-        except LookupError:
-            return False
-    fact(name, wait_for(look), title(), text())
+            f.write(base64.b64decode(page.ask("GET", "/screenshot")))
 
 
 def fits():
@@ -75,7 +31,7 @@ def fits():
 
 try:
     go("/account")
-    fact("who is not signed in comes to the sign-in page", title().startswith("Sign in"), title())
+    fact("who is not signed in comes to the sign-in page", title().startswith("Sign in"), title(), text())
     fact("the page has a language and one heading", js("return document.documentElement.lang + document.querySelectorAll('h1').length") == "en1")
     fact("its style sheet is in force", js("return getComputedStyle(document.querySelector('button')).fontWeight") == "600")
     fact("the first field has the focus", js("return document.activeElement.name") == "login")
@@ -91,7 +47,7 @@ try:
     soon("the keyboard alone signs in", lambda: title().startswith("Your account"))
     fact("it fits, too", fits())
     shot("account")
-    cookies = wire("GET", at + "/cookie")
+    cookies = page.ask("GET", "/cookie")
     fact("the cookie is strict, for TLS, and out of reach", len(cookies) == 1 and cookies[0]["name"] == "__Host-cmdop" and
          cookies[0]["httpOnly"] and cookies[0]["secure"] and cookies[0]["sameSite"] == "Strict", cookies)
     fact("no script reads it", js("return document.cookie") == "")
@@ -129,6 +85,6 @@ try:
     go("/account")
     fact("for good", title().startswith("Sign in"), title())
 finally:
-    wire("DELETE", at)
+    page.end()
 EOS
 finish

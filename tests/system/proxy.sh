@@ -2,7 +2,8 @@
 # the proxy's certificate; a wrong one is refused with the reason, at once.
 . tests/system/lib/test.sh
 . tests/system/lib/pki.sh
-command -v nginx > /dev/null 2>&1 || skip "nginx is not installed"
+NGINX=$(command -v nginx || echo "$PWD/build/peers/usr/sbin/nginx")
+test -x "$NGINX" || skip "nginx is not here"
 free_port() { "$PY" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 pki_ca ec
 pki_ca rsa
@@ -41,7 +42,7 @@ END
 relay --address "localhost:$FRONT" --proxy-certificate "$T/nginx/cert.pem" --proxy-listen "127.0.0.1:$BACK"
 PORT=0
 says "the relay tells where a proxy comes in" "$T/relay.log" "^  proxy +127.0.0.1:$BACK"
-spawn proxy "$T/nginx.log" nginx -p "$T/nginx" -c "$T/nginx/conf"
+spawn proxy "$T/nginx.log" "$NGINX" -p "$T/nginx" -c "$T/nginx/conf"
 PROXY=$SPAWNED
 wait_for 10 test -s "$T/nginx/pid"
 wait_for 10 sh -c "openssl s_client -connect 127.0.0.1:$FRONT < /dev/null"

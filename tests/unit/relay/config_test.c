@@ -109,7 +109,7 @@ static void the_later_place_wins(void **state)
     assert_value(CONFIG_NAME, "flag.example", CONFIG_FLAG);
     assert_value(CONFIG_TLS_KEY, "env.pem", CONFIG_ENV);
     assert_value(CONFIG_ADDRESS, "file:1", CONFIG_FILE);
-    assert_value(CONFIG_LISTEN_API, "127.0.0.1:8000", CONFIG_DEFAULT);
+    assert_value(CONFIG_LISTEN_API, "[::]:8000", CONFIG_DEFAULT);
 }
 
 static void an_empty_variable_counts_as_not_set(void **state)
