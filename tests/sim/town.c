@@ -24,8 +24,9 @@ struct town town;
 static char folder[40]; /* the relay's store is a real file */
 
 static const struct cmd *const table[] = {
-    &server_cmd, &join_cmd,    &agent_cmd, &start_cmd,  &stop_cmd, &restart_cmd,
-    &status_cmd, &connect_cmd, &exec_cmd,  &keeper_cmd, NULL,
+    &server_cmd,   &join_cmd,   &agent_cmd,   &start_cmd, &stop_cmd,
+    &restart_cmd,  &status_cmd, &connect_cmd, &exec_cmd,  &identity_cmd,
+    &machines_cmd, &keeper_cmd, NULL,
 };
 
 static int cmdop(int argc, char **argv)
