@@ -41,6 +41,7 @@ end "$RELAY"
 umount "$MOUNTED"
 
 # No room on the machine.
+rm -r "$T/relay/config" # the key of its sign-ins went with the disk
 mkdir -p "$T/third/state"
 MOUNTED=$T/third/state
 PORT=0 API=0 SERVER=$T/relay/state/cmdop/server
