@@ -69,6 +69,8 @@ int store_sweep(struct store_engine *e, const struct store_ask *ask,
 
     int err = sweep(e, SQL_TOKEN_SWEEP, keep, limit, a);
     if (err == OK)
+        err = sweep(e, SQL_TOKEN_SWEEP_REVOKED, keep, limit, a);
+    if (err == OK)
         err = sweep(e, SQL_INVITE_SWEEP, keep, limit, a);
     if (err == OK)
         err = sweep(e, SQL_DEVICE_SWEEP, e->now_ms - STORE_KEEP_DEVICE_MS,

@@ -195,12 +195,13 @@ static const char *const STATEMENTS[SQL_COUNT] = {
     [SQL_TOKEN_FORGET_ACCESS] =
         "DELETE FROM token WHERE family = ?1 AND kind = 1"
         " AND expires_ms > 0 AND expires_ms < ?2",
-    [SQL_TOKEN_SWEEP] =
+    [SQL_TOKEN_SWEEP] = "DELETE FROM token WHERE (fleet_id, id) IN ("
+                        "SELECT fleet_id, id FROM token"
+                        " WHERE expires_ms > 0 AND expires_ms < ?1 LIMIT ?2)",
+    [SQL_TOKEN_SWEEP_REVOKED] =
         "DELETE FROM token WHERE (fleet_id, id) IN ("
-        "SELECT * FROM (SELECT fleet_id, id FROM token"
-        " WHERE expires_ms > 0 AND expires_ms < ?1 LIMIT ?2)"
-        " UNION SELECT * FROM (SELECT fleet_id, id FROM token"
-        " WHERE revoked_ms > 0 AND revoked_ms < ?1 LIMIT ?2) LIMIT ?2)",
+        "SELECT fleet_id, id FROM token"
+        " WHERE revoked_ms > 0 AND revoked_ms < ?1 LIMIT ?2)",
 
     [SQL_DEVICE_MAKE] =
         "INSERT INTO device (hash, user_code, scope, created_ms,"

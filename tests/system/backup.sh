@@ -86,6 +86,34 @@ is "the next verb finishes it" "$STATUS" 0
 is "with the same key" "$(sum "$fresh/relay.key")" "$key_before"
 fact "and once only" test ! -e "$fresh/server.restore"
 
+# Killed at any moment, a restore has happened or has not: the key is that of the one relay or of
+# the other, and so is the store.
+mkdir "$T/two"
+run at two "$CMDOP" server restore "$backup"
+at two "$CMDOP" server join-key --label second > /dev/null
+rm "$T/two/state/cmdop/server/relay.key"
+head -c 32 /dev/urandom > "$T/two/state/cmdop/server/relay.key"
+chmod 600 "$T/two/state/cmdop/server/relay.key"
+two=$T/two/state/cmdop/server
+key_two=$(sum "$two/relay.key")
+run at two "$CMDOP" server backup "$T/two.backup"
+mixed=0 first=0 second=0
+for i in $(seq 1 40); do
+    from=$backup
+    [ $((i % 2)) -eq 0 ] || from=$T/two.backup
+    spawn two "$T/two.log" "$CMDOP" server restore --force "$from"
+    sleep "0.0$((i % 20 + 10))"
+    end "$SPAWNED" KILL
+    labels=$(at two "$CMDOP" server join-key --list | grep -c second)
+    case $(sum "$two/relay.key")/$labels in
+    "$key_before/0") first=$((first + 1)) ;;
+    "$key_two/1") second=$((second + 1)) ;;
+    *) mixed=$((mixed + 1)) ;;
+    esac
+done
+is "forty restores killed: none is half done" "$mixed" 0
+fact "and both kinds were seen ($first, $second)" test "$first" -gt 0 -a "$second" -gt 0
+
 run server_ backup
 is "a file must be named" "$STATUS" 2
 finish

@@ -4,6 +4,7 @@
  * fast it is.
  */
 #include "unit/relay/store_sql_kit.h"
+#include "relay/store_sql.h"
 #include "unit/relay/store_v1.h"
 
 #include <errno.h>
@@ -574,6 +575,7 @@ static void no_failing_write_loses_what_was_told(void **state)
 static void only_what_must_last_is_synced(void **state)
 {
     (void)state;
+    hook_disk();
     struct store_who who = setup();
     make_key(who.fleet_id, 20, 0);
     struct store_machine m = enrol(20, 100, "a")->u.machine;
@@ -587,6 +589,25 @@ static void only_what_must_last_is_synced(void **state)
     check_token(1, NOW);
     list(STORE_MACHINE_LIST, who.fleet_id, 0);
     assert_int_equal(disk.syncs, 0);
+
+    /* A token's use is noted, not sworn; the holder that comes back writes
+     * nothing at all. */
+    struct store_ask t = token_ask(&who, 50);
+    ASK(t, STORE_DONE);
+    struct store_ask c = ask_of(STORE_MACHINE_LOGIN);
+    FILL(c.u.machine_login.public_key, 100);
+    memset(c.u.machine_login.claim.instance, 1, STORE_INSTANCE);
+    ASK(c, STORE_DONE);
+    disk.syncs = 0;
+    assert_int_equal(check_token(50, NOW)->outcome, STORE_DONE);
+    assert_int_equal(sql("SELECT last_used_ms FROM token"), NOW);
+    disk.calls = 0;
+    for (int i = 0; i < 100; i++) {
+        ASK(c, STORE_DONE);
+        assert_int_equal(check_token(50, NOW + i)->outcome, STORE_DONE);
+    }
+    assert_int_equal(disk.syncs, 0);
+    assert_int_equal(disk.calls, 0);
 
     for (uint32_t i = 0; i < STORE_BATCH; i++) {
         struct store_ask e = enrol_ask(20, 200 + 10 * i, "b");
@@ -781,6 +802,52 @@ static void a_busy_database_delays_writes_only(void **state)
     assert_int_equal(login(200)->outcome, STORE_DONE);
 }
 
+/* ---- indexes ------------------------------------------------------------------------ */
+
+static bool is_one_of(int sql_number, const enum store_sql *list, size_t count)
+{
+    for (size_t k = 0; k < count; k++)
+        if ((int)list[k] == sql_number)
+            return true;
+    return false;
+}
+
+#define IS_ONE_OF(n, list) is_one_of((n), (list), sizeof(list) / sizeof *(list))
+
+/* No statement reads a whole table, or sorts, but those that are asked seldom
+ * and are about all of it, or find few rows. */
+static void every_statement_has_its_index(void **state)
+{
+    static const enum store_sql whole[] = {SQL_PERSON_COUNT, SQL_PERSON_LIST,
+                                           SQL_FLEET_LIST_ALL};
+    static const enum store_sql sorts[] = {SQL_HOME, SQL_FLEET_LIST,
+                                           SQL_PERSON_HOME, SQL_MEMBER_LIST};
+    char text[4096];
+    sqlite3 *db = NULL;
+    sqlite3_stmt *st = NULL;
+    (void)state;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    for (int i = SQL_PERSON_MAKE; i < SQL_COUNT; i++) {
+        (void)snprintf(text, sizeof text, "EXPLAIN QUERY PLAN %s",
+                       store_sql((enum store_sql)i));
+        assert_int_equal(sqlite3_prepare_v2(db, text, -1, &st, NULL),
+                         SQLITE_OK);
+        while (sqlite3_step(st) == SQLITE_ROW) {
+            const char *plan = (const char *)sqlite3_column_text(st, 3);
+            bool scans = strncmp(plan, "SCAN ", 5) == 0 &&
+                         strncmp(plan, "SCAN CONSTANT", 13) != 0;
+            bool sorted = strstr(plan, "TEMP B-TREE FOR ORDER") != NULL;
+            bool wrong = (scans && !IS_ONE_OF(i, whole)) ||
+                         (sorted && !IS_ONE_OF(i, sorts));
+            if (wrong)
+                print_error("%s: %s\n", plan, text);
+            assert_false(wrong);
+        }
+        sqlite3_finalize(st);
+    }
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
 /* ---- how fast ------------------------------------------------------------------------ */
 
 static double seconds(void)
@@ -817,6 +884,13 @@ static struct store_ask rate_login(uint32_t i)
     return q;
 }
 
+static struct store_ask rate_claim(uint32_t i)
+{
+    struct store_ask q = rate_login(i);
+    memset(q.u.machine_login.claim.instance, 1, STORE_INSTANCE);
+    return q;
+}
+
 static struct store_ask rate_check(uint32_t i)
 {
     struct store_ask q = ask_of(STORE_TOKEN_CHECK);
@@ -848,6 +922,8 @@ static void rates_are_told(void **state)
     make_key(rate_who.fleet_id, 20, 0);
     print_message("enrolments/s   %8.0f\n", rate(2000, rate_enrol));
     print_message("logins/s       %8.0f\n", rate(20000, rate_login));
+    print_message("first claims/s %8.0f\n", rate(2000, rate_claim));
+    print_message("reconnects/s   %8.0f\n", rate(20000, rate_claim));
     print_message("token checks/s %8.0f\n", rate(20000, rate_check));
     PUT(rate_machine, login(1000)->u.machine.id);
     print_message("seen/s         %8.0f\n", rate(20000, rate_seen));
@@ -878,6 +954,7 @@ int main(void)
         TEST(processes_write_side_by_side),
         TEST(two_first_starts_agree),
         TEST(a_busy_database_delays_writes_only),
+        TEST(every_statement_has_its_index),
         TEST(rates_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -566,9 +566,10 @@ static void what_is_long_over_is_forgotten(void **state)
     assert_int_equal(sweep(10, NOW + 2 * HOUR)->u.count, 1); /* the code */
     assert_int_equal(check_token(100, NOW + 2 * HOUR)->outcome, STORE_EXPIRED);
     int64_t late = NOW + STORE_KEEP_MS + 2 * HOUR;
-    assert_int_equal(sweep(2, late)->u.count, 2);
+    uint32_t first = sweep(2, late)->u.count; /* of each kind of end */
+    assert_in_range(first, 2, 4);
     assert_true(got.last.more);
-    assert_int_equal(sweep(10, late)->u.count, 3);
+    assert_int_equal(sweep(10, late)->u.count, 5 - first);
     assert_false(got.last.more);
     assert_int_equal(check_token(100, NOW)->outcome, STORE_UNKNOWN);
     assert_int_equal(check_token(140, late)->outcome, STORE_DONE);
