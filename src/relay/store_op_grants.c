@@ -89,10 +89,26 @@ static int reused(struct store_engine *e, const struct found *f,
     return err == OK ? query_keep(e, a, STORE_REUSED) : err;
 }
 
+/* Did somebody come with the access token made beside this refresh token? 1,
+ * 0 or negative. */
+static int access_used(struct store_engine *e, const char *family,
+                       const char *refresh_id)
+{
+    struct query q = query_of(e, SQL_TOKEN_ACCESS_USED);
+
+    query_str(&q, family);
+    query_str(&q, refresh_id);
+    int n = query_row(&q);
+    if (n == 1)
+        n = query_get_int(&q) > 0;
+    query_end(&q);
+    return n;
+}
+
 /*
- * The token was used before, but what it made may never have arrived: if the
- * refresh token that it made was not used, void those two. 1 when so, 0 when
- * this is a second use, or negative.
+ * The token was used before, but what it made may never have arrived: if
+ * neither of the two that it made was used, void them. 1 when so, 0 when this
+ * is a second use, or negative.
  */
 static int void_successor(struct store_engine *e, const struct found *f)
 {
@@ -103,6 +119,9 @@ static int void_successor(struct store_engine *e, const struct found *f)
         return 0;
     int n = store_found_by_id(e, w->fleet_id, f->successor_id, &next);
     if (n <= 0 || next.used_ms != 0 || next.revoked_ms != 0)
+        return n < 0 ? n : 0;
+    n = access_used(e, w->family, f->successor_id);
+    if (n != 0)
         return n < 0 ? n : 0;
     int err = mark_used(e, w->fleet_id, f->successor_id, e->now_ms, "");
     if (err != OK)

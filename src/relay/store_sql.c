@@ -181,6 +181,9 @@ static const char *const STATEMENTS[SQL_COUNT] = {
     [SQL_TOKEN_END_FAMILY] = "UPDATE token SET revoked_ms = ?2"
                              " WHERE family = ?1 AND revoked_ms = 0",
     /* the access token that was made beside a refresh token */
+    [SQL_TOKEN_ACCESS_USED] =
+        "SELECT count(*) FROM token WHERE family = ?1 AND successor_id = ?2"
+        " AND kind = 1 AND last_used_ms > 0",
     [SQL_TOKEN_END_ACCESS] =
         "UPDATE token SET revoked_ms = ?3 WHERE family = ?1"
         " AND successor_id = ?2 AND kind = 1 AND revoked_ms = 0",

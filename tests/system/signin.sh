@@ -85,12 +85,11 @@ signins ann token_expires=1000
 signins thief token_expires=1000
 run at thief "$CMDOP" connect --list
 is "a thief gets in with a copy" "$STATUS" 0
-at ann "$CMDOP" connect --list > "$T/out" 2>&1
-run at thief "$CMDOP" connect --list
-refused "once" 6 'is no longer good: .*; run: cmdop login$'
-says "the relay noticed" "$T/relay.log" 'oauth.reused'
 run at ann "$CMDOP" connect --list
-refused "the owner is told why, and what to do" 6 'is no longer good: .*; run: cmdop login$'
+refused "until the owner comes, who is told why, and what to do" 6 'is no longer good: .*; run: cmdop login$'
+says "the relay noticed" "$T/relay.log" 'oauth.reused'
+run at thief "$CMDOP" connect --list
+refused "and both are out" 6 'is no longer good: .*; run: cmdop login$|revoked'
 
 # Out.
 login ann approve
