@@ -413,13 +413,12 @@ int client_init_guest(struct client *c, struct arena *a, const char *version,
                       const struct credential *at, const struct client_ops *ops,
                       void *ctx, struct text *why)
 {
-    static const struct credentials none;
     begin(c, ops, ctx);
     c->guest = c->guest_only = true;
     int err = paths_find(&c->paths, why);
     if (err == OK)
         err = use_server(c, at, why);
-    return err == OK ? set_up(c, a, version, &none) : err;
+    return err == OK ? set_up(c, a, version, NULL) : err;
 }
 
 void client_trust(struct client *c, const struct trust *trust)

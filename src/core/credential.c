@@ -598,8 +598,7 @@ static void seal_old(const struct paths *p)
 int credential_load(const struct paths *p, struct credentials *out,
                     struct text *why)
 {
-    static const struct credentials nothing;
-    return credential_load_again(p, &nothing, out, why);
+    return credential_load_again(p, NULL, out, why);
 }
 
 int credential_load_again(const struct paths *p,
@@ -609,8 +608,10 @@ int credential_load_again(const struct paths *p,
     uint64_t version = 0;
     int err = work_init(&work, p, why);
 
-    work.c.has_key = known->has_key && known->where == CREDENTIAL_KEY_KEYRING;
-    memcpy(work.c.key, known->key, sizeof(work.c.key));
+    work.c.has_key = known != NULL && known->has_key &&
+                     known->where == CREDENTIAL_KEY_KEYRING;
+    if (work.c.has_key)
+        memcpy(work.c.key, known->key, sizeof(work.c.key));
     if (err == OK)
         err = load(&work, &version);
     if (err == OK)

@@ -83,8 +83,8 @@ struct credentials {
 int credential_load(const struct paths *p, struct credentials *out,
                     struct text *why);
 
-/* The same, where the key of the seal may be known from before: an answer of
- * the keyring is then not waited for. */
+/* The same, where the key of the seal may be known from before (or NULL): an
+ * answer of the keyring is then not waited for. */
 int credential_load_again(const struct paths *p,
                           const struct credentials *known,
                           struct credentials *out, struct text *why);

@@ -275,9 +275,12 @@ int renew_init(struct renew *r, struct loop *loop, const struct paths *paths,
     r->server = server;
     r->buf = buf;
     r->active = r->locked = r->asked = false;
-    r->known =
-        (struct credentials){.where = all->where, .has_key = all->has_key};
-    memcpy(r->known.key, all->key, sizeof(r->known.key));
+    memset(&r->known, 0, sizeof(r->known));
+    if (all != NULL) {
+        r->known.where = all->where;
+        r->known.has_key = all->has_key;
+        memcpy(r->known.key, all->key, sizeof(r->known.key));
+    }
     r->timer = loop_timer_add(loop, on_timer, r);
     return r->timer < 0 ? ERR_FULL : OK;
 }
