@@ -9,9 +9,10 @@ router tests/system/stranger.sh
 host 1; DESK=$NS
 host 2; HUB=$NS
 host 3; FIELD=$NS
-spawn relay "$T/relay.log" nsenter -t "$HUB" -n "$CMDOP" server --address 10.9.2.2:50051
+export AT=10.9.2.2
+spawn relay "$T/relay.log" nsenter -t "$HUB" -n "$CMDOP" server --address $AT:50051
 fact "the relay says how to go on" wait_for 10 has "$T/relay.log" '^  next +cmdop server join-key$'
-says "and where people sign in" "$T/relay.log" 'https://10\.9\.2\.2:8000'
+says "and where people sign in" "$T/relay.log" "https://$AT:8000"
 echo 'correct horse battery' | at relay nsenter -t "$HUB" -n "$CMDOP" server user add ada --role admin > "$T/out" 2>&1
 is "an account is made on its host" $? 0
 string=$(join_key)
@@ -28,7 +29,7 @@ run at desk nsenter -t "$DESK" -n "$CMDOP" connect --list
 refused "who is not signed in is told how" 255 'cmdop login'
 spawn desk "$T/login.log" nsenter -t "$DESK" -n "$CMDOP" login --server "${string%#*}"
 LOGIN=$SPAWNED
-fact "the tool shows an address and a code" wait_for 10 has "$T/login.log" '^  https://10\.9\.2\.2:8000/device'
+fact "the tool shows an address and a code" wait_for 10 has "$T/login.log" "^  https://$AT:8000/device"
 CODE=$(sed -n 's/^  \([A-Z]\{4\}-[A-Z]\{4\}\)$/\1/p' "$T/login.log")
 export CODE
 driver nsenter -t "$DESK" -n
@@ -38,7 +39,7 @@ from facts import *
 from webdriver import Chromium
 page = Chromium(T + "/profile/data", 800, 600)
 try:
-    page.go("https://10.9.2.2:8000/device")
+    page.go("https://%s:8000/device" % os.environ["AT"])
     page.soon("the browser asks who it is", lambda: page.title().startswith("Sign in"))
     page.keys("#login", "ada")
     page.keys("#password", "correct horse battery\ue007")
