@@ -268,13 +268,23 @@ static size_t max_size(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+/* A client may send application data behind its last word of the handshake
+ * (RFC 7918), and both may come at once. The engine opens when ours has left;
+ * before that it would take the data for a mistake. */
+static bool owes_handshake(const struct tls *t)
+{
+    size_t len;
+    return t->state == TLS_HANDSHAKE &&
+           br_ssl_engine_sendrec_buf(t->eng, &len) != NULL;
+}
+
 /* see tls.h */
 size_t tls_rec_feed(struct tls *t, struct view in)
 {
     size_t done = 0;
     if (t->first < 0 && in.len > 0)
         t->first = in.ptr[0];
-    while (done < in.len && !is_over(t)) {
+    while (done < in.len && !is_over(t) && !owes_handshake(t)) {
         size_t room;
         uint8_t *to = br_ssl_engine_recvrec_buf(t->eng, &room);
         if (to == NULL)

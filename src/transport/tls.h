@@ -76,8 +76,8 @@ enum tls_state tls_state(const struct tls *t);
 const char *tls_why(const struct tls *t); /* for people; lives for ever */
 
 /* Records from the network: takes what it can of `in`, returns the count
- * (less than in.len only when application bytes wait to be taken, or at the
- * end of the connection). */
+ * (less than in.len only when application bytes wait to be taken, when records
+ * of the handshake must leave first, or at the end of the connection). */
 size_t tls_rec_feed(struct tls *t, struct view in);
 /* Records for the network: send some, then say how many went. */
 struct view tls_rec_out(struct tls *t);

@@ -8,6 +8,7 @@ driver
 
 script <<'EOS'
 import base64, time
+import clumps
 from facts import *
 from browser import Browser
 from webdriver import Chromium
@@ -84,6 +85,9 @@ try:
     soon("signed out", lambda: title().startswith("Sign in"))
     go("/account")
     fact("for good", title().startswith("Sign in"), title())
+
+    page.go(f"https://localhost:{clumps.listen(int(api))}/signin")
+    fact("a request that comes with the end of the handshake is answered", title().startswith("Sign in"), title(), text())
 finally:
     page.end()
 EOS
