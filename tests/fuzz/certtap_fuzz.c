@@ -59,7 +59,8 @@ static void check_key(const struct certtap *tap)
         assert(key->key.rsa.nlen >= 256 && key->key.rsa.n[0] != 0);
     } else {
         assert(key->key_type == BR_KEYTYPE_EC);
-        assert(key->key.ec.curve == BR_EC_secp256r1);
+        assert(key->key.ec.curve == BR_EC_secp256r1 ||
+               key->key.ec.curve == BR_EC_secp384r1);
     }
 }
 
