@@ -62,7 +62,7 @@ static int renew_own(struct badges *b, int64_t now_s, struct text *why)
     bool made = false;
     int err =
         keys_server(b->cfg.folder, b->cfg.name, b->cfg.host, now_s, &made, why);
-    if (made)
+    if (made && b->now != NULL) /* at the start it goes without saying */
         log_info("tls.own", "a certificate was made by the relay's own "
                             "authority");
     return err;
