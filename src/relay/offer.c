@@ -140,16 +140,16 @@ struct machine *offer_machine(struct conn *c, const msg_open *open,
     return NULL;
 }
 
-/* A kind that is none: who may nothing does not learn that. */
-static void reject_kind(struct conn *c, const msg_open *open)
+/* What is no operation at all: who may nothing does not learn that. */
+static void reject_none(struct conn *c, const msg_open *open,
+                        const char *message, const char *remedy)
 {
     struct may_no no;
     int err = may_use(c, MAY_OPEN_PTY, NULL, &no);
     if (err != ERR_NOT_FOUND)
         reject(c, open, offer_code(err), no.message, no.remedy);
     else
-        reject(c, open, cmdop_agent_v1_Code_CODE_UNSUPPORTED,
-               "the relay knows no such kind of channel", "update the relay");
+        reject(c, open, cmdop_agent_v1_Code_CODE_UNSUPPORTED, message, remedy);
 }
 
 static void open_machine(struct conn *c, const msg_open *open,
@@ -157,7 +157,8 @@ static void open_machine(struct conn *c, const msg_open *open,
 {
     enum may_op op = offer_op(open, params);
     if (op == MAY_NOTHING) {
-        reject_kind(c, open);
+        reject_none(c, open, "the relay knows no such kind of channel",
+                    "update the relay");
         return;
     }
     struct machine *m = offer_machine(c, open, op, open->target);
@@ -209,17 +210,6 @@ bool offer_again(struct mux *op, msg_open *open, struct view params,
 
 /* ---- all ------------------------------------------------------------------------ */
 
-static void reject_relay(struct conn *c, const msg_open *open)
-{
-    struct may_no no;
-    int err = may_use(c, MAY_OPEN_PTY, NULL, &no);
-    if (err != ERR_NOT_FOUND)
-        reject(c, open, offer_code(err), no.message, no.remedy);
-    else
-        reject(c, open, cmdop_agent_v1_Code_CODE_UNSUPPORTED,
-               "the relay itself runs nothing", "name a machine");
-}
-
 void offer_open(struct conn *c, const msg_open *open, struct view params)
 {
     if (open->target[0] != '\0')
@@ -227,5 +217,5 @@ void offer_open(struct conn *c, const msg_open *open, struct view params)
     else if (open->kind == cmdop_agent_v1_Kind_KIND_RPC)
         reply(c, open, params);
     else
-        reject_relay(c, open);
+        reject_none(c, open, "the relay itself runs nothing", "name a machine");
 }
