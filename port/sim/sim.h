@@ -11,8 +11,7 @@
  * of its own, and killing one is what it is elsewhere. All that lies between
  * them (sockets, terminals, files, clock, chance) is one block of memory that
  * they share with the driver; exactly one process runs at a time, so nothing
- * in it needs a lock and the same seed gives the same run. README.md tells
- * more.
+ * in it needs a lock and the same seed gives the same run.
  */
 #ifndef PORT_SIM_SIM_H
 #define PORT_SIM_SIM_H

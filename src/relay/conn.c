@@ -11,7 +11,7 @@
 #include "relay/offer.h"
 
 #define CHANNELS_MAX   256   /* per connection */
-#define GUEST_TAKES_MS 30000 /* a guest takes an answer within this */
+#define GUEST_TAKES_MS 30000 /* a guest takes his answers within this */
 
 static void on_hello(void *ctx, const msg_hello *hello)
 {
@@ -127,29 +127,49 @@ void conn_renew(struct conn *c, const char *reason)
     peer_end(&c->peer);
 }
 
+/* An answer waits for him, since then. */
+static bool keeps_waiting(const struct conn *c)
+{
+    return c->peer.link.mux.count > 0 &&
+           c->asked_ms + GUEST_TAKES_MS < c->leaves_ms;
+}
+
+static uint64_t guest_until(const struct conn *c)
+{
+    return keeps_waiting(c) ? c->asked_ms + GUEST_TAKES_MS : c->leaves_ms;
+}
+
 static void arm(struct conn *c)
 {
     struct loop *l = &c->relay->loop;
-    uint64_t now = loop_now(l);
     int64_t left = c->ends_ms - port_wall_ms();
     if (c->kind == MAY_GUEST)
-        loop_arm(l, c->until, now + GUEST_MS);
+        loop_arm(l, c->until, guest_until(c));
     else if (c->ends_ms != 0)
-        loop_arm(l, c->until, now + (uint64_t)(left > 0 ? left : 0));
+        loop_arm(l, c->until, loop_now(l) + (uint64_t)(left > 0 ? left : 0));
+}
+
+static void end_guest(struct conn *c)
+{
+    if (keeps_waiting(c))
+        conn_cut(c, cmdop_agent_v1_Code_CODE_TIMEOUT,
+                 "the answer was not taken", "", 0);
+    else
+        conn_cut(c, cmdop_agent_v1_Code_CODE_AUTH,
+                 "nobody signed in on this connection", "sign in again", 0);
 }
 
 static void on_until(void *ctx, uint64_t now_ms)
 {
     struct conn *c = ctx;
-    (void)now_ms;
-    if (c->kind == MAY_GUEST)
-        conn_cut(c, cmdop_agent_v1_Code_CODE_AUTH,
-                 "nobody signed in on this connection", "sign in again", 0);
-    else if (c->ends_ms != 0 && c->ends_ms <= port_wall_ms())
+    bool guest = c->kind == MAY_GUEST;
+    if (guest && now_ms >= guest_until(c))
+        end_guest(c);
+    else if (!guest && c->ends_ms != 0 && c->ends_ms <= port_wall_ms())
         conn_cut(c, cmdop_agent_v1_Code_CODE_AUTH, "the sign-in has expired",
                  "sign in again", 0);
     else
-        arm(c); /* the clock was put back, or the end was moved */
+        arm(c); /* the clock was put back, the end moved, the answer taken */
 }
 
 /* What the policies of a fleet have against a sign-in. NULL: nothing. */
@@ -200,6 +220,7 @@ void conn_admit(struct conn *c, enum may_kind kind)
     c->admitted = true;
     if (kind == MAY_GUEST) {
         r->guests++;
+        c->leaves_ms = loop_now(&r->loop) + GUEST_MS;
     } else {
         strangers_leave(&r->strangers, c->stranger);
         c->stranger = 0;
@@ -207,15 +228,12 @@ void conn_admit(struct conn *c, enum may_kind kind)
     arm(c);
 }
 
-void conns_sweep(struct relay *r, uint64_t now_ms)
+void conn_asked(struct conn *c)
 {
-    for (uint32_t i = 0; i < r->conns_used && r->guests > 0; i++) {
-        struct conn *c = &r->conns[i];
-        if (is_guest(c) && c->peer.link.mux.count > 0 &&
-            now_ms - c->asked_ms >= GUEST_TAKES_MS)
-            conn_cut(c, cmdop_agent_v1_Code_CODE_TIMEOUT,
-                     "the answer was not taken", "", 0);
-    }
+    if (c->kind != MAY_GUEST || c->peer.link.mux.count > 1)
+        return; /* one before it waits: that one counts */
+    c->asked_ms = loop_now(&c->relay->loop);
+    arm(c);
 }
 
 /* ---- beginning and end ---------------------------------------------------------- */
@@ -294,7 +312,7 @@ static void reset_caller(struct conn *c)
     c->role = STORE_VIEWER;
     c->scopes = 0;
     c->ends_ms = 0;
-    c->asked_ms = 0;
+    c->asked_ms = c->leaves_ms = 0;
     memset(c->token, 0, sizeof(c->token));
 }
 

@@ -32,8 +32,8 @@ void conn_cut(struct conn *c, msg_code code, const char *message,
 /* Whoever it is may come back at once: something about him has changed. */
 void conn_renew(struct conn *c, const char *reason);
 
-/* Guests that do not take their answers go. */
-void conns_sweep(struct relay *r, uint64_t now_ms);
+/* A question was taken. A guest goes who keeps the answer waiting. */
+void conn_asked(struct conn *c);
 
 /* Tell everybody that the relay is about to stop. */
 void conns_drain(struct relay *r, uint32_t reconnect_ms);

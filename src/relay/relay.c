@@ -154,7 +154,6 @@ static void on_sweep(void *ctx, uint64_t now_ms)
 {
     struct relay *r = ctx;
     routes_sweep(&r->routes, now_ms);
-    conns_sweep(r, now_ms);
     loop_arm(&r->loop, r->sweep, now_ms + ROUTE_ANSWER_MS / 3);
 }
 

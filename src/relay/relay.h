@@ -51,7 +51,8 @@ struct conn {
     int64_t ends_ms;          /* of the sign-in, Unix time; 0: never */
     int until;                /* timer: the sign-in's end, or the guest's */
     uint32_t stranger;        /* its place among them; 0: it is none */
-    uint64_t asked_ms;        /* guests: the last question */
+    uint64_t leaves_ms;       /* guests: their time is over; loop's clock */
+    uint64_t asked_ms;        /* guests: an answer waits since then */
     bool check;               /* its sign-in is to be asked about again */
     uint32_t routes;          /* asked for by it, and not yet over */
     struct store_facts facts; /* machines: what Hello said */

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "relay/ask.h"
+#include "relay/conn.h"
 #include "relay/offer.h"
 
 /* ---- for the methods -------------------------------------------------------- */
@@ -32,8 +33,10 @@ void reply_no(struct conn *c, const msg_open *open, int err,
 
 rpc_ref reply_later(struct conn *c, const msg_open *open)
 {
-    c->asked_ms = loop_now(&c->relay->loop);
-    return rpc_begin(reply_rpcs(c), &c->peer.link.mux, open);
+    rpc_ref ref = rpc_begin(reply_rpcs(c), &c->peer.link.mux, open);
+    if (ref != 0)
+        conn_asked(c);
+    return ref;
 }
 
 void reply_ask(struct conn *c, rpc_ref ref, struct store_ask *q)

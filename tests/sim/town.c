@@ -16,6 +16,7 @@
 #include "cli/verbs.h"
 #include "keeper/keeper.h"
 #include "relay/verbs.h"
+#include "sim/guest.h"
 
 #define STORED_MAX (1024 * 1024)
 
@@ -26,7 +27,7 @@ static char folder[40]; /* the relay's store is a real file */
 static const struct cmd *const table[] = {
     &server_cmd,   &join_cmd,   &agent_cmd,   &start_cmd, &stop_cmd,
     &restart_cmd,  &status_cmd, &connect_cmd, &exec_cmd,  &identity_cmd,
-    &machines_cmd, &keeper_cmd, NULL,
+    &machines_cmd, &keeper_cmd, &guest_cmd,   NULL,
 };
 
 static int cmdop(int argc, char **argv)
