@@ -24,10 +24,10 @@ fact("the terminal's type is the operator's", answer("echo $TERM") == "xterm")
 fact("the environment says who and where",
      answer("echo $CMDOP_MACHINE:$CMDOP_OPERATOR:${#CMDOP_SESSION}") == "box:" + os.popen("id -un").read().strip() + ":32")
 
-t.type("sleep 60\r")
-fact("a program is in the foreground", wait_for(lambda: os.system("pgrep -f '^sleep 60$' > /dev/null") == 0))
+t.type("sleep 61\r")
+fact("a program is in the foreground", wait_for(lambda: os.system("pgrep -f '^sleep 61$' > /dev/null") == 0))
 t.type("\x03")
-fact("Ctrl-C reaches it", t.expect(r"\^C\r\nbox[$#] ") and os.system("pgrep -f '^sleep 60$' > /dev/null") != 0)
+fact("Ctrl-C reaches it", t.expect(r"\^C\r\nbox[$#] ") and os.system("pgrep -f '^sleep 61$' > /dev/null") != 0)
 fact("and the status is that of SIGINT", answer("echo $?") == "130")
 t.type("sh -c 'echo here; exec cat'\r")
 t.expect(r"\r\nhere\r\n")  # the shell has given the terminal away by now
