@@ -83,8 +83,9 @@ static const struct cmd_opt *find_opt(const struct cmd_opt *opts, size_t count,
     return NULL;
 }
 
-/* One option at argv[at]; returns how many words it took, 0 on a mistake. */
-static int take(const struct cmd *cmd, int argc, char **argv, int at,
+/* One option at argv[at]; returns how many words it took, 0 on a mistake. An
+ * empty value is a variable that was not set. */
+static int take(const struct cmd *cmd, char **argv, int at,
                 const struct cmd_opt *opts, size_t count)
 {
     struct view word = view_str(argv[at]);
@@ -110,16 +111,13 @@ static int take(const struct cmd *cmd, int argc, char **argv, int at,
         *o->flag = true;
         return 1;
     }
-    if (eq >= 0) {
-        *o->value = argv[at] + eq + 1;
-        return 1;
-    }
-    if (at + 1 >= argc) {
+    const char *value = eq >= 0 ? argv[at] + eq + 1 : argv[at + 1];
+    if (value == NULL || value[0] == '\0') {
         cmd_usage(cmd, "this option needs a value: ", argv[at]);
         return 0;
     }
-    *o->value = argv[at + 1];
-    return 2;
+    *o->value = value;
+    return eq >= 0 ? 1 : 2;
 }
 
 static bool is_option(const char *word)
@@ -140,7 +138,7 @@ int cmd_options(const struct cmd *cmd, int *argc, char **argv, int *rest,
             argv[kept++] = argv[at++];
             continue;
         }
-        int n = take(cmd, *argc, argv, at, opts, count);
+        int n = take(cmd, argv, at, opts, count);
         if (n == 0)
             return CMD_USAGE;
         at += n;

@@ -73,6 +73,8 @@ for how in --api-key=cmdop_apikey_secret '--api-key cmdop_apikey_secret'; do
 done
 
 # Where to sign in to.
+run at nobody "$CMDOP" login --server "${UNSET-}"
+is "a variable that is not set is no server" "$STATUS $(head -n 1 "$T/err")" '2 cmdop: this option needs a value: --server'
 run at nobody "$CMDOP" login
 refused "without any relay that is asked for" 1 'which relay\? .*--server'
 run at nobody "$CMDOP" login --server "127.0.0.1:$PORT"
