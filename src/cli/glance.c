@@ -81,22 +81,12 @@ static void on_closed(void *ctx, const msg_close *end)
         client_leave(&g->client, CMD_OK);
 }
 
-static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
-{
-    (void)ctx;
-    (void)stream;
-    (void)off;
-    *fin = false;
-    return VIEW_NONE;
-}
-
 static const struct chan_ops ops = {
     .accepted = on_accepted,
     .rejected = on_rejected,
     .data = on_data,
     .event = on_event,
     .closed = on_closed,
-    .peek = on_peek,
 };
 
 static void on_up(void *ctx)

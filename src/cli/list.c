@@ -1,6 +1,7 @@
 /* `cmdop connect --list`: the machines of the fleet. */
 #include <string.h>
 
+#include "cli/row.h"
 #include "cli/run.h"
 #include "cli/where.h"
 #include "core/client.h"
@@ -15,38 +16,6 @@ struct list {
     bool first;
     bool left_out; /* there are machines, but not such */
 };
-
-static void json_row(const msg_machine_info *m, bool first)
-{
-    char buf[2048];
-    struct json_out j;
-    struct view v;
-    json_begin(&j, buf, sizeof(buf));
-    json_obj_begin(&j);
-    json_member(&j, "id", m->id);
-    json_member(&j, "name", m->name);
-    json_member(&j, "hostname", m->hostname);
-    json_member(&j, "os", m->os);
-    json_member(&j, "os_version", m->os_version);
-    json_member(&j, "architecture", m->architecture);
-    json_member(&j, "agent_version", m->agent_version);
-    json_member(&j, "fleet_id", m->fleet_id);
-    json_member(&j, "public_key_fingerprint", m->fingerprint);
-    json_key(&j, "online");
-    json_bool(&j, m->online);
-    json_key(&j, "last_heartbeat_at");
-    if (m->last_seen_ms != 0)
-        json_time(&j, m->last_seen_ms);
-    else
-        json_null(&j);
-    json_key(&j, "created_at");
-    json_time(&j, m->created_ms);
-    json_obj_end(&j);
-    if (json_done(&j, &v) != 0)
-        return;
-    cmd_out(view_str(first ? "" : ","));
-    cmd_out(v);
-}
 
 static void text_row(const msg_machine_info *m, bool first)
 {
@@ -84,10 +53,8 @@ static void on_record(void *ctx, struct view record)
         l->left_out = true;
         return;
     }
-    if (l->json && l->first)
-        cmd_out(view_str("{\"machines\":["));
     if (l->json)
-        json_row(&m, l->first);
+        row_machine(&m, l->first);
     else
         text_row(&m, l->first);
     l->first = false;

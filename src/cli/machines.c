@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "cli/row.h"
 #include "cli/verbs.h"
 #include "cli/where.h"
 #include "core/client.h"
@@ -22,44 +23,6 @@ struct list {
     struct text notes;
 };
 
-static void json_row(const msg_machine_info *m, bool first)
-{
-    char buf[2048];
-    struct json_out j;
-    struct view v;
-    json_begin(&j, buf, sizeof(buf));
-    json_obj_begin(&j);
-    json_member(&j, "id", m->id);
-    json_member(&j, "name", m->name);
-    json_member(&j, "hostname", m->hostname);
-    json_member(&j, "state", m->state);
-    json_member(&j, "note", m->note);
-    json_member(&j, "labels", m->labels);
-    json_member(&j, "public_key_fingerprint", m->fingerprint);
-    json_key(&j, "key_version");
-    json_u64(&j, m->key_version);
-    json_key(&j, "online");
-    json_bool(&j, m->online);
-    json_key(&j, "last_heartbeat_at");
-    if (m->last_seen_ms != 0)
-        json_time(&j, m->last_seen_ms);
-    else
-        json_null(&j);
-    json_key(&j, "created_at");
-    json_time(&j, m->created_ms);
-    json_obj_end(&j);
-    if (json_done(&j, &v) != 0)
-        return;
-    cmd_out(view_str(first ? "{\"machines\":[" : ","));
-    cmd_out(v);
-}
-
-/* A relay that does not tell the state knows only active ones. */
-static const char *state_of(const msg_machine_info *m)
-{
-    return m->state[0] != '\0' ? m->state : "active";
-}
-
 static void text_row(const msg_machine_info *m, bool first)
 {
     char buf[1024];
@@ -71,7 +34,7 @@ static void text_row(const msg_machine_info *m, bool first)
     text_safe(&t, view_str(m->name));
     text_str(&t, " ");
     text_pad(&t, from, COL_NAME);
-    text_safe(&t, view_str(state_of(m)));
+    text_safe(&t, view_str(row_state(m)));
     text_str(&t, " ");
     text_pad(&t, from, COL_NAME + COL_STATE);
     text_str(&t, m->online ? "online" : "offline");
@@ -98,7 +61,7 @@ static void on_machine(void *ctx, struct view record)
     if (msg_decode(record, cmdop_agent_v1_MachineInfo_fields, &m) != 0)
         return;
     if (l->json) {
-        json_row(&m, l->first);
+        row_machine(&m, l->first);
     } else {
         text_row(&m, l->first);
         add_note(l, &m);

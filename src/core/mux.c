@@ -577,6 +577,8 @@ static size_t pull_stream(struct chan *c, uint32_t stream, struct span out)
     struct chan_tx *tx = &c->tx[stream];
     uint64_t off = tx->next;
     bool fin = false;
+    if (c->ops->peek == NULL)
+        return 0;
     struct view bytes = c->ops->peek(c->ctx, stream, &off, &fin);
     if (off != tx->next || tx->skip) {
         tx->next = off;

@@ -72,7 +72,7 @@ struct chan_ops {
      * The bytes of our stream from *off on, as many as lie contiguously; an
      * empty view when there are none yet. *fin says that the stream ends
      * right after them. If *off is no longer held, move it forward: the
-     * receiver sees the gap.
+     * receiver sees the gap. NULL: this side sends nothing.
      */
     struct view (*peek)(void *ctx, uint32_t stream, uint64_t *off, bool *fin);
     /* Bytes below `upto` went out. May be NULL. */

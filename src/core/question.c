@@ -86,22 +86,12 @@ static void on_closed(void *ctx, const msg_close *end)
         q->done(q->ctx, NULL);
 }
 
-static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
-{
-    (void)ctx;
-    (void)stream;
-    (void)off;
-    *fin = false;
-    return VIEW_NONE;
-}
-
 static const struct chan_ops ops = {
     .accepted = on_accepted,
     .rejected = on_rejected,
     .data = on_data,
     .event = on_event,
     .closed = on_closed,
-    .peek = on_peek,
 };
 
 int question_send(struct question *q, struct mux *m, struct span buf,
