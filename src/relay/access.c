@@ -113,20 +113,47 @@ bool access_get(const struct access *t, const struct access_key *k,
     return true;
 }
 
+/* All rows that `is` says so of. */
+static void drop_all(struct access *t,
+                     bool (*is)(const struct access_row *r, const void *ctx),
+                     const void *ctx)
+{
+    for (uint32_t b = 0; b <= t->mask; b++)
+        for (uint32_t *at = &t->buckets[b]; *at != 0;) {
+            if (is(&t->rows[*at], ctx))
+                drop(t, at);
+            else
+                at = &t->rows[*at].next;
+        }
+}
+
+static bool is_meant(const struct access_row *r, const void *ctx)
+{
+    const struct access_key *k = ctx;
+    return strcmp(r->fleet_id, k->fleet_id) == 0 &&
+           (k->machine_id[0] == '\0' ||
+            strcmp(r->machine_id, k->machine_id) == 0) &&
+           (k->person_id[0] == '\0' || strcmp(r->person_id, k->person_id) == 0);
+}
+
+void access_forget(struct access *t, const struct access_key *k)
+{
+    drop_all(t, is_meant, k);
+}
+
 void access_round(struct access *t)
 {
     t->round++;
     t->missed = false;
 }
 
+static bool is_old(const struct access_row *r, const void *ctx)
+{
+    return r->round != ((const struct access *)ctx)->round;
+}
+
 void access_round_over(struct access *t)
 {
-    for (uint32_t b = 0; b <= t->mask; b++)
-        for (uint32_t *at = &t->buckets[b]; *at != 0;) {
-            if (t->rows[*at].round != t->round)
-                drop(t, at);
-            else
-                at = &t->rows[*at].next;
-        }
+    drop_all(t, is_old, t);
     t->lost = t->missed;
 }

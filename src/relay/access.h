@@ -53,6 +53,10 @@ void access_set(struct access *t, const struct access_key *key,
 bool access_get(const struct access *t, const struct access_key *key,
                 enum may_access *out);
 
+/* Nothing is set any more for these; "" stands for every machine, every
+ * person. Looks at all rows. */
+void access_forget(struct access *t, const struct access_key *key);
+
 /* All of it is told anew by access_set from here on; then what was not told
  * is forgotten. */
 void access_round(struct access *t);

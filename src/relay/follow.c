@@ -179,13 +179,6 @@ static void on_timer(void *ctx, uint64_t now_ms)
 
 /* ---- what other faces do -------------------------------------------------------- */
 
-/* Tokens were ended: asking the store again tells which links were theirs,
- * the same way for one token, a family, a person, a fleet. */
-static void ended(struct relay *r, const struct store_ended *e)
-{
-    check_those(r, e->person_id, e->fleet_id);
-}
-
 /* What they have open was allowed by what held before. */
 static void renew_those(struct relay *r, const char *person_id,
                         const char *fleet_id, const char *reason)
@@ -208,118 +201,124 @@ static void access_is(struct relay *r, const struct access_key *key,
                     "you may do less with a machine now");
 }
 
-static void unlinked(struct relay *r, const struct store_machine_link *l)
+/* What a question has changed that lives here; as its name says. */
+typedef void saw_fn(struct relay *r, const struct store_ask *q,
+                    const struct store_answer *a);
+
+/* Asking the store again tells which links those tokens were, the same way for
+ * one token, a family, a person, a fleet. */
+static void saw_ended(struct relay *r, const struct store_ask *q,
+                      const struct store_answer *a)
 {
+    check_those(r, a->u.ended.person_id, a->u.ended.fleet_id);
+    if (q->op == STORE_FLEET_REMOVE)
+        follow_reload(r);
+}
+
+static void saw_removed(struct relay *r, const struct store_ask *q,
+                        const struct store_answer *a)
+{
+    const struct store_member_remove *m = &q->u.member_remove;
+    access_forget(&r->access,
+                  &(struct access_key){m->fleet_id, "", m->person_id});
+    saw_ended(r, q, a);
+}
+
+static void saw_factor(struct relay *r, const struct store_ask *q,
+                       const struct store_answer *a)
+{
+    (void)a;
+    check_those(r, q->u.person_set_totp.person_id, "");
+}
+
+static void saw_role(struct relay *r, const struct store_ask *q,
+                     const struct store_answer *a)
+{
+    (void)a;
+    check_those(r, q->u.member_set.person_id, "");
+}
+
+static void saw_moved(struct relay *r, const struct store_ask *q,
+                      const struct store_answer *a)
+{
+    (void)a;
+    check_those(r, q->u.use_fleet.person_id, "");
+}
+
+static void saw_policy(struct relay *r, const struct store_ask *q,
+                       const struct store_answer *a)
+{
+    (void)a;
+    check_those(r, "", q->u.fleet_set.fleet_id);
+}
+
+static void saw_access(struct relay *r, const struct store_ask *q,
+                       const struct store_answer *a)
+{
+    const struct store_access_set *s = &q->u.access_set;
+    (void)a;
+    access_is(r, &(struct access_key){s->fleet_id, s->machine_id, s->person_id},
+              s->access);
+}
+
+static void saw_machine(struct relay *r, const struct store_ask *q,
+                        const struct store_answer *a)
+{
+    (void)q;
+    struct machine *m = follow_machine(r, a->u.machine.fleet_id, &a->u.machine);
+    if (m != NULL)
+        claim_shut_out(m);
+}
+
+static void saw_link(struct relay *r, const struct store_ask *q,
+                     const struct store_answer *a)
+{
+    (void)follow_machine(r, q->u.machine_link.other_id, &a->u.machine);
+}
+
+static void saw_unlink(struct relay *r, const struct store_ask *q,
+                       const struct store_answer *a)
+{
+    const struct store_machine_link *l = &q->u.machine_link;
     struct machine *m = registry_find(&r->registry, l->machine_id);
+    (void)a;
     if (m == NULL || !registry_sees(&r->registry, l->other_id, m))
         return;
     registry_unlink(&r->registry, m, l->other_id);
+    access_forget(&r->access, &(struct access_key){l->other_id, m->id, ""});
     renew_those(r, "", l->other_id, LEFT);
 }
+
+/* With this outcome; whatever is not here changes nothing that lives here, or
+ * who asked it sees to that (relay/claim.h). The test decides on each. */
+static const struct {
+    saw_fn *saw;
+    enum store_outcome on;
+} seen[STORE_OP_COUNT] = {
+    [STORE_PERSON_SET_PASSWORD] = {saw_ended, STORE_DONE},
+    [STORE_PERSON_SET_TOTP] = {saw_factor, STORE_DONE},
+    [STORE_PERSON_ENABLE] = {saw_ended, STORE_DONE},
+    [STORE_TOKEN_REVOKE] = {saw_ended, STORE_DONE},
+    [STORE_TOKEN_REVOKE_HASH] = {saw_ended, STORE_DONE},
+    [STORE_TOKEN_REFRESH] = {saw_ended, STORE_REUSED},
+    [STORE_FLEET_SET] = {saw_policy, STORE_DONE},
+    [STORE_FLEET_REMOVE] = {saw_ended, STORE_DONE},
+    [STORE_MEMBER_SET] = {saw_role, STORE_DONE},
+    [STORE_MEMBER_REMOVE] = {saw_removed, STORE_DONE},
+    [STORE_MEMBER_USE_FLEET] = {saw_moved, STORE_DONE},
+    [STORE_ACCESS_SET] = {saw_access, STORE_DONE},
+    [STORE_MACHINE_STATE] = {saw_machine, STORE_DONE},
+    [STORE_MACHINE_RENAME] = {saw_machine, STORE_DONE},
+    [STORE_MACHINE_LINK] = {saw_link, STORE_DONE},
+    [STORE_MACHINE_UNLINK] = {saw_unlink, STORE_DONE},
+};
 
 /* Before whoever asked hears it. */
 static void saw(void *ctx, const struct store_ask *q,
                 const struct store_answer *a)
 {
-    struct relay *r = ctx;
-    struct machine *m;
-    if (a->err != OK)
-        return;
-    bool done = a->outcome == STORE_DONE;
-    switch (q->op) {
-    case STORE_TOKEN_REFRESH:
-        if (a->outcome == STORE_REUSED)
-            ended(r, &a->u.ended);
-        break;
-    case STORE_TOKEN_REVOKE:
-    case STORE_TOKEN_REVOKE_HASH:
-    case STORE_PERSON_SET_PASSWORD:
-    case STORE_PERSON_ENABLE:
-    case STORE_MEMBER_REMOVE:
-    case STORE_FLEET_REMOVE:
-        if (done)
-            ended(r, &a->u.ended);
-        if (q->op == STORE_FLEET_REMOVE && done)
-            follow_reload(r);
-        break;
-    case STORE_MEMBER_SET:
-        if (done)
-            check_those(r, q->u.member_set.person_id, "");
-        break;
-    case STORE_MEMBER_USE_FLEET:
-        if (done)
-            check_those(r, q->u.use_fleet.person_id, "");
-        break;
-    case STORE_FLEET_SET:
-        if (done)
-            check_those(r, "", q->u.fleet_set.fleet_id);
-        break;
-    case STORE_ACCESS_SET:
-        if (done)
-            access_is(r,
-                      &(struct access_key){q->u.access_set.fleet_id,
-                                           q->u.access_set.machine_id,
-                                           q->u.access_set.person_id},
-                      q->u.access_set.access);
-        break;
-    case STORE_MACHINE_STATE:
-    case STORE_MACHINE_RENAME:
-        if (!done)
-            break;
-        m = follow_machine(r, a->u.machine.fleet_id, &a->u.machine);
-        if (m != NULL)
-            claim_shut_out(m);
-        break;
-    case STORE_MACHINE_LINK:
-        if (done)
-            (void)follow_machine(r, q->u.machine_link.other_id, &a->u.machine);
-        break;
-    case STORE_MACHINE_UNLINK:
-        if (done)
-            unlinked(r, &q->u.machine_link);
-        break;
-    case STORE_SETUP:
-    case STORE_PERSON_MAKE:
-    case STORE_PERSON_BY_LOGIN:
-    case STORE_PERSON_BY_ID:
-    case STORE_PERSON_LIST:
-    case STORE_PERSON_SET_TOTP:
-    case STORE_PERSON_TRIED:
-    case STORE_BACKUP_CODE_USE:
-    case STORE_TOKEN_MAKE:
-    case STORE_TOKEN_CHECK:
-    case STORE_TOKEN_LIST:
-    case STORE_DEVICE_MAKE:
-    case STORE_DEVICE_BY_CODE:
-    case STORE_DEVICE_DECIDE:
-    case STORE_DEVICE_POLL:
-    case STORE_FLEET_MAKE:
-    case STORE_FLEET_GET:
-    case STORE_FLEET_LIST:
-    case STORE_MEMBER_LIST:
-    case STORE_INVITE_MAKE:
-    case STORE_INVITE_LIST:
-    case STORE_INVITE_CANCEL:
-    case STORE_INVITE_BY_HASH:
-    case STORE_INVITE_ACCEPT:
-    case STORE_INVITE_DECLINE:
-    case STORE_ACCESS_LIST:
-    case STORE_ACCESS_OF:
-    case STORE_JOINKEY_MAKE:
-    case STORE_JOINKEY_LIST:
-    case STORE_JOINKEY_REVOKE:
-    case STORE_ENROL:
-    case STORE_MACHINE_LOGIN:
-    case STORE_MACHINE_CONFIRM:
-    case STORE_MACHINE_SEEN:
-    case STORE_MACHINE_GET:
-    case STORE_MACHINE_LIST:
-    case STORE_MACHINE_FLEETS:
-    case STORE_AUDIT:
-    case STORE_AUDIT_LIST:
-    case STORE_SWEEP:
-    case STORE_OP_COUNT: break;
-    }
+    if (a->err == OK && seen[q->op].saw != NULL && a->outcome == seen[q->op].on)
+        seen[q->op].saw(ctx, q, a);
 }
 
 /* ---- the walk over all fleets ----------------------------------------------------- */

@@ -116,6 +116,39 @@ static void a_round_forgets_what_was_not_told(void **state)
     assert_int_equal(table.count, 15);
 }
 
+static void assert_left(uint32_t count, const char *fleet, const char *machine,
+                        const char *person)
+{
+    enum may_access got;
+    const struct access_key gone = {fleet, machine, person};
+    for (unsigned n = 0; n < 24; n++) {
+        char text[3][UUID_CAP];
+        struct access_key k = key_of(n, text);
+        access_set(&table, &k, MAY_ACCESS_VIEW);
+    }
+    access_forget(&table, &gone);
+    assert_int_equal(table.count, count);
+    for (unsigned n = 0; n < 24; n++) {
+        char text[3][UUID_CAP];
+        struct access_key k = key_of(n, text);
+        bool meant =
+            strcmp(k.fleet_id, fleet) == 0 &&
+            (machine[0] == '\0' || strcmp(k.machine_id, machine) == 0) &&
+            (person[0] == '\0' || strcmp(k.person_id, person) == 0);
+        assert_int_equal(access_get(&table, &k, &got), !meant);
+    }
+}
+
+static void who_left_is_forgotten_in_that_fleet_alone(void **state)
+{
+    (void)state;
+    assert_left(23, "fleet-1", "machine-2", "person-0");
+    assert_left(23, "fleet-1", "machine-2", "");
+    assert_left(16, "fleet-1", "", "person-0");
+    assert_left(16, "fleet-2", "", "");
+    assert_left(24, "fleet-9", "", "");
+}
+
 /* Rather nobody than somebody whom it was forbidden. */
 static void what_does_not_fit_hides_the_rest(void **state)
 {
@@ -146,6 +179,7 @@ int main(void)
         FACT(fleet_machine_and_person_are_all_of_the_key),
         FACT(it_is_as_a_plain_list_says),
         FACT(a_round_forgets_what_was_not_told),
+        FACT(who_left_is_forgotten_in_that_fleet_alone),
         FACT(what_does_not_fit_hides_the_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,7 +22,10 @@
 #define NOW    INT64_C(1800000000000)
 #define MINUTE INT64_C(60000)
 
+#ifndef STORE /* else the store of a larger thing */
 static struct store store;
+#define STORE (&store)
+#endif
 static uint8_t heap[STORE_HEAP_BYTES];
 static char folder[64];
 static char path[128];
@@ -63,12 +66,12 @@ static inline int open_at(const char *at)
 {
     struct store_cfg cfg = {
         .path = at, .heap = SPAN_ARRAY(heap), .busy_ms = 2000};
-    return store_open(&store, &cfg);
+    return store_open(STORE, &cfg);
 }
 
 static inline void reopen(void)
 {
-    store_close(&store);
+    store_close(STORE);
     assert_int_equal(open_at(path), OK);
 }
 
@@ -84,10 +87,10 @@ static inline const struct store_answer *ask_at(const struct store_ask *q,
 {
     int before = got.count;
     got.rows = 0;
-    assert_int_equal(store_ask(&store, q), OK);
-    assert_true(store_pending(&store));
-    for (int i = 0; i < 100 && store_pending(&store); i++)
-        (void)store_turn(&store, now_ms);
+    assert_int_equal(store_ask(STORE, q), OK);
+    assert_true(store_pending(STORE));
+    for (int i = 0; i < 100 && store_pending(STORE); i++)
+        (void)store_turn(STORE, now_ms);
     assert_int_equal(got.count, before + 1);
     assert_int_equal(got.last.op, q->op);
     return &got.last;
@@ -340,7 +343,7 @@ static inline int finish(void **state)
 {
     char command[128];
     (void)state;
-    store_close(&store);
+    store_close(STORE);
     (void)snprintf(command, sizeof command, "rm -rf '%s'", folder);
     return system(command);
 }
