@@ -194,11 +194,10 @@ static int not_the_relay(struct link *l, const msg_challenge *c, int err)
     char buf[512];
     struct text why;
     if (err != ERR_PIN) {
-        broken(l, "the relay's key is the one that was pinned, but it does not "
-                  "vouch for the certificate seen here: something between "
-                  "ends TLS. If that is the relay's own proxy, its owner names "
-                  "the proxy's certificate in server.yaml "
-                  "(proxy.certificate)");
+        broken(l, "the relay's key does not vouch for the certificate seen "
+                  "here: something between ends TLS. If that is the relay's "
+                  "own proxy, its owner names the proxy's certificate in "
+                  "server.yaml (proxy.certificate)");
         return ERR_PIN;
     }
     sign_fingerprint(l->credential->pin, pinned);
