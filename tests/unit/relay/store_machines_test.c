@@ -235,6 +235,92 @@ static void a_join_again_obeys_the_lease(void **state)
     assert_int_equal(got.row[0].joinkey.uses, 2);
 }
 
+/* ---- a lease that nobody confirmed ------------------------------------------------ */
+
+/* Process `n` takes the machine over with what its folder has. */
+static uint64_t takes_over(uint8_t n, uint64_t epoch)
+{
+    struct store_ask q = claim(100, n, epoch, false);
+    ASK(q, STORE_HELD);
+    q.u.machine_login.claim.gone = true;
+    ASK(q, STORE_DONE);
+    assert_true(got.last.u.machine.taken);
+    assert_false(got.last.u.machine.confirmed);
+    return got.last.u.machine.epoch;
+}
+
+static void confirmed(uint8_t n, uint64_t epoch)
+{
+    struct store_ask q = confirm(n, epoch);
+    ASK(q, STORE_DONE);
+}
+
+/* A machine that dies before it has written anything, or right behind it. */
+static void it_is_given_once_more(void **state)
+{
+    (void)state;
+    confirmed(1, 1);
+    for (uint8_t n = 2; n < 40; n++) {
+        assert_int_equal(takes_over(n, 1 + (n & 1)), 2);
+        newest_line(who.fleet_id, "machine.hold", "done");
+        reopen();
+    }
+    assert_int_equal(takes_over(40, 2), 2);
+    confirmed(40, 2);
+    assert_int_equal(takes_over(41, 2), 3); /* and then the next */
+}
+
+/* The very first one as well. */
+static void as_often_as_the_first_holder_dies(void **state)
+{
+    (void)state;
+    assert_int_equal(takes_over(2, 0), 1);
+    assert_int_equal(takes_over(3, 1), 1);
+    assert_int_equal(takes_over(4, 0), 1);
+    confirmed(4, 1);
+    assert_int_equal(takes_over(5, 1), 2);
+}
+
+/* The same number does not make two processes one. */
+static void whoever_had_it_first_holds_nothing(void **state)
+{
+    (void)state;
+    confirmed(1, 1);
+    assert_int_equal(takes_over(2, 1), 2);
+    assert_int_equal(takes_over(3, 1), 2);
+    struct store_ask q = confirm(2, 2); /* late */
+    ASK(q, STORE_CONFLICT);
+    q = claim(100, 3, 2, false);
+    ASK(q, STORE_DONE);
+    assert_false(got.last.u.machine.confirmed);
+    q = claim(100, 2, 2, false); /* two of them: the relay looks for both */
+    ASK(q, STORE_HELD);
+    confirmed(3, 2);
+    q = claim(100, 2, 2, false);
+    ASK(q, STORE_HELD);
+}
+
+static void once_confirmed_the_one_before_is_a_copys(void **state)
+{
+    (void)state;
+    confirmed(1, 1);
+    assert_int_equal(takes_over(2, 1), 2);
+    assert_int_equal(takes_over(3, 1), 2);
+    confirmed(3, 2);
+    struct store_ask q = claim(100, 4, 1, true);
+    ASK(q, STORE_QUARANTINED);
+    assert_true(got.last.u.machine.changed);
+}
+
+/* A relay that was set back gives no number that it may have given before. */
+static void one_that_is_ahead_is_not_given_once_more(void **state)
+{
+    (void)state;
+    assert_int_equal(takes_over(2, 7), 8);
+    assert_int_equal(takes_over(3, 8), 8); /* but that one is */
+    assert_int_equal(takes_over(4, 7), 8);
+}
+
 /* ---- keys ------------------------------------------------------------------------ */
 
 static struct store_ask rotate(uint32_t from, uint32_t to)
@@ -629,6 +715,11 @@ int main(void)
         TEST(a_newer_epoch_counts_as_current),
         TEST(only_the_holder_confirms),
         TEST(a_join_again_obeys_the_lease),
+        TEST(it_is_given_once_more),
+        TEST(as_often_as_the_first_holder_dies),
+        TEST(whoever_had_it_first_holds_nothing),
+        TEST(once_confirmed_the_one_before_is_a_copys),
+        TEST(one_that_is_ahead_is_not_given_once_more),
         TEST(a_key_is_replaced_once),
         TEST(a_next_key_must_be_new),
         TEST(a_machine_waits_for_approval),
