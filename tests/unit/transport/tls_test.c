@@ -229,6 +229,123 @@ static void an_orderly_end_reaches_both(void **state)
     assert_int_equal(tls_app_space(&client.t).len, 0);
 }
 
+/* ---- what comes with the end of a handshake --------------------------------------- */
+
+/* A client may say more behind its Finished before it has heard ours (RFC 7918);
+ * ours does not, so a server is taken back to the moment before that. */
+static struct side before;        /* its Finished came */
+static uint8_t last_flight[4096]; /* and what the client said from then on */
+static size_t last_len;
+static const char request[] = "GET /signin HTTP/1.1\r\n\r\n";
+
+static void take_flight(struct side *from)
+{
+    struct view v;
+    while ((v = tls_rec_out(&from->t)).len > 0) {
+        assert_true(last_len + v.len <= sizeof last_flight);
+        memcpy(last_flight + last_len, v.ptr, v.len);
+        last_len += v.len;
+        tls_rec_sent(&from->t, v.len);
+    }
+}
+
+static void false_start(const struct tls_client_cfg *c,
+                        const struct tls_server_cfg *s)
+{
+    start(c, s);
+    carry(&client, &server, 16384);
+    while (carry(&server, &client, 16384))
+        ;
+    assert_int_equal(tls_state(&server.t), TLS_HANDSHAKE);
+    before = server;
+    last_len = 0;
+    take_flight(&client);
+    assert_int_equal(tls_rec_feed(&server.t, view_of(last_flight, last_len)),
+                     last_len);
+    while (carry(&server, &client, 16384))
+        ;
+    assert_int_equal(tls_state(&client.t), TLS_OPEN);
+    for (size_t i = 0; i < sizeof request - 1; i += 10) { /* some records */
+        struct view part = view_first(view_from(view_str(request), i), 10);
+        memcpy(tls_app_space(&client.t).ptr, part.ptr, part.len);
+        tls_app_put(&client.t, part.len);
+        tls_flush(&client.t);
+        take_flight(&client);
+    }
+}
+
+static struct {
+    char said[64];
+    size_t len;
+    size_t answered; /* bytes of the handshake that left */
+} heard;
+
+/* A piece, as whoever owns the engine hands it over. */
+static void on_piece(void *ctx, struct view piece, bool first, bool last)
+{
+    (void)ctx;
+    if (first) {
+        server = before;
+        memset(&heard, 0, sizeof heard);
+    }
+    while (piece.len > 0) {
+        size_t n = tls_rec_feed(&server.t, piece);
+        piece = view_from(piece, n);
+        struct view app = tls_app_in(&server.t);
+        struct view out = tls_rec_out(&server.t);
+        assert_true(app.len == 0 || tls_state(&server.t) == TLS_OPEN);
+        assert_true(n + app.len + out.len > 0); /* it goes on */
+        assert_true(heard.len + app.len < sizeof heard.said);
+        if (app.len > 0)
+            memcpy(heard.said + heard.len, app.ptr, app.len);
+        heard.len += app.len;
+        heard.answered += out.len;
+        tls_app_taken(&server.t, app.len);
+        tls_rec_sent(&server.t, out.len);
+    }
+    if (!last)
+        return;
+    assert_int_equal(tls_state(&server.t), TLS_OPEN);
+    assert_string_equal(heard.said, request);
+    assert_true(heard.answered > 0);
+}
+
+static void what_comes_behind_finished_is_delivered(void **state)
+{
+    struct tls_client_cfg c = pinned();
+    struct tls_server_cfg s = serving();
+    (void)state;
+    false_start(&c, &s);
+    cuts_every_way(view_of(last_flight, last_len), on_piece, NULL);
+    say(&server, &client, view_str("200 OK"), 6, 16384);
+}
+
+/* Nothing is read of it before our own last word has left. */
+static void and_not_before_ours_has_left(void **state)
+{
+    struct tls_client_cfg c = pinned();
+    struct tls_server_cfg s = serving();
+    (void)state;
+    false_start(&c, &s);
+    server = before;
+    struct view all = view_of(last_flight, last_len);
+    size_t n = tls_rec_feed(&server.t, all);
+    assert_true(n > 0 && n < all.len);
+    all = view_from(all, n);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tls_rec_feed(&server.t, all), 0);
+    assert_int_equal(tls_state(&server.t), TLS_HANDSHAKE);
+    assert_int_equal(tls_app_in(&server.t).len, 0);
+    struct view out;
+    while ((out = tls_rec_out(&server.t)).len > 0) {
+        tls_rec_sent(&server.t, out.len - 1); /* all but the last byte */
+        assert_int_equal(tls_rec_feed(&server.t, all), 0);
+        tls_rec_sent(&server.t, 1);
+    }
+    assert_true(tls_rec_feed(&server.t, all) > 0);
+    assert_true(view_is(tls_app_in(&server.t), "GET /signi"));
+}
+
 /* ---- resumption ---------------------------------------------------------- */
 
 static void a_ticket_resumes(void **state)
@@ -652,6 +769,8 @@ int main(void)
         cmocka_unit_test(a_full_record_takes_16384_bytes),
         cmocka_unit_test(feeding_stops_while_bytes_wait),
         cmocka_unit_test(an_orderly_end_reaches_both),
+        cmocka_unit_test(what_comes_behind_finished_is_delivered),
+        cmocka_unit_test(and_not_before_ours_has_left),
         cmocka_unit_test(a_ticket_resumes),
         cmocka_unit_test(a_server_that_forgot_makes_a_full_handshake),
         cmocka_unit_test(a_trusted_certificate_is_taken),
