@@ -426,8 +426,8 @@ static int check_url(const struct config *c, struct text *why)
 }
 
 /* Of two that only make sense together, is one alone? */
-static int check_pair(const struct config *c, enum config_key has,
-                      enum config_key wants, struct text *why)
+static int check_pair(const struct config *c, int has, int wants,
+                      struct text *why)
 {
     if (config_get(c, has) == NULL || config_get(c, wants) != NULL)
         return OK;
