@@ -224,6 +224,14 @@ static void saw_removed(struct relay *r, const struct store_ask *q,
     saw_ended(r, q, a);
 }
 
+/* Links carry the name. */
+static void saw_person(struct relay *r, const struct store_ask *q,
+                       const struct store_answer *a)
+{
+    (void)a;
+    check_those(r, q->u.person_set.person_id, "");
+}
+
 static void saw_factor(struct relay *r, const struct store_ask *q,
                        const struct store_answer *a)
 {
@@ -295,6 +303,7 @@ static const struct {
     saw_fn *saw;
     enum store_outcome on;
 } seen[STORE_OP_COUNT] = {
+    [STORE_PERSON_SET] = {saw_person, STORE_DONE},
     [STORE_PERSON_SET_PASSWORD] = {saw_ended, STORE_DONE},
     [STORE_PERSON_SET_TOTP] = {saw_factor, STORE_DONE},
     [STORE_PERSON_ENABLE] = {saw_ended, STORE_DONE},

@@ -51,6 +51,7 @@ enum store_op {
     STORE_PERSON_BY_LOGIN,
     STORE_PERSON_BY_ID,
     STORE_PERSON_LIST,
+    STORE_PERSON_SET,
     STORE_PERSON_SET_PASSWORD,
     STORE_PERSON_SET_TOTP,
     STORE_PERSON_TRIED,
@@ -78,6 +79,7 @@ enum store_op {
     STORE_MEMBER_REMOVE,
     STORE_MEMBER_USE_FLEET,
     STORE_INVITE_MAKE,
+    STORE_INVITE_RENEW,
     STORE_INVITE_LIST,
     STORE_INVITE_CANCEL,
     STORE_INVITE_BY_HASH,
@@ -203,6 +205,7 @@ struct store_ask {
         struct store_person_make person_make;
         struct store_person_by_login person_by_login;
         struct store_person_by_id person_by_id;
+        struct store_person_set person_set;
         struct store_person_set_password person_set_password;
         struct store_person_set_totp person_set_totp;
         struct store_person_tried person_tried;
@@ -229,6 +232,7 @@ struct store_ask {
         struct store_member_remove member_remove;
         struct store_use_fleet use_fleet;
         struct store_invite_make invite_make;
+        struct store_invite_renew invite_renew;
         struct store_invite_by_hash invite_by_hash;
         struct store_invite_answer invite_answer; /* ACCEPT, DECLINE */
         struct store_access_set access_set;

@@ -132,6 +132,14 @@ static bool person_list(const struct store_ask *q)
     return q->u.list.fleet_id[0] == '\0' && is_page(&q->u.list);
 }
 
+static bool person_set(const struct store_ask *q)
+{
+    const struct store_person_set *in = &q->u.person_set;
+
+    return is_uuid(in->person_id) && IS_TEXT(in->name) && IS_TEXT(in->email) &&
+           (in->has_email || in->name[0] != '\0') && is_actor(&in->actor);
+}
+
 static bool person_set_password(const struct store_ask *q)
 {
     const struct store_person_set_password *in = &q->u.person_set_password;
@@ -314,6 +322,14 @@ static bool invite_make(const struct store_ask *q)
            is_actor(&in->actor);
 }
 
+static bool invite_renew(const struct store_ask *q)
+{
+    const struct store_invite_renew *in = &q->u.invite_renew;
+
+    return is_uuid(in->fleet_id) && is_id(in->id, STORE_PREFIX_MIN) &&
+           in->expires_ms >= 0 && is_actor(&in->actor);
+}
+
 static bool invite_accept(const struct store_ask *q)
 {
     return is_uuid(q->u.invite_answer.person_id) &&
@@ -482,6 +498,7 @@ static const struct rule RULES[STORE_OP_COUNT] = {
     [STORE_PERSON_BY_LOGIN] = {person_by_login, false},
     [STORE_PERSON_BY_ID] = {person_by_id, false},
     [STORE_PERSON_LIST] = {person_list, true},
+    [STORE_PERSON_SET] = {person_set, false},
     [STORE_PERSON_SET_PASSWORD] = {person_set_password, false},
     [STORE_PERSON_SET_TOTP] = {person_set_totp, false},
     [STORE_PERSON_TRIED] = {person_tried, false},
@@ -507,6 +524,7 @@ static const struct rule RULES[STORE_OP_COUNT] = {
     [STORE_MEMBER_REMOVE] = {member_remove, false},
     [STORE_MEMBER_USE_FLEET] = {use_fleet, false},
     [STORE_INVITE_MAKE] = {invite_make, false},
+    [STORE_INVITE_RENEW] = {invite_renew, false},
     [STORE_INVITE_LIST] = {list, true},
     [STORE_INVITE_CANCEL] = {revoke, false},
     [STORE_INVITE_BY_HASH] = {anything, false},
@@ -617,6 +635,8 @@ void store_clean(struct store_ask *q)
         LOWER(q->u.person_make.login);
         LOWER(q->u.person_make.email);
     }
+    if (q->op == STORE_PERSON_SET)
+        LOWER(q->u.person_set.email);
     if (q->op == STORE_PERSON_BY_LOGIN)
         LOWER(q->u.person_by_login.login);
     if (q->op == STORE_INVITE_MAKE)

@@ -132,6 +132,18 @@ struct store_invite_make {
     struct store_actor actor;
 };
 
+/* INVITE_RENEW. The same invitation with another secret and a new end: the
+ * secret it had before is nobody's any more. One that has expired is open
+ * again. DONE (invite), UNKNOWN, AMBIGUOUS, USED_UP (accepted, declined or
+ * cancelled), CONFLICT (hash), LIMIT. Audited as "invite.renew". */
+struct store_invite_renew {
+    char fleet_id[UUID_CAP];
+    char id[UUID_CAP]; /* whole, or a prefix as in struct store_revoke */
+    uint8_t hash[STORE_HASH];
+    int64_t expires_ms;
+    struct store_actor actor;
+};
+
 /* INVITE_LIST takes a struct store_list: by time of making; after_ms =
  * created_ms, after_id. INVITE_CANCEL takes a struct store_revoke: DONE (id),
  * UNKNOWN, AMBIGUOUS, USED_UP (not open any more). */
@@ -218,7 +230,7 @@ enum store_invite_state {
     STORE_INVITE_CANCELLED,
 };
 
-/* INVITE_MAKE, INVITE_BY_HASH, INVITE_DECLINE; a row of INVITE_LIST. */
+/* INVITE_MAKE, _RENEW, _BY_HASH, _DECLINE; a row of INVITE_LIST. */
 struct store_invite {
     char id[UUID_CAP];
     char fleet_id[UUID_CAP];

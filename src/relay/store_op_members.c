@@ -310,29 +310,72 @@ int store_invite_list(struct store_engine *e, const struct store_ask *ask,
     return query_list(&q, ask, in->limit, get_row, a);
 }
 
+/* The invitation that a fleet means by a prefix; the outcome tells whether
+ * anything can be done with it. */
+static int find_open(struct store_engine *e, const char *fleet_id,
+                     const char *prefix, struct store_invite *i,
+                     struct store_answer *a)
+{
+    struct query q = query_of(e, SQL_INVITE_FIND);
+
+    query_str(&q, fleet_id);
+    query_str(&q, prefix);
+    int n = query_row(&q);
+    if (n == 1) {
+        (void)STR_COPY(i->fleet_id, fleet_id);
+        GET_STR(&q, i->id);
+        i->state = (enum store_invite_state)query_get_int(&q);
+        i->expires_ms = query_get_int(&q);
+        n = query_row(&q) == 1 ? 2 : 1;
+    }
+    query_end(&q);
+    if (n < 0)
+        return n;
+    return query_say(a, n == 0                            ? STORE_UNKNOWN
+                        : n == 2                          ? STORE_AMBIGUOUS
+                        : i->state != STORE_INVITE_OPEN ? STORE_USED_UP
+                                                          : STORE_DONE);
+}
+
+int store_invite_renew(struct store_engine *e, const struct store_ask *ask,
+                       struct store_answer *a)
+{
+    const struct store_invite_renew *in = &ask->u.invite_renew;
+    struct store_invite i = {0};
+
+    int err = find_open(e, in->fleet_id, in->id, &i, a);
+    if (err == OK && a->outcome == STORE_DONE && query_is_over(e, i.expires_ms))
+        err = invite_room(e, in->fleet_id, a); /* it counts again */
+    if (err != OK || a->outcome != STORE_DONE)
+        return err;
+    struct query q = query_of(e, SQL_INVITE_RENEW);
+    query_str(&q, i.fleet_id);
+    query_str(&q, i.id);
+    query_blob(&q, in->hash, sizeof in->hash);
+    query_int(&q, in->expires_ms);
+    err = query_run(&q);
+    if (err != OK)
+        return query_say_unless(err, a, STORE_CONFLICT);
+    int n = query_invite_open(e, in->hash, &a->u.invite, a);
+    if (n < 0)
+        return n;
+    a->outcome = STORE_DONE;
+    return query_audit(e, &(struct query_line){&in->actor, in->fleet_id,
+                                               "invite.renew", i.id, NULL,
+                                               a->u.invite.email});
+}
+
 int store_invite_cancel(struct store_engine *e, const struct store_ask *ask,
                         struct store_answer *a)
 {
     const struct store_revoke *in = &ask->u.revoke;
     struct store_invite i = {0};
 
-    struct query q = query_of(e, SQL_INVITE_FIND);
-    query_str(&q, in->fleet_id);
-    query_str(&q, in->id);
-    int n = query_row(&q);
-    if (n == 1) {
-        GET_STR(&q, i.id);
-        i.state = (enum store_invite_state)query_get_int(&q);
-        n = query_row(&q) == 1 ? 2 : 1;
-    }
-    query_end(&q);
-    if (n <= 0)
-        return n < 0 ? n : query_say(a, STORE_UNKNOWN);
+    int err = find_open(e, in->fleet_id, in->id, &i, a);
     (void)STR_COPY(a->u.id, i.id);
-    if (n == 2 || i.state != STORE_INVITE_OPEN)
-        return query_say(a, n == 2 ? STORE_AMBIGUOUS : STORE_USED_UP);
-    (void)STR_COPY(i.fleet_id, in->fleet_id);
-    int err = query_invite_set(e, &i, STORE_INVITE_CANCELLED);
+    if (err != OK || a->outcome != STORE_DONE)
+        return err;
+    err = query_invite_set(e, &i, STORE_INVITE_CANCELLED);
     if (err == OK)
         err = query_audit(e, &(struct query_line){&in->actor, in->fleet_id,
                                                   "invite.cancel", i.id, NULL,

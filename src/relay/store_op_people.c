@@ -82,6 +82,20 @@ static int place(struct store_engine *e, const struct store_person_make *in,
     return err;
 }
 
+/* Is the address another account's? Says CONFLICT then. */
+static int free_email(struct store_engine *e, const char *email,
+                      const char *person_id, struct store_answer *a)
+{
+    if (email[0] == '\0')
+        return query_say(a, STORE_DONE);
+    struct query q = query_of(e, SQL_PERSON_EMAIL);
+    query_str(&q, email);
+    query_str(&q, person_id);
+    int n = query_row(&q);
+    query_end(&q);
+    return n < 0 ? n : query_say(a, n == 1 ? STORE_CONFLICT : STORE_DONE);
+}
+
 static int insert(struct store_engine *e, const struct store_person_make *in,
                   const struct store_person *p)
 {
@@ -111,6 +125,9 @@ int store_person_make(struct store_engine *e, const struct store_ask *ask,
     int64_t count = query_count(&q);
     if (count < 0 || count >= STORE_PERSONS_MAX)
         return count < 0 ? (int)count : query_say(a, STORE_LIMIT);
+    err = free_email(e, in->email, "", a);
+    if (err != OK || a->outcome != STORE_DONE)
+        return err;
 
     memset(p, 0, sizeof *p);
     query_make_id(p->id, in->random);
@@ -197,6 +214,49 @@ int store_person_list(struct store_engine *e, const struct store_ask *ask,
     query_str(&q, in->after_name);
     query_page(&q, in->limit);
     return query_list(&q, ask, in->limit, get_row, a);
+}
+
+/* ---- name and address ----------------------------------------------------------------- */
+
+static int write_person(struct store_engine *e, const struct store_person *p)
+{
+    struct query q = query_of(e, SQL_PERSON_SET);
+
+    query_str(&q, p->id);
+    query_str(&q, p->name);
+    query_str(&q, p->email);
+    return query_run(&q);
+}
+
+int store_person_set(struct store_engine *e, const struct store_ask *ask,
+                     struct store_answer *a)
+{
+    const struct store_person_set *in = &ask->u.person_set;
+    struct store_account acc = {0};
+    char was[STORE_DETAIL_CAP];
+    struct text t;
+
+    int n = find(e, SQL_PERSON_BY_ID, in->person_id, &acc);
+    if (n <= 0)
+        return n < 0 ? n : query_say(a, STORE_UNKNOWN);
+    struct store_person *p = &a->u.person;
+    *p = acc.person;
+    if (in->name[0] != '\0')
+        (void)STR_COPY(p->name, in->name);
+    if (in->has_email)
+        (void)STR_COPY(p->email, in->email);
+    int err = free_email(e, in->has_email ? in->email : "", p->id, a);
+    if (err != OK || a->outcome != STORE_DONE)
+        return err;
+    if (strcmp(p->name, acc.person.name) == 0 &&
+        strcmp(p->email, acc.person.email) == 0)
+        return OK;
+    TEXT_OF(&t, was);
+    text_join(&t, "was ", acc.person.name, " <", acc.person.email, ">", NULL);
+    err = write_person(e, p);
+    return err == OK
+               ? audit(e, &in->actor, "person.set", in->person_id, NULL, was)
+               : err;
 }
 
 /* ---- passwords ---------------------------------------------------------------------- */

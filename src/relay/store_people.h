@@ -14,9 +14,10 @@
 /*
  * PERSON_MAKE. A new account, and its membership in a fleet: the named one,
  * or that of the invitation, which is used up by it. Capital ASCII letters
- * of `login` are made small. DONE (person), CONFLICT (the login is taken),
- * UNKNOWN (no such fleet, or no such invitation), LIMIT; of the invitation
- * also EXPIRED, REVOKED, USED_UP, DENIED. Audited as "person.make".
+ * of `login` and `email` are made small. DONE (person), CONFLICT (the login
+ * or the address is another account's), UNKNOWN (no such fleet, or no such
+ * invitation), LIMIT; of the invitation also EXPIRED, REVOKED, USED_UP,
+ * DENIED. Audited as "person.make".
  */
 struct store_person_make {
     char fleet_id[UUID_CAP];       /* empty: of the invitation, or none */
@@ -45,6 +46,21 @@ struct store_person_by_id {
 
 /* PERSON_LIST takes a struct store_list without a fleet: all accounts of
  * this relay, for its own command line. By login; after_name = login. */
+
+/*
+ * PERSON_SET. What people call the account, and its address; nothing that is
+ * signed in ends. DONE (person: as it is now; nothing is written when it is
+ * so already), UNKNOWN, CONFLICT (the address is another account's). Audited
+ * as "person.set", with what it was before.
+ */
+struct store_person_set {
+    char person_id[UUID_CAP];
+    char name[NAME_CAP];         /* empty: stays as it is */
+    bool has_email;              /* `email` holds */
+    char email[STORE_EMAIL_CAP]; /* capital letters made small; empty: none
+                                    any more */
+    struct store_actor actor;
+};
 
 /*
  * PERSON_SET_PASSWORD. Ends all of the person's web, access and refresh
@@ -114,7 +130,7 @@ struct store_person_enable {
 
 /* ---- answers ---------------------------------------------------------------- */
 
-/* PERSON_MAKE, a row of PERSON_LIST. */
+/* PERSON_MAKE, PERSON_SET, a row of PERSON_LIST. */
 struct store_person {
     char id[UUID_CAP];
     char login[STORE_LOGIN_CAP];

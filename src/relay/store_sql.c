@@ -107,6 +107,9 @@ static const char *const STATEMENTS[SQL_COUNT] = {
         " WHERE m.person_id = ?1 ORDER BY m.created_ms, f.id LIMIT 1",
     [SQL_PERSON_LIST] = "SELECT " PERSON " FROM person p WHERE p.login > ?1"
                         " ORDER BY p.login LIMIT ?2",
+    [SQL_PERSON_EMAIL] =
+        "SELECT 1 FROM person WHERE email = ?1 AND id <> ?2 LIMIT 1",
+    [SQL_PERSON_SET] = "UPDATE person SET name = ?2, email = ?3 WHERE id = ?1",
     [SQL_PERSON_PASSWORD] =
         "UPDATE person SET password = ?2, failures = 0, locked_until_ms = 0"
         " WHERE id = ?1",
@@ -298,7 +301,7 @@ static const char *const STATEMENTS[SQL_COUNT] = {
         " JOIN fleet f ON f.id = i.fleet_id AND f.removed_ms = 0"
         " WHERE i.hash = ?1",
     [SQL_INVITE_FIND] =
-        "SELECT id, state FROM invitation"
+        "SELECT id, state, expires_ms FROM invitation"
         " WHERE fleet_id = ?1 AND id >= ?2 AND id < ?2 || 'g' LIMIT 2",
     [SQL_INVITE_LIST] =
         "SELECT " INVITE " FROM invitation i"
@@ -307,6 +310,8 @@ static const char *const STATEMENTS[SQL_COUNT] = {
         " ORDER BY i.created_ms, i.id LIMIT ?4",
     [SQL_INVITE_STATE] =
         "UPDATE invitation SET state = ?3 WHERE fleet_id = ?1 AND id = ?2",
+    [SQL_INVITE_RENEW] = "UPDATE invitation SET hash = ?3, expires_ms = ?4"
+                         " WHERE fleet_id = ?1 AND id = ?2",
     [SQL_INVITE_SWEEP] = "DELETE FROM invitation WHERE (fleet_id, id) IN ("
                          "SELECT fleet_id, id FROM invitation"
                          " WHERE expires_ms > 0 AND expires_ms < ?1 LIMIT ?2)",

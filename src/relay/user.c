@@ -135,7 +135,7 @@ static int add(struct host *h, const char *login, const char *role,
         return err;
     if (a.outcome != STORE_DONE) {
         text_str(why, a.outcome == STORE_CONFLICT
-                          ? "that login is taken"
+                          ? "that login or address is taken"
                           : store_outcome_str(a.outcome));
         return ERR_EXISTS;
     }

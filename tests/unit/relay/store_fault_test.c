@@ -308,6 +308,15 @@ static void q_decline(struct store_ask *q)
     q->op = STORE_INVITE_DECLINE;
 }
 
+static void q_renew(struct store_ask *q)
+{
+    q->op = STORE_INVITE_RENEW;
+    PUT(q->u.invite_renew.fleet_id, work);
+    PUT(q->u.invite_renew.id, invite);
+    FILL(q->u.invite_renew.hash, 6200);
+    BY(q->u.invite_renew.actor);
+}
+
 static void q_cancel(struct store_ask *q)
 {
     q->op = STORE_INVITE_CANCEL;
@@ -326,6 +335,16 @@ static void q_invited(struct store_ask *q)
     *q = person_ask("new", 5000, "", STORE_MEMBER);
     q->u.person_make.invited = true;
     FILL(q->u.person_make.invite_hash, 6100);
+}
+
+static void q_person_set(struct store_ask *q)
+{
+    q->op = STORE_PERSON_SET;
+    PUT(q->u.person_set.person_id, grace);
+    PUT(q->u.person_set.name, "Grace");
+    q->u.person_set.has_email = true;
+    PUT(q->u.person_set.email, "new@example.org");
+    BY(q->u.person_set.actor);
 }
 
 static void q_password(struct store_ask *q)
@@ -610,6 +629,7 @@ static const struct question {
 } QUESTIONS[] = {
     {"person.make", q_person, STORE_DONE, LASTS},
     {"person.make invited", q_invited, STORE_DONE, LASTS},
+    {"person.set", q_person_set, STORE_DONE, LASTS},
     {"person.set-password", q_password, STORE_DONE, LASTS},
     {"person.set-totp", q_totp, STORE_DONE, LASTS},
     {"person.tried", q_tried, STORE_DONE, LASTS},
@@ -635,6 +655,7 @@ static const struct question {
     {"member.remove", q_member_remove, STORE_DONE, LASTS},
     {"member.use-fleet", q_use_fleet, STORE_DONE, LASTS},
     {"invite.make", q_invite, STORE_DONE, LASTS},
+    {"invite.renew", q_renew, STORE_DONE, LASTS},
     {"invite.cancel", q_cancel, STORE_DONE, LASTS},
     {"invite.accept", q_accept, STORE_DONE, LASTS},
     {"invite.decline", q_decline, STORE_DONE, LASTS},

@@ -75,6 +75,18 @@ static struct store_ask invite_answer(enum store_op op, uint32_t seed,
     return q;
 }
 
+static struct store_ask invite_renew(const char *fleet, const char *id,
+                                     uint32_t seed, int64_t expires_ms)
+{
+    struct store_ask q = ask_of(STORE_INVITE_RENEW);
+    PUT(q.u.invite_renew.fleet_id, fleet);
+    PUT(q.u.invite_renew.id, id);
+    q.u.invite_renew.expires_ms = expires_ms;
+    FILL(q.u.invite_renew.hash, seed);
+    BY(q.u.invite_renew.actor);
+    return q;
+}
+
 static struct store_ask invite_look(uint32_t seed)
 {
     struct store_ask q = ask_of(STORE_INVITE_BY_HASH);
@@ -404,6 +416,64 @@ static void an_invitation_is_declined_cancelled_or_replaced(void **state)
     assert_int_equal(got.rows, 0);
 }
 
+static void an_invitation_is_renewed(void **state)
+{
+    char id[UUID_CAP], prefix[UUID_CAP];
+    const int64_t later = NOW + 100 * MINUTE;
+    (void)state;
+    struct store_person p = make_person("grace", 10, "", STORE_OWNER);
+    struct store_ask q = invite_ask(who.fleet_id, "a@example.org", 100);
+    ASK(q, STORE_DONE);
+    struct store_invite was = got.last.u.invite;
+    PUT(id, was.id);
+    q = invite_renew(other.fleet_id, id, 200, later);
+    ASK(q, STORE_UNKNOWN);
+    q = invite_renew(who.fleet_id, NOBODY, 200, later);
+    ASK(q, STORE_UNKNOWN);
+    q = invite_look(100);
+    ASK(q, STORE_DONE);
+
+    q = invite_renew(who.fleet_id, id, 200, later);
+    ASK_AT(q, NOW + 5, STORE_DONE);
+    const struct store_invite *i = &got.last.u.invite;
+    assert_string_equal(i->id, id);
+    assert_string_equal(i->email, "a@example.org");
+    assert_string_equal(i->fleet_name, "Home");
+    assert_int_equal(i->role, was.role);
+    assert_int_equal(i->state, STORE_INVITE_OPEN);
+    assert_int_equal(i->created_ms, was.created_ms);
+    assert_int_equal(i->expires_ms, later);
+    newest_line(who.fleet_id, "invite.renew", "done");
+    q = invite_look(100); /* the secret it had is nobody's */
+    ASK(q, STORE_UNKNOWN);
+    q = invite_answer(STORE_INVITE_ACCEPT, 100, p.id);
+    ASK(q, STORE_UNKNOWN);
+    q = invite_look(200);
+    ASK_AT(q, later - 1, STORE_DONE);
+    ASK_AT(q, later, STORE_EXPIRED);
+
+    /* Expired, it is open again; by a prefix, too. */
+    PUT(prefix, id);
+    prefix[8] = '\0';
+    q = invite_renew(who.fleet_id, prefix, 300, later + 60 * MINUTE);
+    ASK_AT(q, later, STORE_DONE);
+    q = invite_ask(who.fleet_id, "b@example.org", 400);
+    ASK(q, STORE_DONE);
+    q = invite_renew(who.fleet_id, id, 400, later); /* another's secret */
+    ASK(q, STORE_CONFLICT);
+    q = invite_look(300);
+    ASK_AT(q, later, STORE_DONE);
+    q = invite_answer(STORE_INVITE_DECLINE, 300, "");
+    ASK(q, STORE_DONE);
+    int before = lines(who.fleet_id);
+    q = invite_renew(who.fleet_id, id, 500, later); /* was answered */
+    ASK(q, STORE_USED_UP);
+    assert_int_equal(lines(who.fleet_id), before);
+    list(STORE_INVITE_LIST, who.fleet_id, 0);
+    assert_int_equal(got.rows, 2);
+    assert_int_equal(got.row[0].invite.state, STORE_INVITE_DECLINED);
+}
+
 static void a_prefix_of_invitations_must_mean_one(void **state)
 {
     (void)state;
@@ -418,12 +488,20 @@ static void a_prefix_of_invitations_must_mean_one(void **state)
     id[12] = '\0';
     assert_int_equal(withdraw(STORE_INVITE_CANCEL, who.fleet_id, id)->outcome,
                      STORE_AMBIGUOUS);
+    q = invite_renew(who.fleet_id, id, 300, 0);
+    ASK(q, STORE_AMBIGUOUS);
+    q.u.invite_renew.id[STORE_PREFIX_MIN - 1] = '\0';
+    assert_int_equal(store_ask(&store, &q), ERR_RANGE);
 }
 
 static void a_fleet_invites_so_many(void **state)
 {
-    char email[32];
+    char email[32], id[UUID_CAP];
     (void)state;
+    struct store_ask old = invite_ask(who.fleet_id, "old@example.org", 10);
+    old.u.invite_make.expires_ms = NOW;
+    ASK(old, STORE_DONE);
+    PUT(id, got.last.u.invite.id);
     for (uint32_t i = 0; i < STORE_FLEET_INVITES_MAX; i++) {
         (void)snprintf(email, sizeof email, "p%u@example.org", i);
         struct store_ask q = invite_ask(who.fleet_id, email, 1000 + 10 * i);
@@ -431,11 +509,13 @@ static void a_fleet_invites_so_many(void **state)
     }
     struct store_ask q = invite_ask(who.fleet_id, "x@example.org", 100);
     ASK(q, STORE_LIMIT);
+    old = invite_renew(who.fleet_id, id, 20, NOW + MINUTE);
+    ASK(old, STORE_LIMIT); /* nor is one that is over open again */
     ASK_AT(q, NOW + 60 * MINUTE, STORE_DONE);
     struct store_ask s = ask_of(STORE_SWEEP);
     s.u.sweep.limit = 10000;
     ASK_AT(s, NOW + STORE_KEEP_MS + 61 * MINUTE, STORE_DONE);
-    assert_int_equal(got.last.u.count, STORE_FLEET_INVITES_MAX + 1);
+    assert_int_equal(got.last.u.count, STORE_FLEET_INVITES_MAX + 2);
 }
 
 int main(void)
@@ -451,6 +531,7 @@ int main(void)
         TEST(an_invitation_is_accepted_once),
         TEST(an_invitation_makes_a_person),
         TEST(an_invitation_is_declined_cancelled_or_replaced),
+        TEST(an_invitation_is_renewed),
         TEST(a_prefix_of_invitations_must_mean_one),
         TEST(a_fleet_invites_so_many),
     };

@@ -260,7 +260,8 @@ static inline struct store_ask person_ask(const char *login, uint32_t seed,
     PUT(q.u.person_make.fleet_id, fleet_id);
     PUT(q.u.person_make.login, login);
     PUT(q.u.person_make.name, login);
-    PUT(q.u.person_make.email, "x@example.org");
+    (void)snprintf(q.u.person_make.email, sizeof q.u.person_make.email,
+                   "%s@example.org", login);
     PUT(q.u.person_make.password, "$argon2id$of-");
     q.u.person_make.role = role;
     FILL(q.u.person_make.random, seed);

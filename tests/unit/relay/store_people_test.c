@@ -148,6 +148,89 @@ static void people_come_by_login_and_by_page(void **state)
     assert_string_equal(seen, "aabcd");
 }
 
+static struct store_ask person_set(const char *id, const char *name,
+                                   const char *email)
+{
+    struct store_ask q = ask_of(STORE_PERSON_SET);
+    PUT(q.u.person_set.person_id, id);
+    PUT(q.u.person_set.name, name);
+    q.u.person_set.has_email = email != NULL;
+    PUT(q.u.person_set.email, email != NULL ? email : "not@read");
+    BY(q.u.person_set.actor);
+    return q;
+}
+
+static void a_name_and_an_address_are_changed(void **state)
+{
+    (void)state;
+    struct store_who who = setup();
+    struct store_person p =
+        make_person("grace", 10, who.fleet_id, STORE_MEMBER);
+    struct store_who grace = who;
+    PUT(grace.user_id, p.id);
+    token_of(&grace, 100, STORE_WEB);
+    struct store_ask q = person_set(p.id, "Grace H\xc3\xb6pper", NULL);
+    ASK(q, STORE_DONE);
+    assert_string_equal(got.last.u.person.id, p.id);
+    assert_string_equal(got.last.u.person.name, "Grace H\xc3\xb6pper");
+    assert_string_equal(got.last.u.person.email, "grace@example.org");
+    assert_string_equal(got.last.u.person.login, "grace");
+    newest_line("", "person.set", "done");
+    assert_string_equal(got.row[0].audit.line.object, p.id);
+    assert_string_equal(got.row[0].audit.line.detail,
+                        "was grace <grace@example.org>");
+    q = person_set(p.id, "", "Hopper@Example.ORG");
+    ASK(q, STORE_DONE);
+    assert_string_equal(got.last.u.person.name, "Grace H\xc3\xb6pper");
+    assert_string_equal(got.last.u.person.email, "hopper@example.org");
+    int before = lines("");
+    ASK(q, STORE_DONE); /* is so already */
+    assert_int_equal(lines(""), before);
+    q = by_login("grace");
+    ASK(q, STORE_DONE);
+    assert_string_equal(got.last.u.account.person.email, "hopper@example.org");
+    assert_true(got.last.u.account.person.has_password);
+    /* What is signed in stays, and tells the new name. */
+    assert_int_equal(check_token(100, NOW)->outcome, STORE_DONE);
+    assert_string_equal(got.last.u.who.user_name, "Grace H\xc3\xb6pper");
+    assert_string_equal(got.last.u.who.email, "hopper@example.org");
+    q = person_set(p.id, "G", "");
+    ASK(q, STORE_DONE);
+    assert_string_equal(got.last.u.person.email, "");
+    q = person_set(NOBODY, "x", NULL);
+    ASK(q, STORE_UNKNOWN);
+    q = by_login("ada"); /* nobody else was changed */
+    ASK(q, STORE_DONE);
+    assert_string_equal(got.last.u.account.person.name, "ada");
+}
+
+static void an_address_is_one_accounts(void **state)
+{
+    (void)state;
+    setup();
+    struct store_person g = make_person("grace", 10, "", STORE_MEMBER);
+    struct store_person h = make_person("hopper", 20, "", STORE_MEMBER);
+    int before = lines("");
+    struct store_ask q = person_set(g.id, "new", "HOPPER@example.org");
+    ASK(q, STORE_CONFLICT);
+    q = by_id(g.id);
+    ASK(q, STORE_DONE);
+    assert_string_equal(got.last.u.account.person.name, "grace");
+    assert_string_equal(got.last.u.account.person.email, "grace@example.org");
+    q = person_ask("eve", 30, "", STORE_MEMBER);
+    PUT(q.u.person_make.email, "Grace@example.org");
+    ASK(q, STORE_CONFLICT);
+    q = by_login("eve");
+    ASK(q, STORE_UNKNOWN);
+    assert_int_equal(lines(""), before);
+    q = person_set(h.id, "", ""); /* of those without one there are many */
+    ASK(q, STORE_DONE);
+    q = person_set(g.id, "", "hopper@example.org"); /* nobody's now */
+    ASK(q, STORE_DONE);
+    q = person_set(g.id, "", "");
+    ASK(q, STORE_DONE);
+}
+
 static void a_new_password_ends_sessions(void **state)
 {
     (void)state;
@@ -388,6 +471,12 @@ static void malformed_people_are_refused_at_the_door(void **state)
     q = person_ask("x", 1, "", STORE_OWNER);
     memset(q.u.person_make.password, 'x', STORE_PASS_CAP);
     assert_int_equal(store_ask(&store, &q), ERR_RANGE);
+    q = person_set(NOBODY, "", NULL); /* nothing shall change */
+    assert_int_equal(store_ask(&store, &q), ERR_RANGE);
+    q = person_set(NOBODY, "x\n", NULL);
+    assert_int_equal(store_ask(&store, &q), ERR_RANGE);
+    q = person_set(NOBODY, "x", "a@\x1b");
+    assert_int_equal(store_ask(&store, &q), ERR_RANGE);
     q = ask_of(STORE_PERSON_SET_TOTP);
     PUT(q.u.person_set_totp.person_id, NOBODY);
     BY(q.u.person_set_totp.actor);
@@ -406,6 +495,8 @@ int main(void)
         TEST(a_person_is_made_and_found),
         TEST(a_login_is_taken_once),
         TEST(people_come_by_login_and_by_page),
+        TEST(a_name_and_an_address_are_changed),
+        TEST(an_address_is_one_accounts),
         TEST(a_new_password_ends_sessions),
         TEST(another_persons_token_is_no_reason_to_keep),
         TEST(failures_make_an_account_wait),
