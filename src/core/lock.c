@@ -11,10 +11,11 @@
 void lock_who(const msg_origin *origin, uint8_t out[LOCK_WHO_LEN])
 {
     struct hash h;
+    bool has_id = origin->user_id[0] != '\0';
     hash_init(&h);
     hash_field(&h, view_str(origin->fleet_id));
     hash_field(&h, view_str(origin->user_id));
-    hash_field(&h, view_str(origin->user));
+    hash_field(&h, view_str(has_id ? "" : origin->user));
     hash_take(&h, out);
 }
 

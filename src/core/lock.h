@@ -47,7 +47,8 @@ struct lock {
     struct lock_record r;
 };
 
-/* Who it is: the user and the fleet, as the relay says. */
+/* Who it is: the user and the fleet, as the relay says. A name counts only
+ * where there is no id: people change theirs. */
 void lock_who(const msg_origin *origin, uint8_t out[LOCK_WHO_LEN]);
 
 /* Read the file; what cannot be read is DAMAGED, and logged. */

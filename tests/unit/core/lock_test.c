@@ -35,6 +35,15 @@ static void who(const char *fleet, const char *user, uint8_t out[LOCK_WHO_LEN])
     lock_who(&o, out);
 }
 
+static void person(const char *id, const char *name, uint8_t out[LOCK_WHO_LEN])
+{
+    msg_origin o = cmdop_agent_v1_Origin_init_zero;
+    STR_COPY(o.fleet_id, "f1");
+    STR_COPY(o.user_id, id);
+    STR_COPY(o.user, name);
+    lock_who(&o, out);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -53,6 +62,24 @@ static void arm(void)
 static int admits(const uint8_t who_[LOCK_WHO_LEN], int64_t wall_ms)
 {
     return lock_admits(&lock, who_, VIEW_ARRAY(TOKEN), wall_ms);
+}
+
+/* ---- who it is --------------------------------------------------------------- */
+
+/* Else another name would be another try. */
+static void a_person_is_the_same_under_another_name(void **state)
+{
+    uint8_t before[LOCK_WHO_LEN], after[LOCK_WHO_LEN];
+    (void)state;
+    person("id-1", "ann", before);
+    person("id-1", "eve", after);
+    assert_memory_equal(before, after, LOCK_WHO_LEN);
+    person("id-2", "ann", after);
+    assert_memory_not_equal(before, after, LOCK_WHO_LEN);
+    person("", "ann", after); /* one without an id is nobody's namesake */
+    assert_memory_not_equal(before, after, LOCK_WHO_LEN);
+    assert_memory_equal(ann, after, LOCK_WHO_LEN);
+    assert_memory_not_equal(ann, bob, LOCK_WHO_LEN);
 }
 
 /* ---- tokens ------------------------------------------------------------------ */
@@ -415,6 +442,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup(name, setup)
     const struct CMUnitTest tests[] = {
+        T(a_person_is_the_same_under_another_name),
         T(without_a_password_everybody_comes_in),
         T(with_one_nobody_does_without_a_token),
         T(a_token_is_for_one_user_of_one_fleet_for_a_day),
