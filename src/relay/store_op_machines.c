@@ -224,15 +224,17 @@ static int find_link(struct store_engine *e, const char *fleet_id,
     return n;
 }
 
+/* In the home's record and in the other fleet's, whichever asked. */
 static int audit_both(struct store_engine *e,
-                      const struct store_machine_link *in, const char *action)
+                      const struct store_machine_link *in, const char *home_id,
+                      const char *action)
 {
-    int err = audit(e, &in->actor, in->fleet_id, action, in->machine_id,
-                    in->other_id);
+    int err =
+        audit(e, &in->actor, home_id, action, in->machine_id, in->other_id);
 
-    if (err == OK && strcmp(in->fleet_id, in->other_id) != 0)
-        err = audit(e, &in->actor, in->other_id, action, in->machine_id,
-                    in->fleet_id);
+    if (err == OK)
+        err =
+            audit(e, &in->actor, in->other_id, action, in->machine_id, home_id);
     return err;
 }
 
@@ -296,7 +298,7 @@ int store_machine_link(struct store_engine *e, const struct store_ask *ask,
     if (err != OK || a->outcome != STORE_DONE)
         return err;
     err = make_link(e, in, m);
-    return err == OK ? audit_both(e, in, "machine.link") : err;
+    return err == OK ? audit_both(e, in, m->fleet_id, "machine.link") : err;
 }
 
 static int remove_link(struct store_engine *e,
@@ -334,7 +336,7 @@ int store_machine_unlink(struct store_engine *e, const struct store_ask *ask,
         return n < 0 ? n : query_say(a, STORE_DONE);
     int err = remove_link(e, in);
     if (err == OK)
-        err = audit_both(e, in, "machine.unlink");
+        err = audit_both(e, in, m->fleet_id, "machine.unlink");
     return err == OK ? query_say(a, STORE_DONE) : err;
 }
 

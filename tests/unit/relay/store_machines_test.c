@@ -572,6 +572,9 @@ static void a_link_ends_from_either_side(void **state)
     q = link_ask(STORE_MACHINE_UNLINK, other.fleet_id, other.fleet_id);
     ASK(q, STORE_DONE);
     newest_line(other.fleet_id, "machine.unlink", "done");
+    assert_string_equal(got.row[0].audit.line.detail, who.fleet_id);
+    newest_line(who.fleet_id, "machine.unlink", "done"); /* the home's, too */
+    assert_string_equal(got.row[0].audit.line.detail, other.fleet_id);
     q = get(other.fleet_id);
     ASK(q, STORE_UNKNOWN);
     ASK(make, STORE_DONE);
