@@ -48,6 +48,12 @@ static const char *said(const struct status *s, const char *relay,
     return s->answered && relay[0] != '\0' ? relay : stored;
 }
 
+/* The same for the address, which may have been taken away meanwhile. */
+static const char *email_of(const struct status *s)
+{
+    return s->answered ? s->who.email : s->server.email;
+}
+
 static void row(struct text *t, const char *name, const char *value)
 {
     size_t from = t->len;
@@ -59,7 +65,7 @@ static void row(struct text *t, const char *name, const char *value)
 
 static void identity(const struct status *s, struct text *t)
 {
-    const char *email = said(s, s->who.email, s->server.email);
+    const char *email = email_of(s);
     text_str(t, said(s, s->who.user, s->server.user));
     if (email[0] != '\0')
         text_join(t, " <", email, ">", NULL);
@@ -99,7 +105,7 @@ static void print_json(const struct status *s, int status)
     json_member(&j, "server", s->server.name);
     json_member(&j, "address", s->server.address);
     json_member(&j, "user", said(s, s->who.user, s->server.user));
-    json_member(&j, "email", said(s, s->who.email, s->server.email));
+    json_member(&j, "email", email_of(s));
     json_member(&j, "user_id", said(s, s->who.user_id, s->server.user_id));
     json_member(&j, "fleet", said(s, s->who.fleet_name, s->server.fleet));
     json_member(&j, "fleet_id", said(s, s->who.fleet_id, s->server.fleet_id));
