@@ -433,40 +433,45 @@ static bool guard_form(struct call *c)
     return false;
 }
 
-/* What the fleet demands of those who speak in it. */
-static bool guard_policy(struct call *c)
+/* What a fleet demands of those who speak in it; false: he was told. */
+static bool admits(struct call *c, const struct store_policy *p)
 {
-    const struct store_policy *p = &c->who.policy;
-    bool own =
-        c->route->op == MAY_PAGE_ACCOUNT || c->route->op == MAY_ACCOUNT_TOTP ||
-        c->route->op == MAY_ACCOUNT_PASSWORD ||
-        c->route->op == MAY_ACCOUNT_SIGN_OUT ||
-        c->route->op == MAY_PAGE_PUBLIC || c->route->op == MAY_FLEETS_USE;
-
-    if (c->kind == MAY_GUEST || own)
-        return true;
     if (p->ip_allow[0] != '\0' &&
         !nets_admit(view_str(p->ip_allow), &c->conn->from)) {
-        call_fail(c, 403, "Your fleet may not be used from this address.");
+        call_fail(c, 403, "The fleet may not be used from this address.");
         return false;
     }
     if (p->mfa_required && !c->who.has_totp && c->kind != MAY_APIKEY) {
         call_fail(c, 403,
-                  "Your fleet demands a second factor: set one up on "
+                  "The fleet demands a second factor: set one up on "
                   "your account's page first.");
         return false;
     }
     return true;
 }
 
-static int decide(const struct call *c, enum may_op op,
+static bool guard_policy(struct call *c)
+{
+    bool own =
+        c->route->op == MAY_PAGE_ACCOUNT || c->route->op == MAY_ACCOUNT_TOTP ||
+        c->route->op == MAY_ACCOUNT_PASSWORD ||
+        c->route->op == MAY_ACCOUNT_SET ||
+        c->route->op == MAY_ACCOUNT_SIGN_OUT ||
+        c->route->op == MAY_PAGE_PUBLIC || c->route->op == MAY_FLEETS_USE;
+
+    return c->kind == MAY_GUEST || own || admits(c, &c->who.policy);
+}
+
+/* In his own fleet, or in another one of his. */
+static int decide(const struct call *c, const char *fleet_id,
+                  enum store_role role, enum may_op op,
                   const struct may_object *o, struct may_no *no)
 {
     struct may_caller who = {.kind = c->kind};
 
     if (c->kind != MAY_GUEST) {
-        who.role = c->who.role;
-        who.fleet_id = c->who.fleet_id;
+        who.role = role;
+        who.fleet_id = fleet_id;
         who.person_id = c->who.user_id;
         /* Scopes are an API key's; others have words of OAuth there. */
         if (c->kind == MAY_APIKEY)
@@ -475,21 +480,23 @@ static int decide(const struct call *c, enum may_op op,
     return may(&who, op, o, no);
 }
 
+static int decide_here(const struct call *c, enum may_op op,
+                       const struct may_object *o, struct may_no *no)
+{
+    return decide(c, c->who.fleet_id, c->who.role, op, o, no);
+}
+
 bool call_could(const struct call *c, enum may_op op,
                 const struct may_object *o)
 {
-    return decide(c, op, o, NULL) == OK;
+    return decide_here(c, op, o, NULL) == OK;
 }
 
-bool call_may(struct call *c, enum may_op op, const struct may_object *o)
+static void tell_no(struct call *c, int err, const struct may_no *no)
 {
-    struct may_no no = {"", ""};
     char sentence[400];
     struct text t;
-    int err = decide(c, op, o, &no);
 
-    if (err == OK)
-        return true;
     if (err == ERR_AUTH && c->route->face == CALL_PAGE) {
         TEXT_OF(&t, sentence);
         text_str(&t, "/signin?next=");
@@ -500,17 +507,52 @@ bool call_may(struct call *c, enum may_op op, const struct may_object *o)
             form_escape(&t, query);
         }
         call_redirect(c, t.cut ? "/signin" : sentence);
-        return false;
+        return;
     }
     TEXT_OF(&t, sentence);
-    text_join(&t, no.message, no.remedy[0] != '\0' ? "; " : "", no.remedy,
+    text_join(&t, no->message, no->remedy[0] != '\0' ? "; " : "", no->remedy,
               NULL);
     call_fail(c,
               err == ERR_AUTH     ? 401
               : err == ERR_DENIED ? 403
                                   : 404,
               sentence);
-    return false;
+}
+
+bool call_may(struct call *c, enum may_op op, const struct may_object *o)
+{
+    struct may_no no = {"", ""};
+    int err = decide_here(c, op, o, &no);
+
+    if (err != OK)
+        tell_no(c, err, &no);
+    return err == OK;
+}
+
+/* A fleet may want sessions to be shorter than ours; from now on, not only
+ * for those that begin. */
+static bool is_too_old(const struct store_who *w, const struct store_policy *p)
+{
+    return p->session_ms > 0 && port_wall_ms() - w->created_ms > p->session_ms;
+}
+
+bool call_may_in(struct call *c, enum may_op op, const struct store_fleet *f)
+{
+    const struct may_object o = {.fleet_id = f->id};
+    struct may_no no = {"", ""};
+    int err = decide(c, f->id, f->role, op, &o, &no);
+
+    if (err != OK) {
+        tell_no(c, err, &no);
+        return false;
+    }
+    if (c->kind == MAY_WEB && is_too_old(&c->who, &f->policy)) {
+        call_fail(
+            c, 403,
+            "The fleet wants shorter sessions than yours: sign in again.");
+        return false;
+    }
+    return admits(c, &f->policy);
 }
 
 static enum may_access access_of(enum store_access a)
@@ -549,25 +591,41 @@ static bool is_own(enum may_op op)
            op == MAY_MEMBERS_REMOVE;
 }
 
+/* Below a fleet the machine is the second part of the path, or stands in the
+ * body. False: answered. */
+static bool machine_meant(struct call *c, bool below_fleet, char out[UUID_CAP])
+{
+    const char *part = below_fleet ? c->id[1] : c->id[0];
+
+    if (part[0] != '\0') {
+        bytes_to_str(out, UUID_CAP, view_str(part));
+        return true;
+    }
+    if (call_param(c, "machine_id", out, UUID_CAP) == UUID_CAP - 1)
+        return true;
+    call_fail(c, 422, "machine_id says which machine");
+    return false;
+}
+
 /* What the operation is about says what is asked before. */
 static void guard(struct call *c)
 {
     const struct may_row *row = may_row(c->route->op);
     struct may_object o = {0};
+    bool named =
+        view_starts(view_str(c->route->path), view_str("/api/fleets/{}"));
 
     if (!guard_form(c) || !guard_policy(c))
         return;
     if (row->about == MAY_ABOUT_MACHINE && c->kind != MAY_GUEST) {
         struct store_ask q = {.op = STORE_ACCESS_OF};
         STR_COPY(q.u.access_of.fleet_id, c->who.fleet_id);
-        STR_COPY(q.u.access_of.machine_id, c->id[0]);
         STR_COPY(q.u.access_of.person_id, c->who.user_id);
-        call_ask(c, &q, NULL, access_answer);
+        if (machine_meant(c, named, q.u.access_of.machine_id))
+            call_ask(c, &q, NULL, access_answer);
         return;
     }
     if (row->about == MAY_ABOUT_FLEET) {
-        bool named =
-            view_starts(view_str(c->route->path), view_str("/api/fleets/{}"));
         o.fleet_id = named ? c->id[0] : c->who.fleet_id;
         o.owner_id = is_own(c->route->op) ? c->who.user_id : NULL;
     }
@@ -577,18 +635,11 @@ static void guard(struct call *c)
 
 /* ---- the caller --------------------------------------------------------------------- */
 
-/* A fleet may want sessions to be shorter than ours; from now on, not only
- * for those that begin. */
-static bool is_too_old(const struct store_who *w)
-{
-    return w->policy.session_ms > 0 &&
-           port_wall_ms() - w->created_ms > w->policy.session_ms;
-}
-
 static void who_answer(struct call *c, const struct store_answer *a)
 {
     bool web = a->u.who.kind == STORE_WEB;
-    bool good = a->outcome == STORE_DONE && !(web && is_too_old(&a->u.who));
+    bool good = a->outcome == STORE_DONE &&
+                !(web && is_too_old(&a->u.who, &a->u.who.policy));
 
     /* A session opens pages, a token does not, and neither does for the
      * other. */

@@ -53,6 +53,7 @@ struct call_route {
 };
 
 struct calls;
+struct own;
 
 /* What a request keeps between its steps. */
 struct call {
@@ -74,6 +75,8 @@ struct call {
     call_next *next;
     call_row *row;
     call_done *done;
+    call_next *after;      /* the same, of relay/own.h */
+    const struct own *own; /* behind the password there */
 
     /* the body, when it is JSON */
     bool page_error; /* the page begins with one */
@@ -132,6 +135,11 @@ struct store_actor call_actor(const struct call *c);
 /* May he do the route's operation, or another, to this? Otherwise he is
  * told, and the answer is false. */
 bool call_may(struct call *c, enum may_op op, const struct may_object *o);
+
+/* The same, as a member of another fleet of his: `f` is the store's answer to
+ * FLEET_GET with his person. What that fleet demands of those who speak in it
+ * holds as well. */
+bool call_may_in(struct call *c, enum may_op op, const struct store_fleet *f);
 
 /* The same without a word to him: is this one to be left out? */
 bool call_could(const struct call *c, enum may_op op,

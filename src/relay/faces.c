@@ -26,6 +26,7 @@ const struct call_route FACES[] = {
     PAGE(GET, "/device", AUTH_APPROVE, device_show),
     PAGE(POST, "/device", AUTH_APPROVE, device_decide),
     PAGE(GET, "/account", PAGE_ACCOUNT, account_show),
+    PAGE(POST, "/account/person", ACCOUNT_SET, account_set),
     PAGE(POST, "/account/password", ACCOUNT_PASSWORD, account_password),
     PAGE(POST, "/account/totp", ACCOUNT_TOTP, account_totp_start),
     PAGE(POST, "/account/totp/confirm", ACCOUNT_TOTP, account_totp_confirm),
@@ -35,6 +36,7 @@ const struct call_route FACES[] = {
     PAGE(GET, "/invite", PAGE_PUBLIC, invite_show),
     PAGE(POST, "/invite", INVITES_SHOW, invite_look),
     PAGE(POST, "/invite/accept", INVITES_ACCEPT, invite_accept),
+    PAGE(POST, "/invite/decline", INVITES_DECLINE, invite_decline),
     PAGE(POST, "/invite/account", INVITES_SHOW, invite_make_person),
 
     /* OAuth */
@@ -61,6 +63,8 @@ const struct call_route FACES[] = {
          rest_members_remove),
     JSON(GET, "/api/fleets/{}/invitations", INVITES_LIST, rest_invites_list),
     JSON(POST, "/api/fleets/{}/invitations", INVITES_MAKE, rest_invites_make),
+    JSON(POST, "/api/fleets/{}/invitations/{}/resend", INVITES_RENEW,
+         rest_invites_renew),
     JSON(DELETE, "/api/fleets/{}/invitations/{}", INVITES_CANCEL,
          rest_invites_cancel),
     JSON(GET, "/api/fleets/{}/api-keys", APIKEYS_LIST, rest_keys_list),
@@ -68,12 +72,20 @@ const struct call_route FACES[] = {
     JSON(DELETE, "/api/fleets/{}/api-keys/{}", APIKEYS_REVOKE,
          rest_keys_revoke),
     JSON(GET, "/api/fleets/{}/machines", MACHINES_LIST, rest_machines_list),
+    JSON(POST, "/api/fleets/{}/machines", MACHINES_LINK, rest_links_make),
+    JSON(DELETE, "/api/fleets/{}/machines/{}", MACHINES_UNLINK,
+         rest_links_remove),
 
     /* machines */
     JSON(GET, "/api/machines", MACHINES_LIST, rest_machines_list),
     JSON(GET, "/api/machines/{}", MACHINES_SHOW, rest_machine_show),
     JSON(PATCH, "/api/machines/{}", MACHINES_RENAME, rest_machine_rename),
     JSON(DELETE, "/api/machines/{}", MACHINES_DISABLE, rest_machine_disable),
+    JSON(GET, "/api/machines/{}/fleets", MACHINES_FLEETS, rest_links_list),
+
+    /* oneself */
+    JSON(GET, "/api/me", AUTH_WHOAMI, rest_me_show),
+    JSON(PATCH, "/api/me", ACCOUNT_SET, rest_me_set),
 };
 
 const size_t FACES_COUNT = sizeof FACES / sizeof FACES[0];

@@ -87,6 +87,7 @@ static const struct may_row rows[] = {
     [MAY_AUTH_APPROVE] = OF_SELF("auth.approve", PEOPLE, 0),
     [MAY_PAGE_PUBLIC] = OF_NOBODY("page.public", ANYBODY),
     [MAY_PAGE_ACCOUNT] = OF_SELF("page.account", WEB, 0),
+    [MAY_ACCOUNT_SET] = OF_SELF("account.set", PEOPLE, 0),
     [MAY_ACCOUNT_PASSWORD] = OF_SELF("account.password", WEB, 0),
     [MAY_ACCOUNT_TOTP] = OF_SELF("account.totp", WEB, 0),
     [MAY_ACCOUNT_SIGN_OUT] = OF_SELF("account.sign-out", WEB, 0),
@@ -111,10 +112,14 @@ static const struct may_row rows[] = {
         ON_MACHINE("machines.approve", PEOPLE | HOST, ADMIN, 0, FULL),
     [MAY_MACHINES_RESET] =
         ON_MACHINE("machines.reset", PEOPLE | HOST, ADMIN, 0, FULL),
+    [MAY_MACHINES_FLEETS] =
+        ON_MACHINE("machines.fleets", PEOPLE | HOST, ADMIN, 0, FULL),
     [MAY_MACHINES_LINK] =
         ON_MACHINE("machines.link", PEOPLE | HOST, ADMIN, 0, FULL),
     [MAY_MACHINES_UNLINK] =
         ON_MACHINE("machines.unlink", PEOPLE | HOST, ADMIN, 0, FULL),
+    [MAY_MACHINES_TAKE] =
+        IN_FLEET("machines.take", PEOPLE | HOST, ADMIN, ADMIN, 0),
     [MAY_ACCESS_LIST] =
         IN_FLEET("access.list", USERS | HOST, ADMIN, VIEWER, ACCESS),
     [MAY_ACCESS_SET] =
@@ -152,6 +157,8 @@ static const struct may_row rows[] = {
         IN_FLEET("invites.list", PEOPLE | HOST, ADMIN, ADMIN, 0),
     [MAY_INVITES_MAKE] =
         IN_FLEET("invites.make", PEOPLE | HOST, ADMIN, ADMIN, 0),
+    [MAY_INVITES_RENEW] =
+        IN_FLEET("invites.renew", PEOPLE | HOST, ADMIN, ADMIN, 0),
     [MAY_INVITES_CANCEL] =
         IN_FLEET("invites.cancel", PEOPLE | HOST, ADMIN, ADMIN, 0),
     [MAY_INVITES_SHOW] = OF_NOBODY("invites.show", ANYBODY),

@@ -126,6 +126,7 @@ enum may_op {
     MAY_AUTH_APPROVE,     /* a user code, on a page or by a bearer */
     MAY_PAGE_PUBLIC,      /* the sign-in page, style sheets, health */
     MAY_PAGE_ACCOUNT,     /* pages of who is signed in */
+    MAY_ACCOUNT_SET,      /* one's own name and address */
     MAY_ACCOUNT_PASSWORD, /* change one's own */
     MAY_ACCOUNT_TOTP,
     MAY_ACCOUNT_SIGN_OUT,
@@ -143,9 +144,11 @@ enum may_op {
     MAY_MACHINES_ENABLE,
     MAY_MACHINES_APPROVE,
     MAY_MACHINES_RESET,
-    MAY_MACHINES_LINK, /* to another fleet, and back */
+    MAY_MACHINES_FLEETS, /* which fleets have it */
+    MAY_MACHINES_LINK,   /* to another fleet, and back */
     MAY_MACHINES_UNLINK,
-    MAY_ACCESS_LIST, /* per person and machine */
+    MAY_MACHINES_TAKE, /* another fleet's, into this one */
+    MAY_ACCESS_LIST,   /* per person and machine */
     MAY_ACCESS_SET,
     MAY_JOINKEYS_LIST,
     MAY_JOINKEYS_MAKE,
@@ -169,6 +172,7 @@ enum may_op {
     MAY_MEMBERS_REMOVE, /* one's own: to leave */
     MAY_INVITES_LIST,
     MAY_INVITES_MAKE,
+    MAY_INVITES_RENEW,
     MAY_INVITES_CANCEL,
     MAY_INVITES_SHOW, /* by its secret, as the two below */
     MAY_INVITES_DECLINE,

@@ -29,7 +29,7 @@ void page_form_end(struct call *c, const char *button);
 struct page_input {
     const char *name; /* also its id */
     const char *label;
-    const char *type; /* "text", "password" */
+    const char *type; /* "text", "password", "email" */
     const char *autocomplete;
     const char *value; /* NULL: none */
     const char *hint;  /* NULL: none */

@@ -1,7 +1,7 @@
 /*
- * A person's own page: fleets, password, second factor, and what is signed
- * in. What weakens the account asks for the password again, so that a browser
- * that somebody left open is not enough.
+ * A person's own page: name and address, fleets, password, second factor, and
+ * what is signed in. What weakens the account asks for the password again
+ * (relay/own.h).
  */
 #include <string.h>
 
@@ -13,14 +13,44 @@
 #include "crypto/ct.h"
 #include "crypto/hash.h"
 #include "relay/faces.h"
+#include "relay/own.h"
 #include "relay/page.h"
 
-#define ROWS_MAX 24 /* sign-ins that fit a page */
+#define ROWS_MAX   24   /* sign-ins on a page */
+#define ROW_BYTES  2560 /* the longest row, every character of it escaped */
+#define REST_BYTES 6144 /* what comes behind the rows */
 
 /* text[0] a notice or an error, number != 0: it is an error; [1] the sealed
  * secret of an enrolment; [2] a code */
 
 /* ---- the page ---------------------------------------------------------------------- */
+
+static void put_person_forms(struct call *c)
+{
+    page_html(c, "<h2>Name and e-mail</h2>\n", NULL);
+    page_form(c, "/account/person");
+    page_input(c, &(struct page_input){.name = "name",
+                                       .label = "Your name",
+                                       .type = "text",
+                                       .autocomplete = "name",
+                                       .value = c->account.person.name,
+                                       .max = NAME_CAP - 1});
+    page_form_end(c, "Change the name");
+    page_form(c, "/account/person");
+    page_input(c, &(struct page_input){.name = "email",
+                                       .label = "E-mail",
+                                       .type = "email",
+                                       .autocomplete = "email",
+                                       .value = c->account.person.email,
+                                       .max = STORE_EMAIL_CAP - 1,
+                                       .optional = true});
+    page_input(c, &(struct page_input){.name = "email-password",
+                                       .label = "Password, to change it",
+                                       .type = "password",
+                                       .autocomplete = "current-password",
+                                       .max = PWHASH_PASSWORD_MAX});
+    page_form_end(c, "Change the e-mail address");
+}
 
 static void put_password_form(struct call *c)
 {
@@ -77,6 +107,7 @@ static void tokens_end(struct call *c, const struct store_answer *a)
     if (a->more)
         page_html(c, "<p>There are more; end some of these to see them.</p>\n",
                   NULL);
+    put_person_forms(c);
     put_password_form(c);
     put_totp_form(c);
     page_end(c);
@@ -94,6 +125,8 @@ static bool token_row(struct call *c, const union store_row *row)
 {
     const struct store_token *t = &row->token;
 
+    if (c->page.cap - c->page.len < ROW_BYTES + REST_BYTES)
+        return false;
     page_html(c, "<li>", NULL);
     page_text(c, t->client.name[0] != '\0' ? t->client.name : t->label);
     if (t->client.host[0] != '\0')
@@ -201,6 +234,7 @@ void account_show(struct call *c)
         const char *word, *notice;
     } notices[] = {{"password", "The password was changed. All other sign-ins "
                                 "have ended."},
+                   {"person", "Your account was changed."},
                    {"revoked", "That sign-in has ended."},
                    {"totp-off", "The second factor is off."},
                    {"fleet", "You work in another fleet now."}};
@@ -216,73 +250,41 @@ void account_show(struct call *c)
     show(c, "", false);
 }
 
-/* ---- the password again ---------------------------------------------------------------- */
+/* ---- name and address ------------------------------------------------------------------ */
 
-/* It is right: go on, by c->flag. */
-static void right(struct call *c);
-
-static void tried_answer(struct call *c, const struct store_answer *a)
+static void wrong(struct call *c)
 {
-    (void)a;
     show(c, "The password is not right.", true);
 }
 
-static void check_done(struct call *c, int err, const char *stored)
+static void set_answer(struct call *c, const struct store_answer *a)
 {
-    struct store_ask q = {.op = STORE_PERSON_TRIED};
-
-    (void)stored;
-    if (err == OK) {
-        right(c);
-        return;
-    }
-    throttle_fail(&c->people->throttle, THROTTLE_SIGN_IN,
-                  throttle_place(&c->conn->from), loop_now(c->people->loop));
-    STR_COPY(q.u.person_tried.person_id, c->who.user_id);
-    STR_COPY(q.u.person_tried.address, c->place);
-    q.u.person_tried.actor = call_actor(c);
-    call_ask(c, &q, NULL, tried_answer);
+    if (a->outcome == STORE_CONFLICT)
+        show(c, "Another account has this e-mail address.", true);
+    else
+        call_redirect(c, "/account?done=person");
 }
 
-static void check_answer(struct call *c, const struct store_answer *a)
+static void set_person(struct call *c)
 {
-    char password[PWHASH_PASSWORD_MAX + 2];
-    const char *field = c->flag ? "old" : "factor-password";
-
-    if (a->outcome != STORE_DONE) {
-        call_fail(c, 403, "This account is shut out.");
-        return;
-    }
-    c->account = a->u.account;
-    int64_t wait = c->account.person.locked_until_ms - port_wall_ms();
-    if (wait > 0) {
-        call_too_many(c, (uint64_t)wait);
-        return;
-    }
-    int n = call_param(c, field, password, sizeof password);
-    if (c->account.password[0] == '\0')
-        n = 0;
-    call_check(c, view_of(password, n > 0 ? (size_t)n : 0), c->account.password,
-               check_done);
-    ct_wipe(SPAN_ARRAY(password));
+    own_set(c, set_answer);
 }
 
-/* flag: for a new password; else to turn the second factor off. */
-static void ask_password(struct call *c, bool flag)
+void account_set(struct call *c)
 {
-    struct store_ask q = {.op = STORE_PERSON_BY_ID};
-    uint64_t wait = throttle_wait(&c->people->throttle, THROTTLE_SIGN_IN,
-                                  throttle_place(&c->conn->from),
-                                  loop_now(c->people->loop));
+    static const struct own own = {"email-password", set_person, wrong};
+    struct store_person_set s = {0};
+    const char *fault = own_read(c, &s);
 
-    if (wait > 0) {
-        call_too_many(c, wait);
-        return;
-    }
-    c->flag = flag;
-    STR_COPY(q.u.person_by_id.person_id, c->who.user_id);
-    call_ask(c, &q, NULL, check_answer);
+    if (fault != NULL)
+        show(c, fault, true);
+    else if (s.has_email)
+        own_ask(c, &own);
+    else
+        set_person(c);
 }
+
+/* ---- another password ------------------------------------------------------------------ */
 
 static void changed_answer(struct call *c, const struct store_answer *a)
 {
@@ -306,30 +308,18 @@ static void made(struct call *c, int err, const char *stored)
     call_ask(c, &q, NULL, changed_answer);
 }
 
-static void off_answer(struct call *c, const struct store_answer *a)
+static void make_new(struct call *c)
 {
-    (void)a;
-    call_redirect(c, "/account?done=totp-off");
-}
-
-static void right(struct call *c)
-{
-    struct store_ask q = {.op = STORE_PERSON_SET_TOTP};
     char password[PWHASH_PASSWORD_MAX + 2];
+    int n = call_param(c, "password", password, sizeof password);
 
-    if (c->flag) {
-        int n = call_param(c, "password", password, sizeof password);
-        call_make(c, view_of(password, n > 0 ? (size_t)n : 0), made);
-        ct_wipe(SPAN_ARRAY(password));
-        return;
-    }
-    STR_COPY(q.u.person_set_totp.person_id, c->who.user_id);
-    q.u.person_set_totp.actor = call_actor(c);
-    call_ask(c, &q, NULL, off_answer);
+    call_make(c, view_of(password, n > 0 ? (size_t)n : 0), made);
+    ct_wipe(SPAN_ARRAY(password));
 }
 
 void account_password(struct call *c)
 {
+    static const struct own own = {"old", make_new, wrong};
     char password[PWHASH_PASSWORD_MAX + 2] = "", again[sizeof password] = "";
     int n = call_param(c, "password", password, sizeof password);
     int m = call_param(c, "again", again, sizeof again);
@@ -345,12 +335,31 @@ void account_password(struct call *c)
     if (fault != NULL)
         show(c, fault, true);
     else
-        ask_password(c, true);
+        own_ask(c, &own);
+}
+
+/* ---- no second factor ---------------------------------------------------------------------- */
+
+static void off_answer(struct call *c, const struct store_answer *a)
+{
+    (void)a;
+    call_redirect(c, "/account?done=totp-off");
+}
+
+static void turn_off(struct call *c)
+{
+    struct store_ask q = {.op = STORE_PERSON_SET_TOTP};
+
+    STR_COPY(q.u.person_set_totp.person_id, c->who.user_id);
+    q.u.person_set_totp.actor = call_actor(c);
+    call_ask(c, &q, NULL, off_answer);
 }
 
 void account_totp_off(struct call *c)
 {
-    ask_password(c, false);
+    static const struct own own = {"factor-password", turn_off, wrong};
+
+    own_ask(c, &own);
 }
 
 /* ---- setting up a second factor ------------------------------------------------------------ */

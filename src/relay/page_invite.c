@@ -1,7 +1,7 @@
 /*
  * Invitations. Their code is a secret, so it is typed into a form and never
  * stands in an address. With it somebody makes an account, or who has one
- * joins the fleet with it.
+ * joins the fleet with it; or somebody declines, signed in or not.
  */
 #include <string.h>
 
@@ -70,14 +70,29 @@ static void put_account_form(struct call *c)
     page_form_end(c, "Make the account");
 }
 
+static void put_decline_form(struct call *c)
+{
+    page_form(c, "/invite/decline");
+    page_hidden(c, "code", c->text[0]);
+    page_html(c, "<button class=\"no\">Decline</button>\n</form>\n", NULL);
+}
+
 static const char *why_not(enum store_outcome o)
 {
     return o == STORE_EXPIRED   ? "This invitation has expired. Ask for a new "
                                   "one."
            : o == STORE_USED_UP ? "This invitation was used before."
-           : o == STORE_REVOKED || o == STORE_DENIED
-               ? "This invitation was withdrawn."
-               : "There is no such invitation.";
+           : o == STORE_REVOKED ? "This invitation was withdrawn."
+           : o == STORE_DENIED  ? "This invitation was declined."
+                                : "There is no such invitation.";
+}
+
+/* No code of an open invitation: that may have been a guess. */
+static void not_open(struct call *c, enum store_outcome o)
+{
+    throttle_fail(&c->people->throttle, THROTTLE_INVITE,
+                  throttle_place(&c->conn->from), loop_now(c->people->loop));
+    show_form(c, 404, why_not(o));
 }
 
 static void look_answer(struct call *c, const struct store_answer *a)
@@ -85,10 +100,7 @@ static void look_answer(struct call *c, const struct store_answer *a)
     const struct store_invite *i = &a->u.invite;
 
     if (a->outcome != STORE_DONE) {
-        throttle_fail(&c->people->throttle, THROTTLE_INVITE,
-                      throttle_place(&c->conn->from),
-                      loop_now(c->people->loop));
-        show_form(c, 404, why_not(a->outcome));
+        not_open(c, a->outcome);
         return;
     }
     page_begin(c, "Invitation", c->text[3][0] != '\0' ? c->text[3] : NULL);
@@ -108,6 +120,7 @@ static void look_answer(struct call *c, const struct store_answer *a)
                   "href=\"/signin?next=/invite\">Sign in first</a>.</p>\n",
                   NULL);
     }
+    put_decline_form(c);
     page_end(c);
     call_page(c, c->text[3][0] != '\0' ? 422 : 200);
 }
@@ -125,10 +138,7 @@ static bool read_code(struct call *c, uint8_t hash[STORE_HASH])
     }
     if (call_param(c, "code", c->text[0], CODE_CAP) <= 0 ||
         people_invite_hash(view_str(c->text[0]), hash) != OK) {
-        throttle_fail(&c->people->throttle, THROTTLE_INVITE,
-                      throttle_place(&c->conn->from),
-                      loop_now(c->people->loop));
-        show_form(c, 404, why_not(STORE_UNKNOWN));
+        not_open(c, STORE_UNKNOWN);
         return false;
     }
     return true;
@@ -155,12 +165,10 @@ static void accept_answer(struct call *c, const struct store_answer *a)
 {
     if (a->outcome == STORE_DONE || a->outcome == STORE_CONFLICT)
         call_redirect(c, "/account");
+    else if (a->outcome == STORE_LIMIT)
+        show_form(c, 404, "You are a member of as many fleets as one may be.");
     else
-        show_form(c, 404,
-                  a->outcome == STORE_LIMIT
-                      ? "You are a member of as many fleets as one "
-                        "may be."
-                      : why_not(a->outcome));
+        not_open(c, a->outcome);
 }
 
 void invite_accept(struct call *c)
@@ -172,6 +180,32 @@ void invite_accept(struct call *c)
     STR_COPY(q.u.invite_answer.person_id, c->who.user_id);
     q.u.invite_answer.actor = call_actor(c);
     call_ask(c, &q, NULL, accept_answer);
+}
+
+/* ---- who does not want it ----------------------------------------------------------- */
+
+static void decline_answer(struct call *c, const struct store_answer *a)
+{
+    if (a->outcome != STORE_DONE) {
+        not_open(c, a->outcome);
+        return;
+    }
+    page_begin(c, "Declined", NULL);
+    page_html(c, "<p>You have declined the invitation to ", NULL);
+    page_text(c, a->u.invite.fleet_name);
+    page_html(c, ". Whoever invited you can see that.</p>\n", NULL);
+    page_end(c);
+    call_page(c, 200);
+}
+
+void invite_decline(struct call *c)
+{
+    struct store_ask q = {.op = STORE_INVITE_DECLINE};
+
+    if (!read_code(c, q.u.invite_answer.hash))
+        return;
+    q.u.invite_answer.actor = call_actor(c);
+    call_ask(c, &q, NULL, decline_answer);
 }
 
 /* ---- who makes one ------------------------------------------------------------------ */
@@ -196,7 +230,7 @@ static void person_answer(struct call *c, const struct store_answer *a)
         return;
     }
     if (a->outcome != STORE_DONE) {
-        show_form(c, 404, why_not(a->outcome));
+        not_open(c, a->outcome);
         return;
     }
     log_info("person.made", a->u.person.login);

@@ -33,6 +33,7 @@ void people_init(struct people *p, struct arena *a, struct loop *l,
     p->ask = cfg->oauth;
     p->online = cfg->online;
     p->access = cfg->access;
+    p->room = cfg->room;
     p->name = cfg->name;
     port_entropy(SPAN_ARRAY(secret));
     throttle_init(&p->throttle, a, secret);
@@ -166,6 +167,13 @@ bool people_is_login(const char *s)
         if (s[len] <= ' ' || (unsigned char)s[len] >= 0x7f)
             return false;
     return len > 0 && len < STORE_LOGIN_CAP;
+}
+
+bool people_is_email(const char *s)
+{
+    const char *at = strchr(s, '@');
+
+    return at != NULL && at != s && at[1] != '\0' && strchr(s, ' ') == NULL;
 }
 
 void people_address(const struct port_addr *from, char *out, size_t cap)

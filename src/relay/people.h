@@ -37,10 +37,14 @@ typedef bool people_access_fn(void *ctx, const char *fleet_id,
                               const char *machine_id, const char *person_id,
                               enum may_access *out);
 
+/* Is there room for one more link of a machine to a fleet? */
+typedef bool people_room_fn(void *ctx);
+
 struct people_cfg {
     struct oauth_cfg oauth;
     people_online_fn *online; /* NULL: none is */
     people_access_fn *access; /* NULL: nothing was */
+    people_room_fn *room;     /* NULL: there always is */
     const char *name;         /* of this relay, for people */
     const uint8_t *secret;    /* 32 bytes that only this relay has, for good */
 };
@@ -50,6 +54,7 @@ struct people {
     struct oauth_cfg ask; /* the store's door, the page's address */
     people_online_fn *online;
     people_access_fn *access;
+    people_room_fn *room;
     const char *name;
     struct throttle throttle;
     struct oauth oauth;
@@ -91,6 +96,10 @@ const char *people_password_fault(struct view password);
 /* Can an account have this login: 1 to 63 printable ASCII characters, no
  * blank among them? */
 bool people_is_login(const char *s);
+
+/* Can it be an e-mail address: an @ inside, and no blank? Whether anybody
+ * reads what comes there is not known. */
+bool people_is_email(const char *s);
 
 /* The address alone, for people and the record. */
 void people_address(const struct port_addr *from, char *out, size_t cap);

@@ -87,6 +87,11 @@ bool registry_sees(const struct registry *r, const char *fleet_id,
                                    *link_to(r, m, fleet_id) != 0);
 }
 
+bool registry_room(const struct registry *r)
+{
+    return r->links_free != 0 || r->links_fresh <= r->cap;
+}
+
 int registry_link(struct registry *r, struct machine *m, const char *fleet_id)
 {
     uint32_t at = *link_to(r, m, fleet_id);

@@ -77,6 +77,8 @@ bool registry_sees(const struct registry *r, const char *fleet_id,
 /* Link it to one more fleet, or no longer. Linking twice is linking once. OK,
  * or ERR_FULL. */
 int registry_link(struct registry *r, struct machine *m, const char *fleet_id);
+/* Is there room for one link more? */
+bool registry_room(const struct registry *r);
 void registry_unlink(struct registry *r, struct machine *m,
                      const char *fleet_id);
 

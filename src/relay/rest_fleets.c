@@ -411,16 +411,27 @@ void rest_invites_list(struct call *c)
 
 static void invite_answer(struct call *c, const struct store_answer *a)
 {
-    if (a->outcome != STORE_DONE) {
+    if (a->outcome == STORE_DONE) {
+        put_invite(call_json(c), &a->u.invite, c->text[0]);
+        call_json_done(c, a->op == STORE_INVITE_MAKE ? 201 : 200);
+    } else if (a->outcome == STORE_UNKNOWN || a->outcome == STORE_AMBIGUOUS) {
+        call_fail(c, 404, "there is no such invitation in this fleet");
+    } else {
         call_fail(c, 409,
                   a->outcome == STORE_LIMIT
                       ? "there are too many open invitations"
+                  : a->outcome == STORE_USED_UP
+                      ? "it is not open any more; invite anew"
                       : "it cannot be made");
-        return;
     }
-    put_invite(call_json(c), &a->u.invite, c->text[0]);
     ct_wipe(SPAN_ARRAY(c->text[0]));
-    call_json_done(c, 201);
+}
+
+/* Draw a code; it waits in text[0] until it is told. */
+static void draw_code(struct call *c, uint8_t hash[STORE_HASH])
+{
+    people_invite_code(c->text[0]);
+    (void)people_invite_hash(view_str(c->text[0]), hash);
 }
 
 void rest_invites_make(struct call *c)
@@ -440,14 +451,28 @@ void rest_invites_make(struct call *c)
     if (!call_may(c, MAY_INVITES_MAKE, &o))
         return;
     if (call_param(c, "email", m->email, sizeof m->email) <= 0 ||
-        strchr(m->email, '@') == NULL) {
+        !people_is_email(m->email)) {
         call_fail(c, 422, "email is an address");
         return;
     }
     STR_COPY(m->fleet_id, c->id[0]);
-    people_invite_code(c->text[0]);
-    (void)people_invite_hash(view_str(c->text[0]), m->hash);
+    draw_code(c, m->hash);
     port_entropy(SPAN_ARRAY(m->random));
+    m->actor = call_actor(c);
+    call_ask(c, &q, NULL, invite_answer);
+}
+
+/* Send it again: we tell the code, whoever invites sends it. */
+void rest_invites_renew(struct call *c)
+{
+    struct store_ask q = {.op = STORE_INVITE_RENEW};
+    struct store_invite_renew *m = &q.u.invite_renew;
+
+    if (!rest_days(c, "expires_in_days", INVITE_DAYS, &m->expires_ms))
+        return;
+    STR_COPY(m->fleet_id, c->id[0]);
+    STR_COPY(m->id, c->id[1]);
+    draw_code(c, m->hash);
     m->actor = call_actor(c);
     call_ask(c, &q, NULL, invite_answer);
 }

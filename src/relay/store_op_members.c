@@ -331,10 +331,10 @@ static int find_open(struct store_engine *e, const char *fleet_id,
     query_end(&q);
     if (n < 0)
         return n;
-    return query_say(a, n == 0                            ? STORE_UNKNOWN
-                        : n == 2                          ? STORE_AMBIGUOUS
+    return query_say(a, n == 0                          ? STORE_UNKNOWN
+                        : n == 2                        ? STORE_AMBIGUOUS
                         : i->state != STORE_INVITE_OPEN ? STORE_USED_UP
-                                                          : STORE_DONE);
+                                                        : STORE_DONE);
 }
 
 int store_invite_renew(struct store_engine *e, const struct store_ask *ask,

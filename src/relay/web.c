@@ -36,6 +36,13 @@ static bool access_of(void *ctx, const char *fleet_id, const char *machine_id,
     return access_get(&r->access, &key, out);
 }
 
+static bool has_room(void *ctx)
+{
+    const struct relay *r = ctx;
+
+    return registry_room(&r->registry);
+}
+
 void web_init(struct relay *r, const char *name)
 {
     struct web *w = &r->web;
@@ -43,6 +50,7 @@ void web_init(struct relay *r, const char *name)
         .oauth = {.ask = ask_store, .ctx = r, .url = w->url},
         .online = is_online,
         .access = access_of,
+        .room = has_room,
         .name = w->name,
         .secret = r->keys.relay.secret,
     };

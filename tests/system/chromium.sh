@@ -48,6 +48,10 @@ try:
     soon("the keyboard alone signs in", lambda: title().startswith("Your account"))
     fact("it fits, too", fits())
     shot("account")
+    fact("its fields have names", [name_of("#" + i) for i in ("name", "email", "email-password")] ==
+         ["Your name", "E-mail", "Password, to change it"], [name_of("#" + i) for i in ("name", "email", "email-password")])
+    keys("#name", "\ue009a\ue000Ada Lovelace\ue007")
+    soon("the keyboard changes the name", lambda: "was changed" in text() and "Ada Lovelace" in text())
     cookies = page.ask("GET", "/cookie")
     fact("the cookie is strict, for TLS, and out of reach", len(cookies) == 1 and cookies[0]["name"] == "__Host-cmdop" and
          cookies[0]["httpOnly"] and cookies[0]["secure"] and cookies[0]["sameSite"] == "Strict", cookies)

@@ -35,6 +35,7 @@ script <<'EOS'
 import json, re, time
 from facts import *
 from browser import *
+from mesh import Store
 api, ca = os.environ["API"], T + "/relay/state/cmdop/server/ca.pem"
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 new = lambda: Browser(api, ca)
@@ -159,6 +160,32 @@ fact("a password is changed", p.says("was changed"), p.text)
 fact("other browsers are out", c.get("/account", follow=False).status == 303)
 fact("and so are devices", b.json("GET", "/api/fleets", token=t["access_token"])[0] == 401)
 fact("this one stays", b.get("/account").says("Your account"))
+p = b.get("/account")
+fact("name and address stand in the page", [f.get("name", f.get("email")) for f in p.forms()["/account/person"]] == ["ada", "ada@h.example"], p.text)
+p = b.send(p, "/account/person", name="Ada <i>L</i>")
+fact("a name is changed", p.says("was changed") and "<dd>Ada &lt;i&gt;L&lt;/i&gt;</dd>" in p.text, p.text)
+fact("to one that is one", b.send(p, "/account/person", name="").says("1 to 63") and b.send(p, "/account/person", name="x" * 70).says("1 to 63"))
+for name, headers in foreign:
+    fact("but not by a form from " + name, b.post("/account/person", {**p.form("/account/person"), "name": "Eve"}, **headers).status == 403)
+fact("nor without its token", b.post("/account/person", {"name": "Eve"}).status == 403 and not b.get("/account").says("Eve"))
+q = b.send(p, "/account/person", 1, email="ada@new.example")
+fact("an address asks for the password", q.status == 403 and q.says("not right") and q.says("ada@h.example"), q.text)
+q = b.send(p, "/account/person", 1, email="ada.new.example", **{"email-password": "a new long password"})
+fact("and is an address", q.status == 403 and q.says("has an @"), q.text)
+q = b.send(p, "/account/person", 1, email="ADA@new.example", **{"email-password": "a new long password"})
+fact("with it, it is changed", q.says("was changed") and q.says("ada@new.example"), q.text)
+q = owner.send(owner.get("/account"), "/account/person", 1, email="ada@new.example", **{"email-password": "the owner has a long one"})
+fact("for others it is taken", q.status == 403 and q.says("Another account has this"), q.text)
+fact("what was signed in stays so", b.get("/account").says("Your account"))
+store = Store()
+me, here = store.do("select p.id, m.fleet_id from person p join member m on m.person_id = p.id where p.login = 'ada'")[0]
+for _ in range(30):
+    i = store.token(here, me, 3)[1]
+    store.do("update token set client_name = ?1, client_host = ?1, client_platform = ?1, address = ?1 where id = ?2", '"' * 47, i)
+p = b.get("/account")
+fact("a page has as many sign-ins as it holds, and the rest of it", p.status == 200 and p.says("There are more") and
+     "/account/totp/off" in p.text and p.text.rstrip().endswith("</html>"), p.status, p.text)
+store.do("delete from token where client_host = ?", '"' * 47)
 p = b.send(b.get("/account"), "/account/totp/off", **{"factor-password": "a new long password"})
 fact("the second factor is turned off with the password", p.says("is off"), p.text)
 p = b.send(b.get("/signout"), "/signout")
@@ -187,6 +214,27 @@ fact("an account is made, and signed in", p.says("Your account") and p.says("eve
 p = new()
 p = p.send(p.get("/invite"), "/invite", code=i["code"])
 fact("an invitation is used once", p.status == 404 and p.says("used before"), p.text)
+
+invite = lambda: b.json("POST", f"/api/fleets/{fleet}/invitations", {"email": "kim@h.example", "role": "viewer"}, token=t["access_token"])[1]
+states = lambda: {x["id"]: x["state"] for x in b.json("GET", f"/api/fleets/{fleet}/invitations", token=t["access_token"])[1]["items"]}
+i, k = invite(), new()
+page = k.send(k.get("/invite"), "/invite", code=i["code"])
+form = page.form("/invite/decline")
+for name, headers in foreign:
+    fact("a form from " + name + " declines nothing", k.post("/invite/decline", form, **headers).status == 403)
+fact("nor does one without its token", k.post("/invite/decline", {**form, "form": ""}).status == 403 and states()[i["id"]] == "pending")
+p = k.post("/invite/decline", {**form, "code": "A" * 32})
+fact("nor one with a code that is none", p.status == 404 and states()[i["id"]] == "pending", p.text)
+p = k.send(page, "/invite/decline")
+fact("an invitation is declined without an account", p.status == 200 and p.says("declined the invitation to"), p.text)
+fact("and stands so in the list", states()[i["id"]] == "declined", states())
+p = k.send(page, "/invite/account", login="kim", name="Kim", password="kims long password")
+fact("nobody comes in by it any more", p.status == 404 and p.says("was declined"), p.text)
+i = invite()
+page = e.send(e.get("/invite"), "/invite", code=i["code"])
+fact("who is signed in has both buttons", {"/invite/accept", "/invite/decline"} <= set(page.forms()), page.text)
+p = e.send(page, "/invite/decline")
+fact("and declines as well", p.says("declined the invitation to") and states()[i["id"]] == "declined", p.text)
 
 # ---- nonsense
 for name, path, body, ctype, wanted in (

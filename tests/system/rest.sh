@@ -9,9 +9,10 @@ for who in ada:admin mia:member vic:viewer; do
 done
 
 script <<'EOS'
-import json, time
+import json, subprocess, uuid
 from facts import *
 from browser import *
+from mesh import *
 api, ca = os.environ["API"], T + "/relay/state/cmdop/server/ca.pem"
 b = Browser(api, ca)
 
@@ -80,11 +81,76 @@ fact("nobody is invited as an owner", owner("POST", F + "/invitations", {"email"
 fact("it is cancelled", ada("DELETE", F + "/invitations/" + i["id"])[0] == 204)
 fact("once", ada("DELETE", F + "/invitations/" + i["id"])[0] == 409)
 
+new = Browser(api, ca)
+look = lambda code: new.send(new.get("/invite"), "/invite", code=code)
+s, i = ada("POST", F + "/invitations", {"email": "eve@h.example", "role": "viewer", "expires_in_days": 1})
+R = F + "/invitations/" + i["id"] + "/resend"
+s, again = ada("POST", R)
+fact("an invitation is sent again", s == 200 and again["id"] == i["id"] and again["state"] == "pending", s, again)
+fact("with another code, and more time", again["code"] != i["code"] and len(again["code"]) == 32 and
+     again["expires_at"] > i["expires_at"] and again["created_at"] == i["created_at"], i, again)
+fact("the old code is nobody's", look(i["code"]).status == 404 and look(again["code"]).says("eve@h.example"))
+s, third = ada("POST", R, {"expires_in_days": 2})
+fact("as often as one likes, for how long one says", s == 200 and look(again["code"]).status == 404 and
+     i["expires_at"] < third["expires_at"] < again["expires_at"], third)
+fact("a number of days is one", ada("POST", R, {"expires_in_days": 0})[0] == 422)
+fact("a member does not send it", mia("POST", R)[0] == 403)
+fact("one that is not there is not there", ada("POST", F + "/invitations/11111111-1111-4111-8111-111111111111/resend")[0] == 404)
+p = new.send(look(third["code"]), "/invite/decline")
+fact("who was invited declines", p.status == 200 and p.says("declined"), p.text)
+state = lambda: {x["id"]: x["state"] for x in ada("GET", F + "/invitations")[1]["items"]}[i["id"]]
+fact("which stands in the list", state() == "declined", state())
+s, d = ada("POST", R)
+fact("an answer is final: it is not sent again", s == 409 and "anew" in d["detail"] and state() == "declined", s, d)
+
+# ---- oneself
+s, me = mia("GET", "/api/me")
+fact("one's own record", s == 200 and (me["login"], me["name"], me["role"], me["fleet_id"]) == ("mia", "mia", "member", fleet) and
+     me["user_id"] == who["mia"], me)
+s, d = mia("PATCH", "/api/me", {"name": "Mia \u00d6", "role": "owner", "login": "root"})
+fact("one changes one's name, and nothing else", s == 200 and (d["name"], d["login"], d["role"]) == ("Mia \u00d6", "mia", "member"), d)
+fact("others see it", {m["login"]: m["name"] for m in ada("GET", F + "/members")[1]["items"]}["mia"] == "Mia \u00d6")
+fact("a name has some letters, not too many", all(mia("PATCH", "/api/me", {"name": n})[0] == 422 for n in ("", "x" * 64, "a\nb")))
+fact("nothing is no change", mia("PATCH", "/api/me", {})[0] == 422 and mia("PATCH", "/api/me", {"name": None})[0] == 422)
+s, d = mia("PATCH", "/api/me", {"email": "mia@h.example"})
+s2, wrong = mia("PATCH", "/api/me", {"email": "mia@h.example", "password": "not this one"})
+fact("an address needs the password", s == s2 == 403 and d == wrong, s, d, s2, wrong)
+fact("and is not changed without it", mia("GET", "/api/me")[1]["email"] == "")
+own = {"password": "correct horse battery"}
+s, d = mia("PATCH", "/api/me", {"email": "Mia@H.example", **own})
+fact("with it, it is", s == 200 and d["email"] == "mia@h.example" and d["name"] == "Mia \u00d6", s, d)
+fact("what is no address is none", all(mia("PATCH", "/api/me", {"email": e, **own})[0] == 422 for e in (
+    "mia", "@h.example", "mia@", "mi a@h.example", "m" * 120 + "@h.example")))
+s, d = ada("PATCH", "/api/me", {"name": "Not kept", "email": "MIA@h.example", **own})
+fact("another's address is taken", s == 409 and "another account" in d["detail"] and ada("GET", "/api/me")[1]["name"] == "ada", s, d)
+s, d = ada("PATCH", "/api/me", {"email": "mia@h.example", "password": "not hers"})
+fact("without the password nobody learns that", s == 403 and d == wrong, s, d)
+fact("nor a guest", b.json("PATCH", "/api/me", {"name": "x"})[0] == 401 and b.json("GET", "/api/me")[0] == 401)
+fact("an address may be taken away", mia("PATCH", "/api/me", {"email": "", **own})[1]["email"] == "")
+link = Mesh(Store().token(fleet, root)[0])
+s, d = owner("PATCH", "/api/me", {"name": "The Owner", "email": "boss@h.example", "password": "the owner has a long one"})
+fact("an owner, too", s == 200, s, d)
+tool = lambda: json.loads(subprocess.run([CMDOP, "auth", "status", "--json"], env=home("relay"), capture_output=True).stdout)
+d = tool()
+fact("the operator's tool tells the new name at once", (d["user"], d["email"], d["state"]) == ("The Owner", "boss@h.example", "good"), d)
+def told():
+    """Whose a command is, that begins now on a link from before."""
+    i = str(uuid.uuid4())
+    link.answer(link.open(EXEC, box, pb({1: ["sleep", "60"], 5: i})))
+    return [j[5].decode() for j in link.ask("jobs.list", box)[1] if j[1].decode() == i]
+fact("and so do links that are open", wait_for(lambda: told() == ["The Owner"], 5), told())
+link.close()
+owner("PATCH", "/api/me", {"email": "", "password": "the owner has a long one"})
+fact("and that there is no address any more", tool()["email"] == "", tool())
+fact("what is signed in stays so", mia("GET", F + "/machines")[0] == 200)
+
 # ---- API keys
 s, k = mia("POST", F + "/api-keys", {"name": "ci", "scopes": ["machines:read"], "expires_in_days": 30})
 fact("a member makes a key for himself", s == 201 and k["raw_token"].startswith("cmdop_apikey_") and k["expires_at"], k)
 key = lambda method, path, body=None: b.json(method, path, body, token=k["raw_token"])
 fact("the key lists machines", key("GET", "/api/machines")[0] == 200)
+fact("and tells whose it is, but does not change that", key("GET", "/api/me")[1]["login"] == "mia" and
+     key("PATCH", "/api/me", {"name": "x"})[0] == 403)
 fact("and no more than its scopes", key("PATCH", "/api/machines/" + box, {"name": "z"})[0] == 403 and
      key("GET", F + "/members")[0] == 403 and key("POST", F + "/api-keys", {"name": "x", "scopes": ["machines:read"]})[0] == 403)
 s, d = ada("GET", F + "/api-keys")
@@ -120,6 +186,11 @@ p = Browser(api, ca)
 page = p.sign_in("ada", "correct horse battery")
 fact("the account's page says what to do", page.says("demands a second factor") and "/account/totp" in page.text, page.text)
 fact("and opens nothing else", p.get("/device").status == 403)
+mia("PATCH", "/api/me", {"email": "mia@h.example", **own})
+said = []
+while len(said) < 12 and 429 not in said:
+    said.append(ada("PATCH", "/api/me", {"email": "mia@h.example", **own})[0])
+fact("who asks for many addresses that are taken must wait", 2 < len(said) < 12 and set(said[:-1]) == {409}, said)
 EOS
 is "a machine's name is the new one over Mesh too" "$(at relay "$CMDOP" connect --list --json 2> /dev/null | grep -c web-1)" 1
 finish

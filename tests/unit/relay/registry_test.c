@@ -242,10 +242,13 @@ static void links_are_bounded_and_used_again(void **state)
     struct machine *m = &reg.machines[0];
     for (int i = 0; i < CAP; i++) {
         snprintf(fleet, sizeof(fleet), "more-%d", i);
+        assert_true(registry_room(&reg));
         assert_int_equal(registry_link(&reg, m, fleet), OK);
     }
+    assert_false(registry_room(&reg));
     assert_int_equal(registry_link(&reg, m, "too-much"), ERR_FULL);
     registry_unlink(&reg, m, "more-3");
+    assert_true(registry_room(&reg));
     assert_int_equal(registry_link(&reg, &reg.machines[1], "other"), OK);
     assert_true(registry_sees(&reg, "other", &reg.machines[1]));
     assert_false(registry_sees(&reg, "other", m));
