@@ -90,6 +90,7 @@ bool conn_sign_in(struct conn *c, const struct store_who *who, struct text *why)
     }
     note(c, 's');
     c->role = who->role;
+    PUT(c->user, who->user_name);
     return true;
 }
 
@@ -368,6 +369,24 @@ static void a_second_factor_taken_away_is_judged_at_once(void **state)
     BY(q.u.person_set_totp.actor);
     ASK(q, STORE_DONE);
     live("sss......");
+}
+
+static void a_persons_new_name_reaches_his_links_and_ends_none(void **state)
+{
+    (void)state;
+    struct store_ask q = ask_of(STORE_PERSON_SET);
+    PUT(q.u.person_set.person_id, bob.user_id);
+    PUT(q.u.person_set.name, "Robert");
+    BY(q.u.person_set.actor);
+    ASK(q, STORE_DONE);
+    live("...ss....");
+    assert_string_equal(conns[BOB].user, "Robert");
+    assert_string_equal(conns[BOBS_KEY].user, "Robert");
+    assert_string_equal(conns[ADA].user, "");
+    q.u.person_set.has_email = true;
+    PUT(q.u.person_set.email, "eve@example.org"); /* hers */
+    ASK(q, STORE_CONFLICT);
+    live(NOTHING);
 }
 
 static struct store_ask role(const char *person_id, enum store_role to)
@@ -766,6 +785,7 @@ static const uint8_t lives[STORE_OP_COUNT] = {
     [STORE_PERSON_BY_ID] = NONE,
     [STORE_PERSON_LIST] = NONE,
     [STORE_PERSON_SET_PASSWORD] = SOME,
+    [STORE_PERSON_SET] = SOME,
     [STORE_PERSON_SET_TOTP] = SOME,
     [STORE_PERSON_TRIED] = NONE,
     [STORE_PERSON_ENABLE] = SOME,
@@ -790,6 +810,7 @@ static const uint8_t lives[STORE_OP_COUNT] = {
     [STORE_MEMBER_REMOVE] = SOME,
     [STORE_MEMBER_USE_FLEET] = SOME,
     [STORE_INVITE_MAKE] = NONE,
+    [STORE_INVITE_RENEW] = NONE,
     [STORE_INVITE_LIST] = NONE,
     [STORE_INVITE_CANCEL] = NONE,
     [STORE_INVITE_BY_HASH] = NONE,
@@ -869,6 +890,7 @@ int main(void)
         FACT(an_account_shut_out_loses_its_links_everywhere),
         FACT(and_is_told_whom_to_ask),
         FACT(a_second_factor_taken_away_is_judged_at_once),
+        FACT(a_persons_new_name_reaches_his_links_and_ends_none),
         FACT(a_role_that_may_less_begins_with_a_new_link),
         FACT(one_that_may_more_holds_at_once),
         FACT(who_leaves_a_fleet_loses_the_links_there),
