@@ -296,8 +296,16 @@ static const char *const MIGRATION_2[] = {
     NULL,
 };
 
+/* An address is one account's. The index is not unique: in a database from
+ * before two may have the same, until one of them changes it. */
+static const char *const MIGRATION_3[] = {
+    "CREATE INDEX person_by_email ON person (email);",
+    NULL,
+};
+
 /* Each is a list of statements, in pieces that a compiler must take. */
-static const char *const *const MIGRATIONS[] = {MIGRATION_1, MIGRATION_2};
+static const char *const *const MIGRATIONS[] = {MIGRATION_1, MIGRATION_2,
+                                                MIGRATION_3};
 
 #define SCHEMA_VERSION ((int)(sizeof MIGRATIONS / sizeof MIGRATIONS[0]))
 
