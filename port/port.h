@@ -319,7 +319,8 @@ bool port_handle_waits(int handle);
  */
 int port_keep_read(const char *path, bool secret, struct span out);
 /* Replace a file atomically: new file with mode 0600, synced, renamed over,
- * folder synced. On failure the old file is untouched. ERR_NO_SPACE, ... */
+ * folder synced. On failure the old file is untouched; or, if only the folder
+ * could not be synced, the new one is there. ERR_NO_SPACE, ... */
 int port_keep_write(const char *path, struct view data);
 /* The same without the syncs, for status files that may be lost. */
 int port_keep_write_fast(const char *path, struct view data);

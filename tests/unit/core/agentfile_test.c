@@ -210,20 +210,51 @@ static void nothing_is_saved_that_could_not_be_loaded(void **state)
     }
 }
 
-static void faults_of_the_port_are_told(void **state)
+/* Every call of the port fails, the first, the second, ... once, and all after
+ * it as when the power is gone: there is the old file or the new one, and the
+ * reason is told. */
+static bool one_fault(size_t nth, bool for_ever, const char *was)
+{
+    setup(NULL);
+    if (was != NULL)
+        assert_int_equal(save(), OK);
+    strcpy(a.name, "renamed");
+    fake.calls = 0;
+    fake.fail_at = nth;
+    fake.fail_on = for_ever;
+    fake.fail_err = ERR_NO_SPACE;
+    int err = save();
+    bool met = fake.calls >= nth;
+    assert_int_equal(err, met ? ERR_NO_SPACE : OK);
+    assert_true(!met || strstr(sentence, "the fake's reason") != NULL);
+    fake.fail_at = 0;
+    int found = load();
+    if (err != OK && was == NULL)
+        assert_int_equal(found, ERR_NOT_FOUND); /* it has not joined */
+    else
+        assert_string_equal(a.name, err == OK ? "renamed" : was);
+    return met;
+}
+
+static void a_fault_at_any_call_leaves_the_old_file_or_the_new(void **state)
 {
     (void)state;
-    fake.fail_err = ERR_NO_SPACE;
-    for (size_t at = 1; at <= 2; at++) {
-        fake.calls = 0;
-        fake.fail_at = at;
-        assert_int_equal(save(), ERR_NO_SPACE);
-        assert_non_null(strstr(sentence, "the fake's reason"));
+    for (int run = 0; run < 4; run++) {
+        size_t nth = 1;
+        while (one_fault(nth, (run & 1) != 0, run < 2 ? NULL : "edge"))
+            nth++;
+        assert_true(nth > 2);
     }
+}
+
+static void a_fault_while_it_is_read_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(save(), OK);
     fake.calls = 0;
     fake.fail_at = 1;
     fake.fail_err = ERR_DENIED;
-    assert_int_equal(load(), ERR_DENIED);
+    assert_int_equal(load(), ERR_DENIED); /* not: it has not joined */
     assert_non_null(strstr(sentence, "the fake's reason"));
 }
 
@@ -242,7 +273,9 @@ int main(void)
         cmocka_unit_test_setup(a_later_version_is_not_called_damaged, setup),
         cmocka_unit_test_setup(nothing_is_saved_that_could_not_be_loaded,
                                setup),
-        cmocka_unit_test_setup(faults_of_the_port_are_told, setup),
+        cmocka_unit_test_setup(
+            a_fault_at_any_call_leaves_the_old_file_or_the_new, setup),
+        cmocka_unit_test_setup(a_fault_while_it_is_read_is_told, setup),
     };
     return cmocka_run_group_tests_name("core/agentfile", tests, NULL, NULL);
 }

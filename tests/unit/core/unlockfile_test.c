@@ -114,6 +114,31 @@ static void every_cut_and_every_longer_file_is_damaged(void **state)
                      ERR_DAMAGED);
 }
 
+/* Every call of the port fails, once and for ever: there is the old token or
+ * the new one. */
+static void a_fault_at_any_call_leaves_the_old_token_or_the_new(void **state)
+{
+    (void)state;
+    for (int on = 0; on <= 1; on++) {
+        bool met = true;
+        size_t at = 0;
+        while (met) {
+            setup(NULL);
+            save("id-1", "web-1", 1);
+            fake.calls = 0;
+            fake.fail_at = ++at;
+            fake.fail_on = on == 1;
+            fake.fail_err = ERR_NO_SPACE;
+            save("id-1", "web-1", 2);
+            met = fake.calls >= at;
+            fake.fail_at = 0;
+            assert_int_equal(unlockfile_load(RUN, PIN, "id-1", T0, &found), OK);
+            assert_int_equal(found.token[0], met ? 1 : 2);
+        }
+        assert_true(at > 2);
+    }
+}
+
 /* ---- keys --------------------------------------------------------------------- */
 
 static void a_key_is_new_then_known_then_another(void **state)
@@ -143,6 +168,50 @@ static void a_damaged_key_file_is_not_a_new_machine(void **state)
     assert_int_equal(known_check(CONFIG, PIN, "web-1", KEY, &since), OK);
 }
 
+/* A key that could not be kept is asked about again; never is it another. */
+static void a_fault_at_any_call_leaves_the_old_key_or_the_new(void **state)
+{
+    int64_t since;
+    (void)state;
+    for (int run = 0; run < 4; run++) {
+        bool is_new = run < 2;
+        size_t at = 0;
+        int err;
+        do {
+            setup(NULL);
+            if (!is_new)
+                assert_int_equal(known_keep(CONFIG, PIN, "web-1", KEY, T0), OK);
+            fake.calls = 0;
+            fake.fail_at = ++at;
+            fake.fail_on = (run & 1) != 0;
+            fake.fail_err = ERR_NO_SPACE;
+            err = known_keep(CONFIG, PIN, "web-1", KEY2, T0 + 1);
+            assert_int_equal(err, fake.calls >= at ? ERR_NO_SPACE : OK);
+            fake.fail_at = 0;
+            assert_int_equal(known_check(CONFIG, PIN, "web-1", KEY, &since),
+                             err == OK ? ERR_PIN
+                             : is_new  ? ERR_NOT_FOUND
+                                       : OK);
+            assert_int_equal(known_check(CONFIG, PIN, "web-1", KEY2, &since),
+                             err == OK ? OK
+                             : is_new  ? ERR_NOT_FOUND
+                                       : ERR_PIN);
+        } while (err != OK);
+        assert_true(at > 2);
+    }
+}
+
+/* Nobody can know then: it is no new machine. */
+static void a_fault_while_a_key_is_looked_up_is_told(void **state)
+{
+    int64_t since;
+    (void)state;
+    assert_int_equal(known_keep(CONFIG, PIN, "web-1", KEY, T0), OK);
+    fake.fail_err = ERR_IO;
+    fake.fail_at = fake.calls + 1;
+    assert_int_equal(known_check(CONFIG, PIN, "web-1", KEY, &since), ERR_IO);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup(name, setup)
@@ -153,6 +222,9 @@ int main(void)
         T(a_list_has_the_good_ones_and_sweeps_the_others),
         T(a_removed_one_is_gone),
         T(every_cut_and_every_longer_file_is_damaged),
+        T(a_fault_at_any_call_leaves_the_old_token_or_the_new),
+        T(a_fault_at_any_call_leaves_the_old_key_or_the_new),
+        T(a_fault_while_a_key_is_looked_up_is_told),
         T(a_key_is_new_then_known_then_another),
         T(a_damaged_key_file_is_not_a_new_machine),
     };
