@@ -74,22 +74,29 @@ static void conclude(struct command *x, enum command_outcome outcome,
     leave_if_done(x);
 }
 
-static void finish(struct command *x, const msg_close *end)
+/* The sentence may be longer than a Close can hold. */
+static void end_with(struct command *x, const msg_close *end,
+                     const char *message, const char *remedy)
 {
     if (x->over)
         return;
     x->end = *end;
-    const cmdop_agent_v1_Failure *f = &end->result.failure;
     if (end->which_result == cmdop_agent_v1_Close_failure_tag && !x->collect)
-        cmd_say(f->message, f->remedy[0] != '\0' ? "; " : "", f->remedy, NULL);
+        cmd_say(message, remedy[0] != '\0' ? "; " : "", remedy, NULL);
     conclude(x, outcome_of(x, end), status_of(end));
+}
+
+static void finish(struct command *x, const msg_close *end)
+{
+    const cmdop_agent_v1_Failure *f = &end->result.failure;
+    end_with(x, end, f->message, f->remedy);
 }
 
 static void fail(struct command *x, msg_code code, const char *message,
                  const char *remedy)
 {
     msg_close end = chan_failure(code, message, remedy);
-    finish(x, &end);
+    end_with(x, &end, message, remedy);
 }
 
 /* ---- leaving it -------------------------------------------------------------------- */

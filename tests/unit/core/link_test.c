@@ -566,17 +566,49 @@ static void a_judge_may_take_his_time(void **state)
 
 /* ---- who does not ----------------------------------------------------------------- */
 
-static void a_relay_with_another_key_learns_nothing(void **state)
+/* The sentence, with what to do; and no Proof was said. */
+static void assert_learns_nothing(void)
+{
+    char pinned[SIGN_FINGERPRINT_CAP], shown[SIGN_FINGERPRINT_CAP], text[512];
+    credential.pin = other_key.pub;
+    sign_fingerprint(other_key.pub, pinned);
+    sign_fingerprint(relay_key.pub, shown);
+    snprintf(text, sizeof(text),
+             "the relay is not the one that was pinned: its key is %s, not "
+             "%s. It was set up anew, or somebody stands between: run `cmdop "
+             "join` or `cmdop login` again only with a new join string from "
+             "its owner",
+             shown, pinned);
+    meet(true);
+    assert_int_equal(dialer.link.wire.err, ERR_PIN);
+    assert_int_equal(
+        strncmp(link_why(&dialer.link), text, sizeof(dialer.link.why) - 1), 0);
+    assert_non_null(strstr(link_why(&dialer.link), "new join string"));
+    assert_int_equal(taker.hellos, 1);
+    assert_int_equal(taker.judges, 0);
+    assert_int_equal(dialer.welcomes, 0);
+}
+
+static void a_relay_with_another_key_learns_no_token(void **state)
 {
     (void)state;
     as_operator();
-    credential.pin = other_key.pub;
-    meet(true);
-    assert_int_equal(dialer.link.wire.err, ERR_PIN);
-    assert_non_null(strstr(link_why(&dialer.link), "pinned"));
-    assert_non_null(strstr(link_why(&dialer.link), "cmdop join"));
-    assert_int_equal(taker.judges, 0); /* the token was never said */
-    assert_int_equal(dialer.welcomes, 0);
+    assert_learns_nothing();
+}
+
+static void nor_a_join_key(void **state)
+{
+    (void)state;
+    credential.join_key = "cmdop_enroll_x";
+    credential.name = "web-1";
+    assert_learns_nothing();
+}
+
+static void nor_the_key_of_a_machine(void **state)
+{
+    (void)state;
+    credential.next = &other_key; /* about to be replaced */
+    assert_learns_nothing();
 }
 
 /* ---- nothing pinned: authorities vouch ----------------------------------------------- */
@@ -1358,7 +1390,9 @@ int main(void)
         FACT(an_operator_comes_in_with_a_token),
         FACT(the_local_socket_asks_for_no_pin_and_no_token),
         FACT(a_judge_may_take_his_time),
-        FACT(a_relay_with_another_key_learns_nothing),
+        FACT(a_relay_with_another_key_learns_no_token),
+        FACT(nor_a_join_key),
+        FACT(nor_the_key_of_a_machine),
         FACT(an_authority_vouches_for_a_relay_and_its_key_is_learnt),
         FACT(a_certificate_for_another_name_does_not_do),
         FACT(neither_does_one_that_is_expired_or_not_valid_yet),
