@@ -479,10 +479,20 @@ static int on_message(void *ctx, struct view frame)
 static void on_opened(void *ctx)
 {
     struct link *l = ctx;
-    if (l->initiator)
+    if (l->initiator) {
         send_hello(l);
-    else
-        enter(l, LINK_HELLO);
+        return;
+    }
+    enter(l, LINK_HELLO);
+    if (l->ops->called != NULL)
+        l->ops->called(l->ctx);
+}
+
+static void on_field(void *ctx, struct view name, struct view value)
+{
+    struct link *l = ctx;
+    if (l->ops->field != NULL)
+        l->ops->field(l->ctx, name, value);
 }
 
 static size_t on_pull(void *ctx, struct span out)
@@ -504,7 +514,12 @@ static void on_wake(void *ctx)
 }
 
 static const struct wire_ops wire_ops = {
-    .opened = on_opened, .message = on_message, .pull = on_pull};
+    .opened = on_opened,
+    .message = on_message,
+    .pull = on_pull,
+    .field = on_field,
+};
+
 static void on_gone(void *ctx, uint32_t number, const msg_close *end)
 {
     struct link *l = ctx;

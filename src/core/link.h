@@ -58,6 +58,10 @@ struct link_host {
 };
 
 struct link_ops {
+    /* Acceptor: a header field of the request, see h2_ops.field; then the
+     * call is there, and link_refuse is possible. Both may be NULL. */
+    void (*field)(void *ctx, struct view name, struct view value);
+    void (*called)(void *ctx);
     /* Acceptor: who says hello; keep what is needed, nothing is proven. */
     void (*hello)(void *ctx, const msg_hello *hello);
     /* Acceptor: the proof is there and, for a machine, its signatures are
@@ -124,7 +128,8 @@ int link_accepted(struct link *l, int handle, const struct link_mem *mem,
                   const struct link_host *host, uint32_t channels_max,
                   const struct link_ops *ops, void *ctx);
 
-/* Acceptor, in JUDGE: let the peer in, or refuse and close. */
+/* Acceptor, in JUDGE: let the peer in, or refuse and close. It may be refused
+ * from link_ops.called as well. */
 void link_welcome(struct link *l, msg_welcome *welcome);
 void link_refuse(struct link *l, msg_code code, const char *message,
                  const char *remedy, uint32_t retry_after_ms);

@@ -153,6 +153,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame,
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets the stream */
     if (!h->is_server)
         note_status(h, n, v);
+    else if (!h->accepted && h->ops->field != NULL) /* trailers are none */
+        h->ops->field(h->ctx, n, v);
     return 0;
 }
 

@@ -31,6 +31,11 @@ struct h2_ops {
      * Told once. A server now finishes what it has to say and calls h2_end;
      * for a client all is over. */
     void (*ended)(void *ctx, int status, struct view message);
+    /* Server: a header field of a request, before `opened`, in the order of
+     * the wire; valid during the call. Requests that are refused are told as
+     * well: each begins with fields whose names begin with ':', one of them
+     * ":method" (RFC 9113, 8.3). May be NULL. */
+    void (*field)(void *ctx, struct view name, struct view value);
 };
 
 struct h2 {

@@ -232,7 +232,15 @@ static void on_ended(void *ctx, int status, struct view message)
         note_error(w, err_of_status(status), why);
 }
 
-static const struct h2_ops h2_calls = {on_opened, on_body, on_pull, on_ended};
+static void on_field(void *ctx, struct view name, struct view value)
+{
+    struct wire *w = ctx;
+    if (w->ops->field != NULL)
+        w->ops->field(w->ctx, name, value);
+}
+
+static const struct h2_ops h2_calls = {on_opened, on_body, on_pull, on_ended,
+                                       on_field};
 
 /* ---- in ------------------------------------------------------------------ */
 

@@ -36,6 +36,8 @@ struct wire_ops {
      * of one; 0 when there is nothing. out.len is at least 16000 on the
      * first call of a frame; the caller comes again while it gets more. */
     size_t (*pull)(void *ctx, struct span out);
+    /* Server: a header field of the request; see h2_ops.field. May be NULL. */
+    void (*field)(void *ctx, struct view name, struct view value);
 };
 
 enum wire_state {

@@ -80,7 +80,7 @@ static void on_ended(void *ctx, int status, struct view message)
     h2_end(&o->h, GRPC_OK, NULL);
 }
 
-static const struct h2_ops ops = {on_opened, on_body, on_pull, on_ended};
+static const struct h2_ops ops = {on_opened, on_body, on_pull, on_ended, NULL};
 
 /* ---- what is said --------------------------------------------------------------- */
 

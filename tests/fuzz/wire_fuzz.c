@@ -101,7 +101,7 @@ static size_t on_pull(void *ctx, struct span out)
     return GRPCFRAME_HEAD + len;
 }
 
-static const struct wire_ops ops = {on_opened, on_message, on_pull};
+static const struct wire_ops ops = {on_opened, on_message, on_pull, NULL};
 
 /* ---- what leaves ---------------------------------------------------------------- */
 

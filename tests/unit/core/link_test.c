@@ -139,6 +139,8 @@ struct end {
     msg_welcome welcome;
     msg_refuse refuse;
     bool lets_in; /* in judge, at once */
+    int paths, calls;
+    bool busy; /* refuses as soon as it is called */
 };
 
 static struct end dialer, taker;
@@ -213,7 +215,26 @@ static const struct link_ops dialer_ops = {.welcomed = on_welcomed,
                                            .drain = on_drain,
                                            .open = on_open,
                                            .wake = on_wake};
-static const struct link_ops taker_ops = {.hello = on_hello,
+static void on_field(void *ctx, struct view name, struct view value)
+{
+    struct end *e = ctx;
+    assert_int_equal(e->calls, 0);
+    e->paths += view_is(name, ":path") && value.len > 0;
+}
+
+static void on_called(void *ctx)
+{
+    struct end *e = ctx;
+    assert_int_equal(e->link.state, LINK_HELLO);
+    e->calls++;
+    if (e->busy)
+        link_refuse(&e->link, cmdop_agent_v1_Code_CODE_LIMIT, "not now",
+                    "later", 7);
+}
+
+static const struct link_ops taker_ops = {.field = on_field,
+                                          .called = on_called,
+                                          .hello = on_hello,
                                           .judge = on_judge,
                                           .heartbeat = on_heartbeat,
                                           .open = on_open,
@@ -334,7 +355,7 @@ static size_t stranger_pull(void *ctx, struct span out)
 }
 
 static const struct wire_ops stranger_ops = {stranger_opened, stranger_message,
-                                             stranger_pull};
+                                             stranger_pull, NULL};
 
 static void start_stranger(int at)
 {
@@ -486,6 +507,24 @@ static void a_machine_comes_in(bool tls)
     assert_int_equal(dialer.welcome.frame_max, FRAME_MAX);
     assert_true(dialer.link.peer_time_ms == WALL);
     assert_int_equal(taker.link.role, cmdop_agent_v1_Role_ROLE_MACHINE);
+}
+
+static void a_caller_may_be_refused_before_it_says_hello(void **state)
+{
+    (void)state;
+    begin();
+    taker.busy = true;
+    start_dialer(false);
+    start_taker(false);
+    run();
+    assert_int_equal(taker.paths, 1);
+    assert_int_equal(taker.calls, 1);
+    assert_int_equal(taker.hellos, 0);
+    assert_true(link_over(&taker.link));
+    assert_int_equal(dialer.refusals, 1);
+    assert_int_equal(dialer.refuse.code, cmdop_agent_v1_Code_CODE_LIMIT);
+    assert_int_equal(dialer.refuse.retry_after_ms, 7);
+    assert_true(link_over(&dialer.link));
 }
 
 static void a_machine_comes_in_over_tls(void **state)
@@ -1383,6 +1422,7 @@ static void the_first_reason_is_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        FACT(a_caller_may_be_refused_before_it_says_hello),
         FACT(a_machine_comes_in_over_tls),
         FACT(a_machine_comes_in_over_a_plain_wire),
         FACT(a_machine_shows_its_instance_and_its_lease),

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
+#include "base/text.h"
 #include "limits.h"
 #include "unit/cuts.h"
 
@@ -34,6 +35,7 @@ struct end {
     int ended;
     int end_status;
     char end_message[128];
+    char fields[256]; /* of a request: some of them, "name=value;" */
 };
 
 static struct end client, server;
@@ -82,7 +84,23 @@ static void on_ended(void *ctx, int status, struct view message)
     bytes_to_str(e->end_message, sizeof e->end_message, message);
 }
 
-static const struct h2_ops ops = {on_opened, on_body, on_pull, on_ended};
+static void on_field(void *ctx, struct view name, struct view value)
+{
+    struct end *e = ctx;
+    struct text t;
+    if (!view_is(name, ":method") && !view_is(name, "x-for"))
+        return;
+    assert_int_equal(e->opened, 0);
+    text_init(&t, e->fields + strlen(e->fields),
+              sizeof e->fields - strlen(e->fields));
+    text_view(&t, name);
+    text_str(&t, "=");
+    text_view(&t, value);
+    text_str(&t, ";");
+}
+
+static const struct h2_ops ops = {on_opened, on_body, on_pull, on_ended,
+                                  on_field};
 
 static void reset(struct end *e)
 {
@@ -510,6 +528,40 @@ static void a_call_may_follow_a_refused_one(void **state)
     assert_int_equal(server.h.err, OK);
 }
 
+static void a_request_tells_its_fields_and_trailers_do_not(void **state)
+{
+    const nghttp2_nv refused[] = {nv(":method", "GET"), nv(":scheme", "http"),
+                                  nv(":authority", "x"), nv(":path", PATH),
+                                  nv("x-for", "0")};
+    const nghttp2_nv taken[] = {nv(":method", "POST"),
+                                nv(":scheme", "http"),
+                                nv(":authority", "x"),
+                                nv(":path", PATH),
+                                nv("content-type", "application/grpc"),
+                                nv("x-for", "1"),
+                                nv("other", "2"),
+                                nv("x-for", "3")};
+    const nghttp2_nv trailer = nv("x-for", "4");
+    (void)state;
+    raw_start(false, 65535);
+    nghttp2_submit_request(raw.session, NULL, refused, 5, NULL, NULL);
+    raw_pump(&server);
+    assert_int_equal(server.opened, 0);
+    int32_t s =
+        nghttp2_submit_headers(raw.session, 0, -1, NULL, taken, 8, NULL);
+    raw_pump(&server);
+    assert_int_equal(server.opened, 1);
+    nghttp2_submit_trailer(raw.session, s, &trailer, 1);
+    raw_pump(&server);
+    assert_int_equal(server.ended, 1);
+    assert_string_equal(server.fields,
+                        ":method=GET;x-for=0;:method=POST;x-for=1;x-for=3;");
+    start(); /* an answer tells none */
+    pump();
+    assert_int_equal(client.opened, 1);
+    assert_string_equal(client.fields, "");
+}
+
 static void a_status_closes_the_request_too(void **state)
 {
     (void)state;
@@ -752,6 +804,7 @@ int main(void)
         cmocka_unit_test(any_cut_gives_the_same),
         cmocka_unit_test(what_is_no_grpc_call_gets_an_http_status),
         cmocka_unit_test(a_call_may_follow_a_refused_one),
+        cmocka_unit_test(a_request_tells_its_fields_and_trailers_do_not),
         cmocka_unit_test(a_status_closes_the_request_too),
         cmocka_unit_test(one_call_at_a_time),
         cmocka_unit_test(a_narrow_window_is_respected),

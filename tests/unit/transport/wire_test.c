@@ -151,7 +151,7 @@ static size_t on_pull(void *ctx, struct span out)
     return len + GRPCFRAME_HEAD;
 }
 
-static const struct wire_ops ops = {on_opened, on_message, on_pull};
+static const struct wire_ops ops = {on_opened, on_message, on_pull, NULL};
 
 static struct wire_mem mem_of(struct end *e, bool tls)
 {
