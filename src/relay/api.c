@@ -77,14 +77,27 @@ static void serve_far(struct api_conn *c)
                         "only: use https from here.\n"));
 }
 
+/* A proxy asks for one after the other on the same connection. */
+static void find_caller(struct api_conn *c)
+{
+    struct forwarded f;
+    uint32_t lines = http_header_count(&c->http, FORWARDED_HEADER);
+
+    forwarded_begin(&f, c->api->cfg.trusted, &c->peer);
+    for (uint32_t i = 0; i < lines; i++)
+        forwarded_line(&f, http_header_at(&c->http, FORWARDED_HEADER, i));
+    c->from = f.caller;
+}
+
 static void serve(struct api_conn *c)
 {
     const struct api_cfg *cfg = &c->api->cfg;
 
     c->serial++;
+    find_caller(c);
     if (serve_health(c, http_request(&c->http)))
         return;
-    if (c->mode == API_PLAIN && !api_is_near(&c->from))
+    if (c->mode == API_PLAIN && !api_is_near(&c->peer))
         serve_far(c);
     else if (cfg->serve != NULL)
         cfg->serve(cfg->ctx, c);
@@ -380,7 +393,7 @@ static void open_conn(struct api *a, struct api_conn *c, int handle,
     c->mode = API_FRESH;
     c->closing = c->pumping = false;
     c->body_used = 0;
-    c->from = *from;
+    c->peer = c->from = *from;
     c->rx_len = 0;
     http_init(&c->http);
     arm(c, API_REQUEST_MS);

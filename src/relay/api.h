@@ -22,6 +22,7 @@
 #ifndef RELAY_API_H
 #define RELAY_API_H
 
+#include "relay/forwarded.h"
 #include "transport/http.h"
 #include "transport/listen.h"
 #include "transport/tls.h"
@@ -56,7 +57,8 @@ struct api_conn {
     enum api_mode mode;
     bool pumping; /* bytes are being moved: an answer needs no push */
     bool closing; /* close_notify was asked for */
-    struct port_addr from;
+    struct port_addr peer;
+    struct port_addr from; /* who asks; behind a proxy, who that says */
     size_t rx_len;
     size_t body_used; /* of body, since it was wiped */
     struct http http;
@@ -78,6 +80,8 @@ struct api_cfg {
     /* A request, to be answered with api_answer, now or in a later turn, and
      * no later than api_serial stays the same. NULL: everything is 404. */
     void (*serve)(void *ctx, struct api_conn *c);
+    /* Who may say for whom he asks; lives as long as the port. NULL: nobody. */
+    const struct proxies *trusted;
     void *ctx;
 };
 

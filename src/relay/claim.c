@@ -9,6 +9,7 @@
 #include "relay/admit.h"
 #include "relay/ask.h"
 #include "relay/conn.h"
+#include "relay/people.h"
 #include "relay/relay.h"
 
 #define LOOK_MS          3000  /* patience with the other link */
@@ -233,6 +234,15 @@ static void quarantined(void *ctx, uint32_t tag, const struct store_answer *a)
     peer_wake(&c->peer);
 }
 
+/* With its port, which a proxy does not tell. */
+static void print_place(const struct port_addr *a, char out[PORT_ADDR_CAP])
+{
+    if (a->port != 0)
+        port_addr_print(a, out, PORT_ADDR_CAP);
+    else
+        people_address(a, out, PORT_ADDR_CAP);
+}
+
 /* Both live: an owner settles it. */
 static void quarantine(struct conn *c, const struct machine *m)
 {
@@ -242,8 +252,8 @@ static void quarantine(struct conn *c, const struct machine *m)
                           .ctx = c,
                           .answer = quarantined};
     struct text t;
-    port_addr_print(&m->conn->from, there, sizeof(there));
-    port_addr_print(&c->from, here, sizeof(here));
+    print_place(&m->conn->from, there);
+    print_place(&c->from, here);
     STR_COPY(q.u.machine_state.fleet_id, m->fleet_id);
     STR_COPY(q.u.machine_state.machine_id, m->id);
     q.u.machine_state.change = STORE_QUARANTINE;

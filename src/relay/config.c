@@ -6,11 +6,16 @@
 #include "base/err.h"
 #include "core/paths.h"
 #include "port/port.h"
+#include "relay/forwarded.h"
 #include "relay/yamldoc.h"
 
 #define NODES_MAX    64
 #define NEAR_MAX     3 /* so many letters may be wrong for "did you mean" */
 #define KEY_NAME_MAX 32
+
+#define TRUSTED_WORDS                                                    \
+    "takes up to 16 networks of proxies like 127.0.0.1/32, each with 8 " \
+    "bits or more; without any no header is believed"
 
 enum kind { TEXT, PATH, NUMBER, LIST };
 
@@ -48,6 +53,8 @@ static const struct {
                              "CMDOP_SERVER_PROXY_LISTEN", TEXT, NULL},
     [CONFIG_PROXY_FROM] = {"proxy.from", "--proxy-from",
                            "CMDOP_SERVER_PROXY_FROM", LIST, NULL},
+    [CONFIG_TRUSTED_PROXIES] = {"trusted_proxies", "--trusted-proxies",
+                                "CMDOP_SERVER_TRUSTED_PROXIES", LIST, NULL},
 };
 
 /* ---- names ---------------------------------------------------------------------- */
@@ -202,6 +209,13 @@ static int put(struct config_value *v, struct view text,
     return OK;
 }
 
+/* Of a list, its members are looked at one by one, so that the line is told. */
+static bool is_member(int key, struct view v)
+{
+    struct proxies p;
+    return key != CONFIG_TRUSTED_PROXIES || proxies_read(v, &p) == OK;
+}
+
 static int put_file(struct config *c, int key, const struct yamldoc_node *n,
                     struct text *why)
 {
@@ -221,6 +235,8 @@ static int put_file(struct config *c, int key, const struct yamldoc_node *n,
                         why);
     if (put(v, text_done(&t), CONFIG_FILE) != OK)
         return no_value(n->line, name, "is not one line of text", why);
+    if (!is_member(key, n->value))
+        return no_value(n->line, name, TRUSTED_WORDS, why);
     return OK;
 }
 
@@ -425,6 +441,15 @@ static int check_url(const struct config *c, struct text *why)
                     why);
 }
 
+static int check_trusted(const struct config *c, struct text *why)
+{
+    const char *list = config_get(c, CONFIG_TRUSTED_PROXIES);
+    struct proxies p;
+    if (list == NULL || proxies_read(view_str(list), &p) == OK)
+        return OK;
+    return bad(c, CONFIG_TRUSTED_PROXIES, TRUSTED_WORDS, why);
+}
+
 /* Of two that only make sense together, is one alone? */
 static int check_pair(const struct config *c, int has, int wants,
                       struct text *why)
@@ -447,6 +472,8 @@ static int check(const struct config *c, struct text *why)
     int err = check_mode(c, why);
     if (err == OK)
         err = check_url(c, why);
+    if (err == OK)
+        err = check_trusted(c, why);
     if (err == OK)
         err = check_pair(c, CONFIG_TLS_CERTIFICATE, CONFIG_TLS_KEY, why);
     if (err == OK)

@@ -33,7 +33,8 @@ enum config_key {
     CONFIG_TLS_KEY,
     CONFIG_PROXY_CERTIFICATE,
     CONFIG_PROXY_LISTEN,
-    CONFIG_PROXY_FROM, /* a list; here its members, with ',' between */
+    CONFIG_PROXY_FROM,      /* a list; here its members, with ',' between */
+    CONFIG_TRUSTED_PROXIES, /* so is this */
     CONFIG_KEYS
 };
 

@@ -13,6 +13,57 @@
 #define CHANNELS_MAX   256   /* per connection */
 #define GUEST_TAKES_MS 30000 /* a guest takes his answers within this */
 
+#define BUDGET_WORDS    "too many strangers from one address"
+#define BUDGET_AGAIN_MS 5000
+
+/* Strangers of one place take a share of the connections at most. */
+static bool within_budget(const struct relay *r, const struct port_addr *from)
+{
+    uint32_t share = r->conns_max / 8 + 16;
+    return r->conns_count < share ||
+           strangers_count(&r->strangers, from) < share;
+}
+
+/* ---- behind a proxy ------------------------------------------------------------- */
+
+/* Only in front of a connection whose TLS ended elsewhere there is somebody
+ * who could say such things of others. */
+static bool is_proxied(const struct conn *c)
+{
+    return c->peer.link.host == &c->relay->proxy_host;
+}
+
+static void on_field(void *ctx, struct view name, struct view value)
+{
+    struct conn *c = ctx;
+    if (!is_proxied(c))
+        return;
+    if (view_is(name, ":method")) /* another request may have been refused */
+        forwarded_begin(&c->forwarded, &c->relay->trusted, &c->from);
+    else if (view_is(name, FORWARDED_HEADER))
+        forwarded_line(&c->forwarded, value);
+}
+
+/* The caller has a budget like one who comes directly. The proxy has none:
+ * callers of whom it says nothing would all share it. */
+static void on_called(void *ctx)
+{
+    struct conn *c = ctx;
+    struct relay *r = c->relay;
+    if (!is_proxied(c) || !c->forwarded.found)
+        return;
+    c->from = c->forwarded.caller;
+    if (within_budget(r, &c->from)) {
+        c->stranger = strangers_enter(&r->strangers, &c->from);
+        return;
+    }
+    log_warn("accept.budget", BUDGET_WORDS);
+    link_refuse(&c->peer.link, cmdop_agent_v1_Code_CODE_LIMIT, BUDGET_WORDS,
+                "try again in a moment", BUDGET_AGAIN_MS);
+}
+
+/* ---- what a link tells ----------------------------------------------------------- */
+
 static void on_hello(void *ctx, const msg_hello *hello)
 {
     struct conn *c = ctx;
@@ -69,6 +120,8 @@ static void on_open(void *ctx, const msg_open *open, struct view params)
 }
 
 static const struct link_ops ops = {
+    .field = on_field,
+    .called = on_called,
     .hello = on_hello,
     .judge = on_judge,
     .pong = on_pong,
@@ -297,14 +350,6 @@ static struct conn *take(struct relay *r)
     return c;
 }
 
-/* Strangers of one place take a share of the connections at most. */
-static bool within_budget(const struct relay *r, const struct port_addr *from)
-{
-    uint32_t share = r->conns_max / 8 + 16;
-    return r->conns_count < share ||
-           strangers_count(&r->strangers, from) < share;
-}
-
 static void reset_caller(struct conn *c)
 {
     c->kind = MAY_GUEST;
@@ -319,6 +364,7 @@ static void reset_caller(struct conn *c)
 static void forget(struct conn *c, const struct port_addr *from)
 {
     c->from = *from;
+    forwarded_begin(&c->forwarded, &c->relay->trusted, from);
     c->machine = NULL;
     reset_caller(c);
     c->admitted = false;
@@ -346,7 +392,7 @@ static bool start(struct conn *c, int handle, const struct tls_server_cfg *tls,
 void conn_start(struct relay *r, int handle, const struct port_addr *from)
 {
     if (!within_budget(r, from)) {
-        log_warn("accept.budget", "too many strangers from one address");
+        log_warn("accept.budget", BUDGET_WORDS);
         port_close(handle);
         return;
     }
@@ -361,7 +407,6 @@ void conn_start(struct relay *r, int handle, const struct port_addr *from)
         c->stranger = strangers_enter(&r->strangers, from);
 }
 
-/* All of them come from one address, which is why it has no budget. */
 void conn_start_proxied(struct relay *r, int handle,
                         const struct port_addr *from)
 {

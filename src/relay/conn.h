@@ -10,7 +10,8 @@ bool conn_room(const struct relay *r);
 /* Start serving an accepted handle; only with conn_room. */
 void conn_start(struct relay *r, int handle, const struct port_addr *from);
 
-/* The same for one that our proxy brought: TLS has ended there. */
+/* The same for one that our proxy brought: TLS has ended there. Who the caller
+ * is, and whether he has budget, is seen when the proxy has told it. */
 void conn_start_proxied(struct relay *r, int handle,
                         const struct port_addr *from);
 

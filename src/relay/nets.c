@@ -24,34 +24,45 @@ static size_t place_of(struct view v, char c)
     return at == NULL ? v.len : (size_t)(at - v.ptr);
 }
 
-/* "ADDRESS" or "ADDRESS/BITS"; *bits counts all 128 of an address. */
-static int parse(struct view v, struct port_addr *net, uint32_t *bits)
+/* "ADDRESS" or "ADDRESS/BITS". */
+static int parse(struct view v, struct net *out)
 {
     char host[48];
+    struct port_addr at;
     uint64_t n;
     size_t slash = place_of(v, '/');
     if (slash >= sizeof(host) || place_of(v, '%') < v.len ||
         place_of(v, '\0') < v.len)
         return ERR_RANGE;
     bytes_to_str(host, sizeof(host), view_first(v, slash));
-    if (port_addr_parse(host, 0, net) != OK)
+    if (port_addr_parse(host, 0, &at) != OK)
         return ERR_RANGE;
     uint32_t most = strchr(host, ':') == NULL ? 128 - V4_BITS : 128;
     n = most;
     if (slash < v.len &&
         text_parse_u64(view_from(v, slash + 1), most, &n) != OK)
         return ERR_RANGE;
-    *bits = 128 - most + (uint32_t)n;
+    memcpy(out->ip, at.ip, sizeof(out->ip));
+    out->bits = 128 - most + (uint32_t)n;
     return OK;
 }
 
-static bool inside(const struct port_addr *net, uint32_t bits,
-                   const struct port_addr *from)
+int net_take(struct view *left, struct net *out)
 {
-    uint32_t whole = bits / 8, rest = bits % 8;
-    if (memcmp(net->ip, from->ip, whole) != 0)
+    size_t comma = place_of(*left, ',');
+    if (parse(trimmed(view_first(*left, comma)), out) != OK ||
+        comma + 1 == left->len)
+        return ERR_RANGE;
+    *left = view_from(*left, comma < left->len ? comma + 1 : comma);
+    return OK;
+}
+
+bool net_has(const struct net *n, const struct port_addr *from)
+{
+    uint32_t whole = n->bits / 8, rest = n->bits % 8;
+    if (memcmp(n->ip, from->ip, whole) != 0)
         return false;
-    return rest == 0 || ((net->ip[whole] ^ from->ip[whole]) >> (8 - rest)) == 0;
+    return rest == 0 || ((n->ip[whole] ^ from->ip[whole]) >> (8 - rest)) == 0;
 }
 
 /* Walk the list; *admitted when `from` is inside one of them. */
@@ -60,15 +71,11 @@ static int walk(struct view list, const struct port_addr *from, bool *admitted)
     struct view left = trimmed(list);
     *admitted = left.len == 0;
     while (left.len > 0) {
-        struct port_addr net;
-        uint32_t bits;
-        size_t comma = place_of(left, ',');
-        if (parse(trimmed(view_first(left, comma)), &net, &bits) != OK ||
-            comma + 1 == left.len)
+        struct net net;
+        if (net_take(&left, &net) != OK)
             return ERR_RANGE;
-        if (from != NULL && inside(&net, bits, from))
+        if (from != NULL && net_has(&net, from))
             *admitted = true;
-        left = view_from(left, comma < left.len ? comma + 1 : comma);
     }
     return OK;
 }

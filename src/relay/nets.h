@@ -17,4 +17,16 @@ int nets_check(struct view list);
 
 bool nets_admit(struct view list, const struct port_addr *from);
 
+/* One of them, read: an address, and how many of all its 128 bits count. */
+struct net {
+    uint8_t ip[16];
+    uint32_t bits;
+};
+
+/* Take the first network of what is left of a list, which is not empty. OK,
+ * or ERR_RANGE. */
+int net_take(struct view *left, struct net *out);
+
+bool net_has(const struct net *n, const struct port_addr *from);
+
 #endif

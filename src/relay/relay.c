@@ -274,6 +274,7 @@ static void carve(struct relay *r, const struct relay_cfg *cfg)
     struct arena *a = &r->arena;
     uint32_t conns_max = cfg->conns_max;
     r->conns_max = conns_max;
+    r->trusted = cfg->trusted;
     loop_init(&r->loop, a, conns_max + API_ROWS + WEB_ROWS + ROWS_OWN,
               2 * conns_max + API_TIMERS + WEB_TIMERS + TIMERS_OWN);
     ask_init(r);
@@ -290,10 +291,12 @@ static void carve(struct relay *r, const struct relay_cfg *cfg)
     rpcs_init(&r->rpcs, a, RPCS_MAX);
     rpcs_init(&r->guest_rpcs, a, GUEST_RPCS_MAX);
     strangers_setup(r);
-    api_init(
-        &r->api, a, &r->loop,
-        &(struct api_cfg){
-            .ready = why_not_ready, .tls = api_tls, .serve = serve, .ctx = r});
+    api_init(&r->api, a, &r->loop,
+             &(struct api_cfg){.ready = why_not_ready,
+                               .tls = api_tls,
+                               .serve = serve,
+                               .trusted = &r->trusted,
+                               .ctx = r});
     web_init(r, cfg->name);
     r->conns = arena_carve(a, conns_max * sizeof(*r->conns), 4096);
     r->conns_mem = arena_carve(a, (size_t)conns_max * PEER_CARVE_BYTES, 4096);

@@ -14,6 +14,7 @@
 #include "relay/badge.h"
 #include "relay/claim.h"
 #include "relay/follow.h"
+#include "relay/forwarded.h"
 #include "relay/keys.h"
 #include "relay/may.h"
 #include "relay/registry.h"
@@ -32,8 +33,9 @@ struct conn {
     struct peer peer;
     struct relay *relay;
     struct conn *next_free;
-    uint32_t serial; /* tells the store's late answers apart */
-    struct port_addr from;
+    uint32_t serial;       /* tells the store's late answers apart */
+    struct port_addr from; /* the caller; behind a proxy, who that says */
+    struct forwarded forwarded;
     struct machine *machine; /* machines that are in */
     uint8_t key[32];         /* machines: the key that was proven */
     struct holding hold;
@@ -66,6 +68,7 @@ struct relay_cfg {
     struct port_addr proxy;        /* where the proxy comes in, */
     struct port_addr proxy_from[PROXY_FROM_MAX]; /* and from where; */
     size_t proxy_from_count;                     /* 0: from loopback */
+    struct proxies trusted; /* who may say for whom he speaks */
     const char *version;
     struct port_addr grpc;
     struct port_addr api;
@@ -107,6 +110,7 @@ struct relay {
     struct listener proxy_listener;
     struct port_addr proxy_from[PROXY_FROM_MAX];
     size_t proxy_from_count;
+    struct proxies trusted;
     uint16_t grpc_port;  /* as bound */
     uint16_t proxy_port; /* 0: no proxy */
     uint16_t api_port;

@@ -230,6 +230,7 @@ static int read_cfg(struct relay_cfg *cfg, const struct config *c,
     uint64_t conns = 0;
     uint16_t port;
     const char *address = config_get(c, CONFIG_ADDRESS);
+    const char *trusted = config_get(c, CONFIG_TRUSTED_PROXIES);
     int err = text_parse_u64(view_str(config_get(c, CONFIG_MAX_CONNECTIONS)),
                              CONNS_MAX, &conns);
     cfg->conns_max = (uint32_t)conns;
@@ -242,6 +243,8 @@ static int read_cfg(struct relay_cfg *cfg, const struct config *c,
         err = joinstr_address(view_str(address), host, &port, why);
         cfg->host = host;
     }
+    if (err == OK && trusted != NULL)
+        err = proxies_read(view_str(trusted), &cfg->trusted);
     if (err == OK)
         err =
             listen_address(config_get(c, CONFIG_LISTEN_GRPC), &cfg->grpc, why);
@@ -429,6 +432,7 @@ const struct cmd server_cmd = {
         "                             a certificate of a public authority\n"
         "  --proxy-certificate F      what a proxy in front of it shows\n"
         "  --proxy-listen A           where that proxy comes in, without TLS\n"
+        "  --trusted-proxies NETS     whose X-Forwarded-For is believed\n"
         "\n"
         "example:\n"
         "  cmdop server --address relay.example:50051 &\n"

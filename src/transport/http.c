@@ -460,14 +460,20 @@ static struct view without_end(struct view v)
     return v;
 }
 
-struct view http_header(const struct http *h, const char *name)
+struct view http_header_at(const struct http *h, const char *name,
+                           uint32_t which)
 {
     for (uint16_t i = 0; i < h->fields; i++) {
         const struct http_field *f = &h->field[i];
-        if (is_named(h, f, view_str(name)))
+        if (is_named(h, f, view_str(name)) && which-- == 0)
             return without_end(view_of(h->head + f->value, f->value_len));
     }
     return VIEW_NONE;
+}
+
+struct view http_header(const struct http *h, const char *name)
+{
+    return http_header_at(h, name, 0);
 }
 
 const struct http_request *http_request(const struct http *h)

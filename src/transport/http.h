@@ -107,8 +107,10 @@ const struct http_request *http_request(const struct http *h);
 /* The value of a header, by name in any case; empty when it is absent. When
  * it came several times, the first. */
 struct view http_header(const struct http *h, const char *name);
-/* How many times it came. */
+/* How many times it came, and the value of one of them, from 0. */
 uint32_t http_header_count(const struct http *h, const char *name);
+struct view http_header_at(const struct http *h, const char *name,
+                           uint32_t which);
 
 /* Its time is over; only in HTTP_READING. Half a request is answered 408 and
  * true comes back; between requests there is nobody to tell: false. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "fake/port_addr.h"
 #include "fake/port_keep.h"
 #include "relay/yamldoc.h"
 

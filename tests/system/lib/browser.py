@@ -33,13 +33,15 @@ class Browser:
         self.cookies = {}
         self.origin = f"{'https' if ca else 'http'}://{host}:{port}"
         self.headers = {}  # sent with every request
+        self.source = None # the address that it comes from
         self.strict = []   # Set-Cookie lines as they came
 
     def connect(self):
+        source = (self.source, 0) if self.source else None
         if self.ca:
             context = ssl.create_default_context(cafile=self.ca)
-            return http.client.HTTPSConnection(self.host, self.port, timeout=20, context=context)
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+            return http.client.HTTPSConnection(self.host, self.port, timeout=20, context=context, source_address=source)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20, source_address=source)
 
     def ask(self, method, path, body=None, headers={}):
         c = self.connect()

@@ -5,6 +5,7 @@ import re
 import select
 import signal
 import sqlite3
+import ssl
 import time
 import uuid
 
@@ -69,22 +70,33 @@ class Gone(Exception):
 
 
 class Mesh:
-    """One link; `said` is Welcome or Refuse, as (kind, fields)."""
+    """One link; `said` is Welcome or Refuse, as (kind, fields), or with `half` what comes before.
+    `more` are further fields of the request, `refused` those of one that is refused before it."""
 
-    def __init__(self, token=None, port=None):
-        self.s = tls(dial(port or os.environ["PORT"]))
+    def __init__(self, token=None, port=None, source=None, plain=False, more=(), refused=None, half=False):
+        s = dial(port or os.environ["PORT"], source=(source, 0) if source else None)
+        self.s = s if plain else tls(s)
         self.raw = self.grpc = b""
+        self.stream, self.answered = 1, False
         self.channel = -1
         self.frames = []
         hello = pb({HELLO_: pb({1: 2, 2: 1, 3: 1, 7: os.urandom(32)})})
-        self.s.sendall(start() + frame(DATA, message(hello), stream=1))
-        kind, _ = self.next()
-        assert kind == CHALLENGE, kind
+        begin = start(more=more)
+        if refused:
+            self.s.sendall(start("/nobody", refused))
+            while not self.answered:
+                self.feed(self.s.recv(65536))
+            self.stream, begin = 3, call(stream=3, more=more)
+        self.s.sendall(begin + frame(DATA, message(hello), stream=self.stream))
+        self.said = self.next()
+        if half or self.said[0] == REFUSE:
+            return
+        assert self.said[0] == CHALLENGE, self.said
         self.send(PROOF, {5: token} if token else {})
         self.said = self.next()
 
     def send(self, kind, fields):
-        self.s.sendall(frame(DATA, message(pb({kind: pb(fields)})), stream=1))
+        self.s.sendall(frame(DATA, message(pb({kind: pb(fields)})), stream=self.stream))
 
     def next(self, seconds=10):
         """The next Frame: (kind, fields)."""
@@ -93,7 +105,8 @@ class Mesh:
             left = end - time.monotonic()
             if left <= 0:
                 raise TimeoutError()
-            if not self.s.pending() and not select.select([self.s], [], [], left)[0]:
+            waits = isinstance(self.s, ssl.SSLSocket) and self.s.pending()
+            if not waits and not select.select([self.s], [], [], left)[0]:
                 continue
             got = self.s.recv(65536)
             if not got:
@@ -107,6 +120,7 @@ class Mesh:
             n = int.from_bytes(self.raw[:3], "big")
             if len(self.raw) < 9 + n:
                 break
+            self.answered = self.answered or self.raw[3] == HEADERS
             if self.raw[3] == DATA:
                 self.grpc += self.raw[9:9 + n]
             self.raw = self.raw[9 + n:]

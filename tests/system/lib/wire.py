@@ -29,9 +29,9 @@ def headers(pairs, flags=END_HEADERS, stream=1):
     return frame(HEADERS, b"".join(header(n, v) for n, v in pairs), flags, stream)
 
 
-def call(path="/cmdop.agent.v1.Mesh/Connect", stream=1):
+def call(path="/cmdop.agent.v1.Mesh/Connect", stream=1, more=()):
     return headers([(":method", "POST"), (":scheme", "https"), (":path", path), (":authority", "localhost"),
-                    ("te", "trailers"), ("content-type", "application/grpc")], stream=stream)
+                    ("te", "trailers"), ("content-type", "application/grpc"), *more], stream=stream)
 
 
 def message(body, length=None, compressed=0):
@@ -39,9 +39,9 @@ def message(body, length=None, compressed=0):
     return struct.pack(">BI", compressed, len(body) if length is None else length) + body
 
 
-def start(path="/cmdop.agent.v1.Mesh/Connect"):
+def start(path="/cmdop.agent.v1.Mesh/Connect", more=()):
     """All that goes before the first message of a call."""
-    return PREFACE + frame(SETTINGS) + call(path)
+    return PREFACE + frame(SETTINGS) + call(path, more=more)
 
 
 def tls(sock, alpn=("h2",)):

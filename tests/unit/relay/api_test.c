@@ -41,6 +41,8 @@ static void certificate(void *ctx, struct tls_server_cfg *out)
         (struct tls_server_cfg){.id = ident(&id, VIEW_ARRAY(leaf_cert), &key)};
 }
 
+static struct proxies trusted; /* by the test; at first nobody */
+
 /* Requests that the test answers, or leaves. */
 static struct api_conn *served;
 static uint32_t served_serial;
@@ -51,6 +53,9 @@ static void serve(void *ctx, struct api_conn *c)
     if (view_is(http_request(&c->http)->path, "/later")) {
         served = c;
         served_serial = c->serial;
+    } else if (view_is(http_request(&c->http)->path, "/who")) {
+        port_addr_print(&c->from, c->body, PORT_ADDR_CAP);
+        api_answer(c, 200, "text/plain", view_str(c->body));
     } else {
         api_answer(c, 404, HTTP_PROBLEM, http_problem(404));
     }
@@ -58,9 +63,13 @@ static void serve(void *ctx, struct api_conn *c)
 
 static int begin(void **state)
 {
-    const struct api_cfg cfg = {
-        .ready = is_ready, .tls = certificate, .serve = serve, .ctx = &api};
+    const struct api_cfg cfg = {.ready = is_ready,
+                                .tls = certificate,
+                                .serve = serve,
+                                .trusted = &trusted,
+                                .ctx = &api};
     (void)state;
+    trusted.count = 0;
     memset(block, 0, sizeof block);
     arena_init(&arena, SPAN_ARRAY(block));
     loop_init(&loop, &arena, API_ROWS, API_TIMERS + 1);
@@ -623,13 +632,88 @@ static void a_plain_request_from_elsewhere_is_misdirected(void **state)
         turn();
     for (size_t i = 0; i < API_CONNS; i++)
         if (api.conn[i].handle >= 0)
-            assert_int_equal(port_addr_parse("192.0.2.7", 1, &api.conn[i].from),
+            assert_int_equal(port_addr_parse("192.0.2.7", 1, &api.conn[i].peer),
                              OK);
     send_str(&c, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
     expect(&c, "\r\n\r\nok\n");
     send_str(&c, "GET /signin HTTP/1.1\r\nHost: a\r\n\r\n");
     expect(&c, " 421 ");
     expect_end(&c);
+    port_close(c.handle);
+}
+
+/* ---- who asks ------------------------------------------------------------------ */
+
+#define WHO(headers) "GET /who HTTP/1.1\r\nHost: a\r\n" headers "\r\n"
+
+static void who_asks(struct client *c, const char *request, const char *who)
+{
+    c->len = 0;
+    send_str(c, request);
+    expect(c, who);
+}
+
+static void a_proxy_asks_for_one_after_the_other(void **state)
+{
+    static struct client c;
+    (void)state;
+    assert_int_equal(proxies_read(view_str("127.0.0.0/30"), &trusted), OK);
+    dial(&c);
+    who_asks(&c, WHO("X-Forwarded-For: 192.0.2.1, 198.51.100.9\r\n"),
+             "\r\n\r\n198.51.100.9:0");
+    who_asks(&c,
+             WHO("x-forwarded-for: 192.0.2.1\r\nA: b\r\n"
+                 "X-FORWARDED-FOR: 203.0.113.7:80 \r\n"
+                 "X-Forwarded-For: 127.0.0.2\r\n"),
+             "\r\n\r\n203.0.113.7:80");
+    who_asks(&c, WHO("X-Forwarded: 192.0.2.1\r\n"), "\r\n\r\n127.0.0.1:");
+    who_asks(&c, WHO("X-Forwarded-For: [2001:db8::1]\r\n"),
+             "\r\n\r\n[2001:db8::1]:0");
+    who_asks(&c, WHO(), "\r\n\r\n127.0.0.1:"); /* nothing stays */
+    port_close(c.handle);
+}
+
+static void of_anybody_else_no_header_is_believed(void **state)
+{
+    static struct client c;
+    (void)state;
+    dial(&c);
+    who_asks(&c, WHO("X-Forwarded-For: 192.0.2.1\r\n"), "\r\n\r\n127.0.0.1:");
+    assert_int_equal(proxies_read(view_str("127.0.0.2"), &trusted), OK);
+    who_asks(&c, WHO("X-Forwarded-For: 192.0.2.1\r\n"), "\r\n\r\n127.0.0.1:");
+    port_close(c.handle);
+}
+
+/* The proxy is near, and may speak plainly, wherever the caller is. */
+static void the_proxy_itself_decides_what_is_plain(void **state)
+{
+    static struct client c;
+    (void)state;
+    assert_int_equal(proxies_read(view_str("127.0.0.1"), &trusted), OK);
+    dial(&c);
+    who_asks(&c, WHO("X-Forwarded-For: 192.0.2.7\r\n"), " 200 OK");
+    for (size_t i = 0; i < API_CONNS; i++)
+        if (api.conn[i].handle >= 0)
+            assert_int_equal(port_addr_parse("192.0.2.7", 1, &api.conn[i].peer),
+                             OK);
+    who_asks(&c, WHO("X-Forwarded-For: 127.0.0.1\r\n"), " 421 ");
+    port_close(c.handle);
+}
+
+static void a_header_is_as_long_as_headers_are(void **state)
+{
+    static char request[HTTP_HEAD_MAX + 200], many[HTTP_HEAD_MAX];
+    static struct client c;
+    (void)state;
+    assert_int_equal(proxies_read(view_str("127.0.0.1"), &trusted), OK);
+    memset(many, ',', sizeof many - 1);
+    dial(&c);
+    snprintf(request, sizeof request,
+             WHO("X-Forwarded-For: %.*s198.51.100.9\r\n"), 7000, many);
+    who_asks(&c, request, "\r\n\r\n198.51.100.9:0");
+    snprintf(request, sizeof request,
+             WHO("X-Forwarded-For: %s198.51.100.9\r\n"), many);
+    who_asks(&c, request, " 431 ");
     port_close(c.handle);
 }
 
@@ -656,6 +740,10 @@ int main(void)
         TEST(near_is_this_machine_only),
         cmocka_unit_test_setup_teardown(
             a_plain_request_from_elsewhere_is_misdirected, begin, finish),
+        TEST(a_proxy_asks_for_one_after_the_other),
+        TEST(of_anybody_else_no_header_is_believed),
+        TEST(the_proxy_itself_decides_what_is_plain),
+        TEST(a_header_is_as_long_as_headers_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,10 +3,12 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "fake/port_addr.h"
 #include "fake/port_keep.h"
 
 #define DIR  "/config"
@@ -87,11 +89,13 @@ static void every_key_can_stand_in_the_file(void **state)
                                "proxy:\n"
                                "  certificate: /etc/p.pem\n"
                                "  listen: 127.0.0.1:1\n"
-                               "  from: [10.0.0.1, 10.0.0.2]\n"),
+                               "  from: [10.0.0.1, 10.0.0.2]\n"
+                               "trusted_proxies: [10.0.0.0/8, '::1/128']\n"),
                      OK);
     for (int i = 0; i < CONFIG_KEYS; i++)
         assert_int_equal(config.value[i].origin, CONFIG_FILE);
     assert_value(CONFIG_PROXY_FROM, "10.0.0.1,10.0.0.2", CONFIG_FILE);
+    assert_value(CONFIG_TRUSTED_PROXIES, "10.0.0.0/8,::1/128", CONFIG_FILE);
     assert_value(CONFIG_LISTEN_GRPC, "[::]:443", CONFIG_FILE);
     assert_int_equal(config.value[CONFIG_TLS_KEY].line, 12);
 }
@@ -189,6 +193,34 @@ static void half_a_pair_is_refused(void **state)
     refuses("proxy: {from: [a]}\n", "proxy.certificate is not");
 }
 
+static void who_is_trusted_is_a_network_and_told_with_its_line(void **state)
+{
+    static const char *const what[] = {"nginx",     "10.0.0.0/33", "0.0.0.0/0",
+                                       "0.0.0.0/7", "::/0",        "' '"};
+    (void)state;
+    for (size_t i = 0; i < sizeof what / sizeof what[0]; i++) {
+        char yaml[128];
+        snprintf(yaml, sizeof yaml, "trusted_proxies:\n- ::1\n- %s\n- ::1\n",
+                 what[i]);
+        refuses(yaml, "line 3: trusted_proxies takes up to 16 networks");
+    }
+    refuses("trusted_proxies: nobody\n", "line 1: trusted_proxies takes");
+    assert_int_equal(load_text("trusted_proxies: []\n"), OK);
+    assert_null(config_get(&config, CONFIG_TRUSTED_PROXIES));
+    assert_int_equal(load_text("trusted_proxies: 10.0.0.0/8\n"), OK);
+    refuses("trusted_proxies: [10.1.1.1, 10.1.1.1, 10.1.1.1, 10.1.1.1,\n"
+            "  10.1.1.1, 10.1.1.1, 10.1.1.1, 10.1.1.1, 10.1.1.1, 10.1.1.1,\n"
+            "  10.1.1.1, 10.1.1.1, 10.1.1.1, 10.1.1.1, 10.1.1.1, 10.1.1.1,\n"
+            "  10.1.1.1]\n",
+            "trusted_proxies takes up to 16");
+    fake_setenv("CMDOP_SERVER_TRUSTED_PROXIES", "10.0.0.0/8,");
+    assert_int_equal(load_text(""), ERR_RANGE);
+    assert_non_null(strstr(reason, "CMDOP_SERVER_TRUSTED_PROXIES takes"));
+    flags.value[CONFIG_TRUSTED_PROXIES] = " ";
+    assert_int_equal(load_text(""), ERR_RANGE);
+    assert_non_null(strstr(reason, "--trusted-proxies takes"));
+}
+
 static void a_bad_variable_or_flag_is_named(void **state)
 {
     (void)state;
@@ -227,6 +259,7 @@ int main(void)
         T(an_unknown_key_is_told_with_the_nearest),
         T(values_of_another_shape_are_refused),
         T(half_a_pair_is_refused),
+        T(who_is_trusted_is_a_network_and_told_with_its_line),
         T(a_bad_variable_or_flag_is_named),
         T(a_file_that_cannot_be_read_is_told),
     };
