@@ -383,7 +383,7 @@ static int from_outside(struct config *c, const struct config_flags *f,
 }
 
 /* Name a value by the place it came from: "--mode", "server.yaml line 3". */
-static void place(const struct config *c, int key, struct text *why)
+static void place(const struct config *c, enum config_key key, struct text *why)
 {
     const struct config_value *v = &c->value[key];
     switch (v->origin) {
@@ -399,7 +399,7 @@ static void place(const struct config *c, int key, struct text *why)
     }
 }
 
-static int bad(const struct config *c, int key, const char *what,
+static int bad(const struct config *c, enum config_key key, const char *what,
                struct text *why)
 {
     place(c, key, why);
@@ -451,8 +451,8 @@ static int check_trusted(const struct config *c, struct text *why)
 }
 
 /* Of two that only make sense together, is one alone? */
-static int check_pair(const struct config *c, int has, int wants,
-                      struct text *why)
+static int check_pair(const struct config *c, enum config_key has,
+                      enum config_key wants, struct text *why)
 {
     if (config_get(c, has) == NULL || config_get(c, wants) != NULL)
         return OK;
