@@ -52,20 +52,10 @@ static void on_closed(void *ctx, const msg_close *end)
         leave(ctx, "the answer needed no credit");
 }
 
-static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
-{
-    (void)ctx;
-    (void)stream;
-    (void)off;
-    *fin = false;
-    return VIEW_NONE;
-}
-
 static const struct chan_ops kept_ops = {.accepted = on_accepted,
                                          .rejected = on_rejected,
                                          .data = on_data,
-                                         .closed = on_closed,
-                                         .peek = on_peek};
+                                         .closed = on_closed};
 
 static void keep(struct guest *g)
 {
@@ -77,7 +67,7 @@ static void keep(struct guest *g)
         msg_encode_plain(SPAN_ARRAY(raw), cmdop_agent_v1_RpcOpen_fields, &p);
     struct msg_blob blob = {.data = view_of(raw, (size_t)len)};
     open.params = msg_blob_out(&blob);
-    chan_init(&g->kept, &kept_ops, g, 1, 0, false);
+    chan_init(&g->kept, &kept_ops, g, 0, 0, false);
     if (len < 0 || chan_open(client_mux(&g->client), &g->kept, &open) != OK)
         leave(g, "the question does not fit");
 }
