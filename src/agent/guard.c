@@ -33,11 +33,6 @@ static void reject(struct mux *m, const msg_open *open, msg_code code,
     (void)mux_reject(m, open->channel, code, message, remedy);
 }
 
-#define DAMAGED_WORDS                                                       \
-    "the password file of the machine is damaged, so nobody comes in from " \
-    "outside",                                                              \
-        "on the machine itself: cmdop connect password set, or clear"
-
 /* Every refusal is told in the log, by whom and why. */
 static void note(const char *event, const msg_open *open, const char *what)
 {
@@ -47,6 +42,24 @@ static void note(const char *event, const msg_open *open, const char *what)
     text_join(&t, open->origin.user, " (fleet ", open->origin.fleet_id,
               "): ", what, NULL);
     log_warn(event, line);
+}
+
+/* What the system did not let us read may be there the next time: whoever was
+ * in comes again. */
+static void refuse_damaged(struct app *app, struct mux *m, const msg_open *open)
+{
+    if (lock_of(app)->unread) {
+        note("lock.refused", open, "the password file cannot be read");
+        reject(m, open, cmdop_agent_v1_Code_CODE_LIMIT,
+               "the machine cannot read its password file now",
+               "try again; its log tells why");
+        return;
+    }
+    note("lock.refused", open, "the password file is damaged");
+    reject(m, open, cmdop_agent_v1_Code_CODE_PIN,
+           "the password file of the machine is damaged, so nobody comes in "
+           "from outside",
+           "on the machine itself: cmdop connect password set, or clear");
 }
 
 void guard_init(struct app *app)
@@ -80,8 +93,7 @@ bool guard_lets_in(struct app *app, struct mux *m, const msg_open *open,
     if (err == OK)
         return true;
     if (err == ERR_DAMAGED) {
-        note("lock.refused", open, "the password file is damaged");
-        reject(m, open, cmdop_agent_v1_Code_CODE_PIN, DAMAGED_WORDS);
+        refuse_damaged(app, m, open);
         return false;
     }
     note("lock.refused", open,
@@ -540,8 +552,7 @@ static bool is_refused(struct app *app, struct mux *m, const msg_open *open,
 {
     bool sets = s->order == cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_SET;
     if (!local && is_damaged(app)) {
-        note("lock.refused", open, "the password file is damaged");
-        reject(m, open, cmdop_agent_v1_Code_CODE_PIN, DAMAGED_WORDS);
+        refuse_damaged(app, m, open);
         return true;
     }
     if (sets && s->next.size < LOCK_PASSWORD_MIN) {

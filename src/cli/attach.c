@@ -438,6 +438,7 @@ static bool may_reopen(const struct attach *x, msg_code code)
            (code == cmdop_agent_v1_Code_CODE_OFFLINE ||
             code == cmdop_agent_v1_Code_CODE_LOST ||
             code == cmdop_agent_v1_Code_CODE_TIMEOUT ||
+            code == cmdop_agent_v1_Code_CODE_LIMIT ||
             code == cmdop_agent_v1_Code_CODE_CONFLICT);
 }
 

@@ -424,17 +424,18 @@ static void lost(struct command *x)
     x->lost = true;
 }
 
-static bool passes(msg_code code)
+static bool passes(const struct command *x, msg_code code)
 {
     return code == cmdop_agent_v1_Code_CODE_OFFLINE ||
            code == cmdop_agent_v1_Code_CODE_LOST ||
-           code == cmdop_agent_v1_Code_CODE_TIMEOUT;
+           code == cmdop_agent_v1_Code_CODE_TIMEOUT ||
+           (x->lost && code == cmdop_agent_v1_Code_CODE_LIMIT);
 }
 
 /* The relay is there, the machine was not. */
 static bool try_again(struct command *x, msg_code code)
 {
-    if (x->over || !passes(code) || !may_run(x))
+    if (x->over || !passes(x, code) || !may_run(x))
         return false;
     lost(x);
     reopen_later(&x->reopen);

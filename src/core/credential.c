@@ -512,6 +512,7 @@ static bool is_there(struct work *w, struct credentials *c, struct view list)
     uint64_t version;
 
     TEXT_OF(&none, ignored);
+    /* cppcheck-suppress autoVariables ; until it is put back below */
     w->why = &none;
     w->c = (struct credentials){.has_key = c->has_key};
     memcpy(w->c.key, c->key, sizeof(w->c.key));

@@ -194,6 +194,18 @@ wait_for 20 exec_on --password-file "$T/next" box -- echo in
 is "then it opens" "$?" 0
 says "each is in the log, by whom" "$T/box.log" 'event=lock.wrong msg=".* \(fleet .*\): a wrong password'
 
+# ---- a file that cannot be read --------------------------------------------------------------------------
+end "$AGENT"
+mv "$FILE" "$T/away"
+mkdir "$FILE"
+agent box
+run exec_on box -- echo in
+refused "nobody comes in, and it is said that this may pass" 255 'cannot read its password file now; try again'
+rmdir "$FILE"
+mv "$T/away" "$FILE"
+run exec_on --password-file "$T/next" box -- echo in
+is "once it can be read, the same agent knows the password" "$(cat "$T/out")" in
+
 # ---- a damaged file ------------------------------------------------------------------------------------
 end "$AGENT"
 printf X | dd of="$FILE" bs=1 seek=40 conv=notrunc 2> /dev/null
