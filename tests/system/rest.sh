@@ -126,22 +126,24 @@ fact("another's address is taken", s == 409 and "another account" in d["detail"]
 s, d = ada("PATCH", "/api/me", {"email": "mia@h.example", "password": "not hers"})
 fact("without the password nobody learns that", s == 403 and d == wrong, s, d)
 fact("nor a guest", b.json("PATCH", "/api/me", {"name": "x"})[0] == 401 and b.json("GET", "/api/me")[0] == 401)
+store = Store()
+kim = store.person("kim")
+store.member(fleet, kim, "viewer")
+s, d = b.json("PATCH", "/api/me", {"email": "kim@h.example", "password": ""}, token=store.token(fleet, kim)[0])
+fact("who has no password is told where one comes from", s == 409 and "cmdop server user password" in d["detail"], s, d)
 fact("an address may be taken away", mia("PATCH", "/api/me", {"email": "", **own})[1]["email"] == "")
 link = Mesh(Store().token(fleet, root)[0])
 s, d = owner("PATCH", "/api/me", {"name": "The Owner", "email": "boss@h.example", "password": "the owner has a long one"})
 fact("an owner, too", s == 200, s, d)
-tool = lambda: json.loads(subprocess.run([CMDOP, "auth", "status", "--json"], env=home("relay"), capture_output=True).stdout)
-d = tool()
+d = json.loads(subprocess.run([CMDOP, "auth", "status", "--json"], env=home("relay"), capture_output=True).stdout)
 fact("the operator's tool tells the new name at once", (d["user"], d["email"], d["state"]) == ("The Owner", "boss@h.example", "good"), d)
 def told():
     """Whose a command is, that begins now on a link from before."""
     i = str(uuid.uuid4())
     link.answer(link.open(EXEC, box, pb({1: ["sleep", "60"], 5: i})))
     return [j[5].decode() for j in link.ask("jobs.list", box)[1] if j[1].decode() == i]
-fact("and so do links that are open", wait_for(lambda: told() == ["The Owner"], 5), told())
+fact("and so do links that are open", any(told() == ["The Owner"] or time.sleep(0.2) for _ in range(20)), told())
 link.close()
-owner("PATCH", "/api/me", {"email": "", "password": "the owner has a long one"})
-fact("and that there is no address any more", tool()["email"] == "", tool())
 fact("what is signed in stays so", mia("GET", F + "/machines")[0] == 200)
 
 # ---- API keys

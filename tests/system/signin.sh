@@ -36,6 +36,10 @@ login ann approve
 is "a person signs in" "$STATUS $(grep -c '^signed in to ' "$T/ann.login")" '0 1'
 run at ann "$CMDOP" auth status --json
 is "and is who the relay says" "$STATUS $(json "$T/out" '[d["state"], d["token_kind"], d["role"], d["renewable"]]')" '0 ["good", "access", "owner", true]'
+is "with the address there" "$(json "$T/out" 'd["email"]')" ada@h.example
+sql "UPDATE person SET name = 'Ada L', email = '' WHERE login = 'ada'"
+run at ann "$CMDOP" auth status --json
+is "what changed is told at once, and what is gone is not told" "$STATUS $(json "$T/out" '[d["user"], d["email"]]')" '0 ["Ada L", ""]'
 run at ann "$CMDOP" connect exec box -- echo yes
 is "and may use a machine" "$STATUS $(cat "$T/out")" '0 yes'
 login eve deny

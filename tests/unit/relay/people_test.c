@@ -147,6 +147,18 @@ static void nobody_is_found_by_a_cookie_of_zeros(void **state)
     assert_null(people_half_find(&people, zeros));
 }
 
+static void an_address_has_an_at_inside(void **state)
+{
+    static const char *const good[] = {"a@b", "Ada.L+x@h.example"};
+    static const char *const bad[] = {"",   "a",     "@",    "@b",
+                                      "a@", "a b@c", "a@b c"};
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_true(people_is_email(good[i]));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(people_is_email(bad[i]));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup(f, begin)
@@ -158,6 +170,7 @@ int main(void)
         TEST(a_half_sign_in_waits_for_five_minutes),
         TEST(the_oldest_half_makes_room),
         TEST(nobody_is_found_by_a_cookie_of_zeros),
+        TEST(an_address_has_an_at_inside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
