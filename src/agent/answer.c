@@ -207,27 +207,27 @@ enum entry { ENTRY_LOCKED, ENTRY_FREE, ENTRY_ORDER };
 
 static const struct {
     const char *name;
-    enum entry entry;
     void (*answer)(struct app *app, struct mux *m, const msg_open *open,
                    const msg_call *call);
+    enum entry entry;
     msg_password_order order;
 } methods[] = {
-    {"sessions.list", ENTRY_LOCKED, list_sessions, NO_ORDER},
-    {"sessions.detach", ENTRY_LOCKED, detach_session, NO_ORDER},
-    {"sessions.destroy", ENTRY_LOCKED, destroy_session, NO_ORDER},
-    {"agent.status", ENTRY_FREE, tell_status, NO_ORDER},
-    {"identity.rotate", ENTRY_LOCKED, rotate_identity, NO_ORDER},
-    {"jobs.list", ENTRY_LOCKED, list_jobs, NO_ORDER},
-    {"jobs.signal", ENTRY_LOCKED, signal_job, NO_ORDER},
-    {"jobs.remove", ENTRY_LOCKED, remove_job, NO_ORDER},
-    {"password.key", ENTRY_FREE, tell_key, NO_ORDER},
-    {"password.unlock", ENTRY_ORDER, NULL,
+    {"sessions.list", list_sessions, ENTRY_LOCKED, NO_ORDER},
+    {"sessions.detach", detach_session, ENTRY_LOCKED, NO_ORDER},
+    {"sessions.destroy", destroy_session, ENTRY_LOCKED, NO_ORDER},
+    {"agent.status", tell_status, ENTRY_FREE, NO_ORDER},
+    {"identity.rotate", rotate_identity, ENTRY_LOCKED, NO_ORDER},
+    {"jobs.list", list_jobs, ENTRY_LOCKED, NO_ORDER},
+    {"jobs.signal", signal_job, ENTRY_LOCKED, NO_ORDER},
+    {"jobs.remove", remove_job, ENTRY_LOCKED, NO_ORDER},
+    {"password.key", tell_key, ENTRY_FREE, NO_ORDER},
+    {"password.unlock", NULL, ENTRY_ORDER,
      cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_UNLOCK},
-    {"password.set", ENTRY_ORDER, NULL,
+    {"password.set", NULL, ENTRY_ORDER,
      cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_SET},
-    {"password.clear", ENTRY_ORDER, NULL,
+    {"password.clear", NULL, ENTRY_ORDER,
      cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_CLEAR},
-    {"password.revoke", ENTRY_ORDER, NULL,
+    {"password.revoke", NULL, ENTRY_ORDER,
      cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_REVOKE},
 };
 

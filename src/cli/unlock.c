@@ -337,13 +337,10 @@ static void on_key(struct unlock *u)
     }
     if (!know_key(u))
         return;
-    if (u->order == cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_UNSPECIFIED)
+    if (u->order == cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_UNSPECIFIED ||
+        (!again && is_unlock(u) && recall_by_id(u)))
         succeed(u);
-    else if (again)
-        send_order(u);
-    else if (is_unlock(u) && recall_by_id(u))
-        succeed(u);
-    else if (must_know(u))
+    else if (!again && must_know(u))
         get_password(u);
     else
         send_order(u);

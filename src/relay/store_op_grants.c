@@ -229,7 +229,7 @@ static int by_user_code(struct store_engine *e, const char *user_code,
 
     query_str(&q, user_code);
     int n = query_row(&q);
-    if (n == 1)
+    if (n > 0)
         get_code(&q, out);
     query_end(&q);
     if (n <= 0)
@@ -385,7 +385,7 @@ int store_device_poll(struct store_engine *e, const struct store_ask *ask,
     struct query q = query_of(e, SQL_DEVICE_BY_HASH);
     query_blob(&q, in->hash, sizeof in->hash);
     int n = query_row(&q);
-    if (n == 1)
+    if (n > 0)
         get_code(&q, &c);
     query_end(&q);
     if (n <= 0)

@@ -36,7 +36,7 @@ int store_found_by_hash(struct store_engine *e, const uint8_t hash[STORE_HASH],
 
     query_blob(&q, hash, STORE_HASH);
     int n = query_row(&q);
-    if (n == 1)
+    if (n > 0)
         get_found(&q, out);
     query_end(&q);
     return n;
@@ -50,7 +50,7 @@ int store_found_by_id(struct store_engine *e, const char *fleet_id,
     query_str(&q, fleet_id);
     query_str(&q, id);
     int n = query_row(&q);
-    if (n == 1)
+    if (n > 0)
         get_found(&q, out);
     query_end(&q);
     return n;

@@ -92,7 +92,7 @@ bool web_is_url(const char *url)
         return false;
     for (size_t i = 0; i < v.len; i++)
         if (v.ptr[i] <= ' ' || v.ptr[i] >= 0x7f ||
-            memchr("/?#@\"<>\\%", v.ptr[i], 9) != NULL)
+            strchr("/?#@\"<>\\%", v.ptr[i]) != NULL)
             return false;
     return true;
 }

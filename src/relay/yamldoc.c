@@ -272,8 +272,10 @@ int yamldoc_read(struct view text, struct span memory,
     writer_init(&r.texts, (struct span){memory.ptr, texts});
     alloc_init(&block, (struct span){memory.ptr + texts, memory.len - texts});
     heap = &block;
-    if (yaml_parser_initialize(&r.parser) == 0)
+    if (yaml_parser_initialize(&r.parser) == 0) {
+        heap = NULL;
         return ERR_TOO_BIG;
+    }
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&r.parser, text.ptr, text.len);
     int err = read_events(&r);
