@@ -179,7 +179,7 @@ static void welcome(struct conn *c, const struct store_machine *s)
     w.key_version = s->key_version;
     w.pending = s->state == STORE_STATE_PENDING;
     c->hold.epoch = s->epoch;
-    c->hold.unconfirmed = has_instance(c) && !s->confirmed;
+    c->hold.unconfirmed = has_instance(c) && s->lease != STORE_LEASE_KEPT;
     conn_admit(c, MAY_MACHINE);
     link_welcome(&c->peer.link, &w);
 }

@@ -1,10 +1,13 @@
 /* Who holds a machine's identity; see lease.h. */
 #include "relay/lease.h"
 
-/* The epoch of the last holder that is known to have kept its own. */
+/* The epoch of the last holder that is known to have kept its own; 0: of none
+ * since the machine was free. */
 static uint64_t kept(const struct lease_row *row)
 {
-    return row->confirmed ? row->epoch : row->epoch - 1;
+    if (row->confirmed)
+        return row->epoch;
+    return row->first ? 0 : row->epoch - 1;
 }
 
 /* Does its folder hold what the last holder's holds? One that is ahead of us
@@ -15,12 +18,12 @@ static bool is_current(const struct lease_row *row, uint64_t epoch)
 }
 
 /* An epoch that nobody confirmed is given once more: however often an agent
- * dies before it has written, its folder is never more than one behind. */
+ * dies before it has written, its folder is as good as before. */
 static uint64_t following(const struct lease_row *row, uint64_t epoch)
 {
     if (epoch > row->epoch)
         return epoch + 1;
-    return kept(row) + 1;
+    return row->confirmed ? row->epoch + 1 : row->epoch;
 }
 
 enum lease_verdict lease_judge(const struct lease_row *row,

@@ -27,6 +27,7 @@ struct lease_row {
     uint8_t holder[LEASE_INSTANCE];
     uint64_t epoch; /* the holder's */
     bool confirmed; /* the holder has kept it: it sent a Heartbeat */
+    bool first;     /* not confirmed, and nobody held the machine before */
 };
 
 /* The machine's other link: one of another instance than the newcomer's. */

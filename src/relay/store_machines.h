@@ -98,10 +98,10 @@ struct store_enrol {
  *   DONE         same instance: as before, nothing written.
  *                Nobody held it: this one does, epoch + 1.
  *                Another instance, with the current epoch (or the one
- *                before, while the current one was never confirmed; or a
- *                newer one, from before a restore of the store), and the
- *                holder is gone: it takes over (taken), with the epoch
- *                that relay/lease.h tells.
+ *                before, while the current one was never confirmed, or any
+ *                if nobody held the machine before; or a newer one, from
+ *                before a restore of the store), and the holder is gone: it
+ *                takes over (taken), with the epoch that relay/lease.h tells.
  *   HELD         the same, but the holder may be there. Nothing written.
  *                Look for it, and ask again with `gone`; or quarantine.
  *   QUARANTINED  another instance with an older epoch: from now on (changed)
@@ -221,6 +221,13 @@ struct store_joinkey {
     int64_t revoked_ms;
 };
 
+/* What is known of the holder's epoch: a number in the table. */
+enum store_lease {
+    STORE_LEASE_GIVEN, /* it may not be on its disk */
+    STORE_LEASE_KEPT,  /* it is */
+    STORE_LEASE_FIRST, /* given, and nobody had held the machine before */
+};
+
 /* ENROL, MACHINE_LOGIN, _GET, _STATE, _RENAME, _LINK, _UNLINK; a row of
  * MACHINE_LIST. */
 struct store_machine {
@@ -238,10 +245,10 @@ struct store_machine {
     int64_t key_since_ms;
     uint8_t holder[STORE_INSTANCE]; /* zeros: nobody yet, or not any more */
     uint64_t epoch;
-    bool confirmed; /* the holder has the epoch on its disk */
-    bool created;   /* ENROL: made now, not known before */
-    bool taken;     /* LOGIN, ENROL: another instance held it before */
-    bool changed;   /* LOGIN, ENROL: quarantined by this very question */
+    enum store_lease lease; /* of the epoch */
+    bool created;           /* ENROL: made now, not known before */
+    bool taken;             /* LOGIN, ENROL: another instance held it before */
+    bool changed; /* LOGIN, ENROL: quarantined by this very question */
 };
 
 /* A row of MACHINE_FLEETS. */

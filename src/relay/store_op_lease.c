@@ -30,14 +30,17 @@ static bool is_nobody(const uint8_t instance[STORE_INSTANCE])
 static int hold(struct store_engine *e, struct store_machine *m,
                 const struct store_claim *c, uint64_t epoch)
 {
+    bool first = is_nobody(m->holder) || m->lease == STORE_LEASE_FIRST;
+
     memcpy(m->holder, c->instance, STORE_INSTANCE);
     m->epoch = epoch;
-    m->confirmed = false;
+    m->lease = first ? STORE_LEASE_FIRST : STORE_LEASE_GIVEN;
     struct query q = query_of(e, SQL_MACHINE_HOLD);
     query_str(&q, m->fleet_id);
     query_str(&q, m->id);
     query_blob(&q, m->holder, STORE_INSTANCE);
     query_int(&q, (int64_t)m->epoch);
+    query_int(&q, m->lease);
     return query_run(&q);
 }
 
@@ -76,7 +79,7 @@ static int quarantine(struct store_engine *e, struct store_machine *m,
     query_str(&q, m->why);
     query_blob(&q, m->holder, STORE_INSTANCE);
     query_int(&q, (int64_t)m->epoch);
-    query_int(&q, m->confirmed);
+    query_int(&q, m->lease);
     err = query_run(&q);
     if (err == OK)
         err = query_audit(e, &(struct query_line){&RELAY, m->fleet_id,
@@ -101,7 +104,8 @@ static struct lease_row row_of(const struct store_machine *m)
 {
     struct lease_row row = {.held = !is_nobody(m->holder),
                             .epoch = m->epoch,
-                            .confirmed = m->confirmed};
+                            .confirmed = m->lease == STORE_LEASE_KEPT,
+                            .first = m->lease == STORE_LEASE_FIRST};
     memcpy(row.holder, m->holder, sizeof row.holder);
     return row;
 }
@@ -235,7 +239,7 @@ int store_machine_confirm(struct store_engine *e, const struct store_ask *ask,
     if (m.epoch != in->epoch || is_nobody(in->instance) ||
         memcmp(m.holder, in->instance, STORE_INSTANCE) != 0)
         return query_say(a, STORE_CONFLICT);
-    if (m.confirmed)
+    if (m.lease == STORE_LEASE_KEPT)
         return query_say(a, STORE_DONE);
     int err = query_need(e, STORE_NOTES);
     if (err != OK)

@@ -117,7 +117,7 @@ static int write_state(struct store_engine *e, const struct store_machine *m)
     query_str(&q, m->why);
     query_blob(&q, m->holder, STORE_INSTANCE);
     query_int(&q, (int64_t)m->epoch);
-    query_int(&q, m->confirmed);
+    query_int(&q, m->lease);
     return query_run(&q);
 }
 
@@ -146,7 +146,7 @@ static int change(struct store_engine *e, const struct store_machine_state *in,
         m->epoch++; /* what others have on their disks is void */
     if (settled) {
         memset(m->holder, 0, sizeof m->holder);
-        m->confirmed = false;
+        m->lease = STORE_LEASE_GIVEN;
     }
     m->state = CHANGES[in->change].to;
     (void)STR_COPY(m->why, m->state == STORE_STATE_ACTIVE ? "" : in->why);

@@ -355,5 +355,5 @@ void query_get_machine(struct query *q, struct store_machine *m)
     m->key_since_ms = query_get_int(q);
     (void)query_get_blob(q, m->holder, sizeof m->holder);
     m->epoch = (uint64_t)query_get_int(q);
-    m->confirmed = query_get_bool(q);
+    m->lease = (enum store_lease)query_get_int(q);
 }

@@ -399,7 +399,7 @@ static const char *const STATEMENTS[SQL_COUNT] = {
         " architecture = ?9, agent_version = ?10"
         " WHERE fleet_id = ?1 AND id = ?2",
     [SQL_MACHINE_HOLD] =
-        "UPDATE machine SET holder = ?3, epoch = ?4, confirmed = 0"
+        "UPDATE machine SET holder = ?3, epoch = ?4, confirmed = ?5"
         " WHERE fleet_id = ?1 AND id = ?2",
     [SQL_MACHINE_CONFIRM] =
         "UPDATE machine SET confirmed = 1 WHERE fleet_id = ?1 AND id = ?2",

@@ -42,6 +42,7 @@ static struct wanted wanted(const struct lease_row *row, enum who who,
     if (who == THE_HOLDER)
         return (struct wanted){LEASE_KEEP, row->epoch};
     bool fits = ahead == 0 || (ahead == -1 && !row->confirmed) ||
+                (ahead < 0 && row->first && !row->confirmed) ||
                 (ahead > 0 && ahead <= LEASE_LEAP);
     if (who == NOBODY || !fits)
         return (struct wanted){LEASE_STALE, UNTOUCHED};
@@ -65,14 +66,15 @@ static void every_combination_is_judged_as_written(void **state)
 
     (void)state;
     for (size_t e = 0; e < sizeof epochs / sizeof epochs[0]; e++)
-        for (int flags = 0; flags < 4; flags++)
+        for (int flags = 0; flags < 8; flags++)
             for (enum who who = NOBODY; who < WHO_COUNT; who++)
                 for (size_t a = 0; a < sizeof aheads / sizeof aheads[0]; a++)
                     for (enum lease_other o = LEASE_NO_OTHER;
                          o <= LEASE_ANSWERS; o++) {
                         struct lease_row row = {.held = (flags & 1) != 0,
                                                 .epoch = epochs[e],
-                                                .confirmed = (flags & 2) != 0};
+                                                .confirmed = (flags & 2) != 0,
+                                                .first = flags == 5};
                         uint64_t next = UNTOUCHED;
                         memcpy(row.holder, holder, sizeof holder);
                         struct wanted w = wanted(&row, who, aheads[a], o);
@@ -85,7 +87,7 @@ static void every_combination_is_judged_as_written(void **state)
                                      (int)v);
                         count++;
                     }
-    assert_int_equal(count, 3 * 4 * 3 * 8 * 3);
+    assert_int_equal(count, 3 * 8 * 3 * 8 * 3);
 }
 
 static void the_first_one_gets_the_first_epoch(void **state)
@@ -142,6 +144,7 @@ static enum lease_verdict connect(struct folder *f, enum lease_other other,
     if (v != LEASE_TAKE && v != LEASE_KEEP)
         return v;
     if (v == LEASE_TAKE) {
+        row.first = !row.held || row.first;
         row.held = true;
         row.confirmed = false;
         row.epoch = next;
@@ -149,8 +152,10 @@ static enum lease_verdict connect(struct folder *f, enum lease_other other,
     }
     if (writes)
         f->epoch = next;
-    if (beats)
+    if (beats) {
         row.confirmed = true;
+        row.first = false;
+    }
     return v;
 }
 
@@ -219,9 +224,31 @@ static void after_an_owners_word_the_next_one_holds_it(void **state)
     struct folder b = a;
     row.held = false; /* approved */
     row.epoch++;
-    assert_int_equal(connect(&a, LEASE_NO_OTHER, true, false), LEASE_TAKE);
+    assert_int_equal(connect(&a, LEASE_NO_OTHER, true, true), LEASE_TAKE);
     restart(&b);
     assert_int_equal(connect(&b, LEASE_NO_OTHER, true, true), LEASE_STALE);
+}
+
+/* Its folder is as old as before, however often it dies. */
+static void the_next_one_may_die_before_it_has_written(void **state)
+{
+    (void)state;
+    for (uint64_t old = 0; old < 9; old += 4) {
+        begin();
+        struct folder a = {.epoch = old};
+        row.epoch = 8; /* approved */
+        for (int i = 0; i < 5; i++) {
+            restart(&a);
+            assert_int_equal(connect(&a, LEASE_NO_OTHER, false, false),
+                             LEASE_TAKE);
+            assert_true(row.epoch == 9);
+        }
+        restart(&a);
+        assert_int_equal(connect(&a, LEASE_NO_OTHER, true, true), LEASE_TAKE);
+        struct folder b = {.epoch = old};
+        restart(&b);
+        assert_int_equal(connect(&b, LEASE_NO_OTHER, true, true), LEASE_STALE);
+    }
 }
 
 static void a_relay_that_was_set_back_shuts_nobody_out(void **state)
@@ -249,6 +276,7 @@ int main(void)
         cmocka_unit_test(a_copy_is_found_out_when_the_first_comes_again),
         cmocka_unit_test(a_copy_is_found_out_while_the_first_lives),
         cmocka_unit_test(after_an_owners_word_the_next_one_holds_it),
+        cmocka_unit_test(the_next_one_may_die_before_it_has_written),
         cmocka_unit_test(a_relay_that_was_set_back_shuts_nobody_out),
     };
     return cmocka_run_group_tests_name("relay/lease", tests, NULL, NULL);

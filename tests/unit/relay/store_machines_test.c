@@ -104,7 +104,7 @@ static void a_new_process_takes_over_when_the_old_is_gone(void **state)
     q = claim(100, 2, 1, true);
     ASK(q, STORE_DONE);
     assert_true(got.last.u.machine.taken);
-    assert_false(got.last.u.machine.confirmed);
+    assert_int_not_equal(got.last.u.machine.lease, STORE_LEASE_KEPT);
     assert_int_equal(got.last.u.machine.epoch, 2);
     newest_line(who.fleet_id, "machine.hold", "done");
     reopen();
@@ -204,7 +204,7 @@ static void only_the_holder_confirms(void **state)
     ASK(q, STORE_DONE);
     q = claim(100, 1, 1, false);
     ASK(q, STORE_DONE);
-    assert_true(got.last.u.machine.confirmed);
+    assert_int_equal(got.last.u.machine.lease, STORE_LEASE_KEPT);
     q = claim(100, 2, 0, true); /* one before: too old now */
     ASK(q, STORE_QUARANTINED);
     memset(q.u.machine_confirm.instance, 0, STORE_INSTANCE);
@@ -245,7 +245,7 @@ static uint64_t takes_over(uint8_t n, uint64_t epoch)
     q.u.machine_login.claim.gone = true;
     ASK(q, STORE_DONE);
     assert_true(got.last.u.machine.taken);
-    assert_false(got.last.u.machine.confirmed);
+    assert_int_not_equal(got.last.u.machine.lease, STORE_LEASE_KEPT);
     return got.last.u.machine.epoch;
 }
 
@@ -292,12 +292,35 @@ static void whoever_had_it_first_holds_nothing(void **state)
     ASK(q, STORE_CONFLICT);
     q = claim(100, 3, 2, false);
     ASK(q, STORE_DONE);
-    assert_false(got.last.u.machine.confirmed);
+    assert_int_not_equal(got.last.u.machine.lease, STORE_LEASE_KEPT);
     q = claim(100, 2, 2, false); /* two of them: the relay looks for both */
     ASK(q, STORE_HELD);
     confirmed(3, 2);
     q = claim(100, 2, 2, false);
     ASK(q, STORE_HELD);
+}
+
+/* An owner said that the next one holds it: that one may die as well. */
+static void nor_is_it_lost_behind_an_owners_word(void **state)
+{
+    (void)state;
+    confirmed(1, 1);
+    assert_int_equal(takes_over(2, 1), 2);
+    confirmed(2, 2);
+    struct store_ask q = claim(100, 3, 1, true);
+    ASK(q, STORE_QUARANTINED);
+    assert_int_equal(state_of(STORE_APPROVE), STORE_DONE);
+    q = claim(100, 4, 1, false);
+    ASK(q, STORE_DONE);
+    uint64_t epoch = got.last.u.machine.epoch;
+    reopen();
+    for (uint8_t n = 5; n < 9; n++) {
+        assert_int_equal(takes_over(n, 1), epoch);
+        reopen();
+    }
+    confirmed(8, epoch);
+    q = claim(100, 9, 1, true); /* and now that is too old */
+    ASK(q, STORE_QUARANTINED);
 }
 
 static void once_confirmed_the_one_before_is_a_copys(void **state)
@@ -721,6 +744,7 @@ int main(void)
         TEST(it_is_given_once_more),
         TEST(as_often_as_the_first_holder_dies),
         TEST(whoever_had_it_first_holds_nothing),
+        TEST(nor_is_it_lost_behind_an_owners_word),
         TEST(once_confirmed_the_one_before_is_a_copys),
         TEST(one_that_is_ahead_is_not_given_once_more),
         TEST(a_key_is_replaced_once),
