@@ -588,7 +588,7 @@ static bool is_own(enum may_op op)
 {
     return op == MAY_TOKENS_LIST || op == MAY_APIKEYS_LIST ||
            op == MAY_APIKEYS_MAKE || op == MAY_APIKEYS_REVOKE ||
-           op == MAY_MEMBERS_REMOVE;
+           op == MAY_MEMBERS_REMOVE || op == MAY_ACCESS_LIST;
 }
 
 /* Below a fleet the machine is the second part of the path, or stands in the

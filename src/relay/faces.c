@@ -82,6 +82,8 @@ const struct call_route FACES[] = {
     JSON(PATCH, "/api/machines/{}", MACHINES_RENAME, rest_machine_rename),
     JSON(DELETE, "/api/machines/{}", MACHINES_DISABLE, rest_machine_disable),
     JSON(GET, "/api/machines/{}/fleets", MACHINES_FLEETS, rest_links_list),
+    JSON(GET, "/api/machines/{}/access", ACCESS_LIST, rest_access_list),
+    JSON(PUT, "/api/machines/{}/access/{}", ACCESS_SET, rest_access_set),
 
     /* oneself */
     JSON(GET, "/api/me", AUTH_WHOAMI, rest_me_show),

@@ -45,6 +45,9 @@ call_fn rest_machine_disable, rest_keys_list, rest_keys_make, rest_keys_revoke;
 /* rest_links.c */
 call_fn rest_links_list, rest_links_make, rest_links_remove;
 
+/* rest_access.c */
+call_fn rest_access_list, rest_access_set;
+
 /* rest_me.c */
 call_fn rest_me_show, rest_me_set;
 

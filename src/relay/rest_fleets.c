@@ -93,15 +93,37 @@ void rest_fleets_show(struct call *c)
     call_ask(c, &q, NULL, fleet_answer);
 }
 
+static bool read_mode(struct call *c, struct store_policy *p, bool *touched)
+{
+    char word[16];
+    int n = call_param(c, "default_mode", word, sizeof word);
+
+    if (n == ERR_NOT_FOUND)
+        return true;
+    *touched = true;
+    for (enum store_mode m = STORE_MODE_DEFAULT;
+         n > 0 && m <= STORE_MODE_BYPASS; m++)
+        if (strcmp(word, store_mode_str(m)) == 0) {
+            p->mode = m;
+            return true;
+        }
+    call_fail(c, 422, "default_mode is default, strict or bypass");
+    return false;
+}
+
 /* What of the policies the body changes; false: answered. */
 static bool read_policy(struct call *c, struct store_policy *p, bool *touched)
 {
     char word[16];
     int n = call_param(c, "mfa_required", word, sizeof word);
 
-    if (n > 0) {
-        p->mfa_required = strcmp(word, "required") == 0;
+    if (n != ERR_NOT_FOUND) {
+        p->mfa_required = n > 0 && strcmp(word, "required") == 0;
         *touched = true;
+        if (n <= 0 || (!p->mfa_required && strcmp(word, "none") != 0)) {
+            call_fail(c, 422, "mfa_required is required or none");
+            return false;
+        }
     }
     n = call_param(c, "ip_allow", p->ip_allow, sizeof p->ip_allow);
     if (n >= 0) {
@@ -128,7 +150,7 @@ static bool read_policy(struct call *c, struct store_policy *p, bool *touched)
         }
         p->session_ms = (int64_t)seconds * 1000;
     }
-    return true;
+    return read_mode(c, p, touched);
 }
 
 static void set_answer(struct call *c, const struct store_answer *a)

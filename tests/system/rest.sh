@@ -52,6 +52,26 @@ fact("one that is nobody's is not there", ada("GET", "/api/machines/11111111-111
 fact("a member does not rename it", mia("PATCH", "/api/machines/" + box, {"name": "mine"})[0] == 403)
 s, d = ada("PATCH", "/api/machines/" + box, {"name": "web-1"})
 fact("an admin does", s == 200 and d["name"] == "web-1", s, d)
+A = "/api/machines/" + box + "/access"
+people = {m["login"]: m["user_id"] for m in ada("GET", F + "/members")[1]["items"]}
+access = lambda login, word, by=ada: by("PUT", A + "/" + people[login], {"access": word})
+listed = lambda by: [(r["login"], r["access"]) for r in by("GET", A)[1]["items"]]
+fact("a member does not say who may do what with it", access("vic", "full", mia)[0] == 403)
+s, d = access("mia", "execute")
+fact("an admin does", s == 200 and d == {"machine_id": box, "user_id": people["mia"], "login": "mia", "access": "execute"}, s, d)
+fact("it is listed, for who is bound too", listed(ada) == listed(mia) == [("mia", "execute")] and listed(vic) == [], listed(mia))
+fact("owners and admins are not bound", access("ada", "view")[0] == 409)
+fact("words that are none are refused", access("mia", "everything")[0] == 422 and ada("PUT", A + "/" + people["mia"], {})[0] == 422)
+fact("somebody who is no member is not there", ada("PUT", A + "/" + str(uuid.uuid4()), {"access": "view"})[0] == 404 and
+     ada("PUT", A.replace(box, str(uuid.uuid4())) + "/" + people["mia"], {"access": "view"})[0] == 404)
+fact("what is hidden is not there", access("mia", "hidden")[0] == 200 and mia("GET", "/api/machines/" + box)[0] == 404 and
+     [m["name"] for m in mia("GET", "/api/machines")[1]["items"]] == ["bay"] and listed(mia) == [] and listed(ada) == [("mia", "hidden")])
+access("vic", "hidden")
+s, one = ada("GET", A + "?limit=1")
+s, two = ada("GET", A + "?limit=1&cursor=" + one["next_cursor"])
+fact("by cursor, too", {r["login"] for r in one["items"] + two["items"]} == {"mia", "vic"} and not two["has_more"], one, two)
+fact("full is the end of it", access("mia", "full")[0] == access("vic", "full")[0] == 200 and listed(ada) == [] and
+     mia("GET", "/api/machines/" + box)[0] == 200)
 fact("names are bounded", ada("PATCH", "/api/machines/" + box, {"name": "x" * 5000})[0] == 422)
 
 # ---- members
@@ -180,6 +200,10 @@ fact("no token reaches into another fleet, not even his own", not crossed, cross
 fact("an admin does not set policies", ada("PATCH", F, {"mfa_required": "required"})[0] == 403)
 fact("a list that would shut oneself out is refused", owner("PATCH", F, {"ip_allow": "10.0.0.0/8"})[0] == 422 and
      owner("PATCH", F, {"ip_allow": "nonsense"})[0] == 422)
+fact("words that are none are refused", owner("PATCH", F, {"mfa_required": "yes"})[0] == 422 and
+     owner("PATCH", F, {"default_mode": "loose"})[0] == 422 and owner("PATCH", F, {"default_mode": 3})[0] == 422)
+s, d = owner("PATCH", F, {"default_mode": "strict"})
+fact("how strict machines shall be is kept", s == 200 and d["default_mode"] == "strict" and d["mfa_required"] == "none", s, d)
 s, d = owner("PATCH", F, {"mfa_required": "required", "session_seconds": 3600})
 fact("an owner does", s == 200 and d["mfa_required"] == "required" and d["session_seconds"] == 3600, s, d)
 s, d = ada("GET", "/api/machines")
