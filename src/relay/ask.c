@@ -5,6 +5,9 @@
 #include "base/log.h"
 
 #define BUSY_AGAIN_MS 10
+#define FORGET_MS     (3600 * 1000) /* between two times; the first as well */
+#define FORGET_ON_MS  1000          /* while there is more */
+#define FORGET_ROWS   100
 
 static void ask_turn(struct relay *r)
 {
@@ -27,11 +30,36 @@ static void on_again(void *ctx, uint64_t now_ms)
     ask_turn(ctx);
 }
 
+/* ---- what is over ------------------------------------------------------------------ */
+
+static void forgot(void *ctx, uint32_t tag, const struct store_answer *a)
+{
+    struct relay *r = ctx;
+    (void)tag;
+    if (a->err != OK)
+        log_warn("store.sweep", store_why(&r->store));
+    else if (a->more)
+        loop_arm(&r->loop, r->forget, loop_now(&r->loop) + FORGET_ON_MS);
+}
+
+static void on_forget(void *ctx, uint64_t now_ms)
+{
+    struct relay *r = ctx;
+    struct store_ask q = {.op = STORE_SWEEP, .ctx = r, .answer = forgot};
+    q.u.sweep.limit = FORGET_ROWS;
+    loop_arm(&r->loop, r->forget, now_ms + FORGET_MS);
+    (void)ask(r, &q); /* a full queue has it the next time */
+}
+
 void ask_init(struct relay *r)
 {
     loop_job_init(&r->store_later, on_later, r);
     r->store_again = loop_timer_add(&r->loop, on_again, r);
+    r->forget = loop_timer_add(&r->loop, on_forget, r);
+    loop_arm(&r->loop, r->forget, port_now_ms() + FORGET_MS);
 }
+
+/* ---- questions ----------------------------------------------------------------------- */
 
 int ask(struct relay *r, const struct store_ask *q)
 {

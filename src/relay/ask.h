@@ -1,5 +1,5 @@
 /* Questions to the store from inside the loop: queued now, done at the end of
- * the turn together. */
+ * the turn together. And once an hour: forget what is over. */
 #ifndef RELAY_ASK_H
 #define RELAY_ASK_H
 

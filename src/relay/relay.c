@@ -18,7 +18,7 @@
 #define RPCS_MAX          64
 #define GUEST_RPCS_MAX    32
 #define ROWS_OWN          8    /* listeners, signals */
-#define TIMERS_OWN        9    /* store, drain, certificates */
+#define TIMERS_OWN        10   /* store, drain, certificates */
 #define DRAIN_MS          2000 /* for good-byes, before we leave anyway */
 /* Those who come back are spread over so many ms each, */
 #define RECONNECT_EACH_MS 5

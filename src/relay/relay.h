@@ -116,6 +116,7 @@ struct relay {
     uint16_t api_port;
     struct loop_job store_later;
     int store_again; /* timers */
+    int forget;      /* what is over */
     int sweep;       /* routes that wait for a machine */
     int drain;
     int look; /* at certificates */

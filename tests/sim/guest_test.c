@@ -111,6 +111,20 @@ static void whatever_the_clocks_on_the_wall_say(void **state)
     bounded(role, STAYS_MS, too_long);
 }
 
+/* A code is good for fifteen minutes, and remembered for an hour more. */
+static void what_is_over_is_forgotten(void **state)
+{
+    (void)state;
+    (void)guest_in("guest keeps");
+    sim_run(SECOND);
+    assert_int_equal(town_rows("device"), 1);
+    sim_run(70 * MINUTE);
+    assert_int_equal(town_rows("device"), 1);
+    sim_run(60 * MINUTE);
+    assert_int_equal(town_rows("device"), 0);
+    town_check();
+}
+
 static void who_is_signed_in_stays_longer(void **state)
 {
     static const struct sim_start terminal = {.tty = true, .open_stdin = true};
@@ -177,6 +191,7 @@ int main(void)
         FACT(whatever_the_clocks_on_the_wall_say),
         FACT(who_is_signed_in_stays_longer),
         FACT(each_has_his_own),
+        FACT(what_is_over_is_forgotten),
         FACT(an_answer_waits_for_thirty_seconds),
         FACT(however_many_others_he_takes),
         FACT(it_counts_from_its_question),

@@ -252,6 +252,23 @@ static void keep_one(const char *name)
     fclose(f);
 }
 
+/* SQLite here is the relay's own, so another process looks. */
+int town_rows(const char *of)
+{
+    char line[400];
+    int rows = -1;
+    snprintf(line, sizeof(line),
+             "python3 -c 'import sqlite3; print(sqlite3.connect("
+             "\"%s/server.db\").execute(\"select count(*) from %s\")"
+             ".fetchone()[0])'",
+             folder, of);
+    FILE *f = popen(line, "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%d", &rows), 1);
+    assert_int_equal(pclose(f), 0);
+    return rows;
+}
+
 static void keep_store(void)
 {
     struct dirent *e;

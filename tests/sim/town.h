@@ -41,6 +41,9 @@ int town_tool(const char *line, const struct sim_start *how);
 /* The same, until it ended; its status. */
 int town_run(const char *line, uint64_t ms_max);
 
+/* How many rows a table of the relay's store has, looked at from outside. */
+int town_rows(const char *of);
+
 bool town_is_online(void); /* by the relay's log: online more often than off */
 bool town_wait_online(uint64_t ms_max);
 bool town_wait_offline(uint64_t ms_max);

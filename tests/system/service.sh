@@ -106,6 +106,7 @@ def numbers(text):
 
 manager = Manager()
 fact("the agent tells its manager that it works", manager.start() == b"READY=1")
+wait_for(lambda: "event=relay.online" in open(os.path.join(T, "box.log")).read())
 t = connect("box")
 t.prompt()
 t.type("echo $CMDOP_SESSION $$\r")
