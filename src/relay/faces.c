@@ -75,6 +75,7 @@ const struct call_route FACES[] = {
     JSON(POST, "/api/fleets/{}/machines", MACHINES_LINK, rest_links_make),
     JSON(DELETE, "/api/fleets/{}/machines/{}", MACHINES_UNLINK,
          rest_links_remove),
+    JSON(GET, "/api/fleets/{}/audit", AUDIT_LIST, rest_audit_list),
 
     /* machines */
     JSON(GET, "/api/machines", MACHINES_LIST, rest_machines_list),

@@ -48,6 +48,9 @@ call_fn rest_links_list, rest_links_make, rest_links_remove;
 /* rest_access.c */
 call_fn rest_access_list, rest_access_set;
 
+/* rest_audit.c */
+call_fn rest_audit_list;
+
 /* rest_me.c */
 call_fn rest_me_show, rest_me_set;
 

@@ -185,6 +185,19 @@ fact("a member sees and ends his own only", len(mia("GET", F + "/api-keys")[1]["
      mia("DELETE", F + "/api-keys/" + mine["id"])[0] == 404)
 fact("a revoked key opens nothing", ada("DELETE", F + "/api-keys/" + k["id"])[0] == 204 and key("GET", "/api/machines")[0] == 401)
 
+# ---- the record
+s, d = mia("GET", F + "/audit?limit=2")
+newest = d["items"][0]
+fact("a member reads what was done, the newest first", s == 200 and newest["action"] == "token.revoke" and newest["actor"] == who["ada"] and
+     newest["outcome"] and newest["id"] > d["items"][1]["id"], d)
+page, seen = d, [i["id"] for i in d["items"]]
+while page["has_more"]:
+    page = mia("GET", F + "/audit?cursor=" + page["next_cursor"])[1]
+    seen += [i["id"] for i in page["items"]]
+fact("to its first line, each once", seen == sorted(set(seen), reverse=True) and page["items"][-1]["action"] == "fleet.make", page)
+fact("who is not in the fleet does not, nor an API key", vic("GET", F + "/audit")[0] in (401, 403) and
+     b.json("GET", F + "/audit", token=mine["raw_token"])[0] == 403, vic("GET", F + "/audit"))
+
 # ---- another fleet, policies
 s, other = mia("POST", "/api/fleets", {"name": "Mia's own", "slug": "mias-own"})
 fact("a person makes a fleet", s == 201 and other["role"] == "owner", other)
@@ -194,7 +207,7 @@ crossed = [(who.__name__, m, p) for who in (owner, ada, mia) for m, p, body in (
     ("GET", G, None), ("PATCH", G, {"name": "x"}), ("DELETE", G, None), ("GET", G + "/members", None),
     ("POST", G + "/members", {"login": "ada", "role": "member"}), ("GET", G + "/invitations", None),
     ("POST", G + "/invitations", {"email": "a@h.example", "role": "viewer"}), ("GET", G + "/api-keys", None),
-    ("POST", G + "/api-keys", {"name": "x", "scopes": ["machines:read"]}), ("GET", G + "/machines", None))
+    ("POST", G + "/api-keys", {"name": "x", "scopes": ["machines:read"]}), ("GET", G + "/machines", None), ("GET", G + "/audit", None))
     if who(m, p, body)[0] != 404]
 fact("no token reaches into another fleet, not even his own", not crossed, crossed)
 fact("an admin does not set policies", ada("PATCH", F, {"mfa_required": "required"})[0] == 403)
