@@ -70,9 +70,9 @@ static void model(struct model *m, int argc, char *const *argv)
             m->kept[m->count++] = w;
         } else if (strcmp(w, "--json") == 0) {
             m->json = true;
-        } else if (strncmp(w, "--timeout=", 10) == 0) {
+        } else if (strncmp(w, "--timeout=", 10) == 0 && w[10] != '\0') {
             m->timeout = w + 10;
-        } else if (separate && i + 1 < argc) {
+        } else if (separate && i + 1 < argc && argv[i + 1][0] != '\0') {
             m->timeout = argv[++i];
         } else {
             m->wrong = true;

@@ -35,10 +35,11 @@ says "which is told as well" "$T/err" 'no agent is started'
 
 # ---- with a key
 
+place box
+mkfifo "$T/box/end"
 spawn box "$T/box.out" env CMDOP_JOIN_KEY="$(join_key)" CMDOP_MACHINE_NAME=box "$CMDOP" sidecar -- \
     sh -c 'echo started; read -r line < "$HOME/end"; echo "end $line"; exit 5'
 BOX=$SPAWNED
-mkfifo "$T/box/end"
 fact "the program starts" wait_for 10 has "$T/box.out" '^started$'
 fact "the machine joins and comes online" wait_for 20 online box
 is "and takes commands" "$(exec_on box -- echo yes)" yes
