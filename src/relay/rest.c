@@ -1,25 +1,47 @@
 /* What the routes below /api/ share; see rest.h. */
 #include "relay/rest.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "codec/base64.h"
+#include "crypto/seal.h"
 
 #define DAY_MS     (INT64_C(24) * 3600 * 1000)
 #define CURSOR_CAP 192
+#define BOX_CAP    (SEAL_NONCE_LEN + CURSOR_CAP + SEAL_TAG_LEN)
+#define TEXT_CAP   (BOX_CAP * 4 / 3 + 4)
 #define DAYS_MAX   3650
 
 /* The last row: text[4] its name, text[5] its id, number its time. A cursor
- * is the base64 of "time id name". */
+ * is "time id name" under a seal: the last row may be one that the caller
+ * does not see. */
 
-static bool read_cursor(const char *text, struct store_list *list)
+/* A cursor is good for one list of one fleet. */
+static struct view purpose(const struct call *c, char buf[96])
 {
-    char plain[CURSOR_CAP];
-    uint64_t ms;
-    int n = base64_decode(BASE64_URL, view_str(text),
-                          (struct span){(uint8_t *)plain, sizeof plain - 1});
+    struct text t;
 
+    text_init(&t, buf, 96);
+    text_join(&t, "cursor:", c->who.fleet_id, c->route->path, NULL);
+    assert(!t.cut);
+    return text_done(&t);
+}
+
+static bool read_cursor(const struct call *c, const char *text,
+                        struct store_list *list)
+{
+    char plain[CURSOR_CAP], head[96];
+    uint8_t box[BOX_CAP];
+    uint64_t ms;
+    int n = base64_decode(BASE64_URL, view_str(text), SPAN_ARRAY(box));
+
+    if (n < SEAL_NONCE_LEN)
+        return false;
+    n = seal_open(c->people->seal_key, box, purpose(c, head),
+                  view_from(view_of(box, (size_t)n), SEAL_NONCE_LEN),
+                  (struct span){(uint8_t *)plain, sizeof plain});
     if (n < 0)
         return false;
     struct view v = view_of(plain, (size_t)n);
@@ -41,7 +63,7 @@ static bool read_cursor(const char *text, struct store_list *list)
 
 bool rest_list_begin(struct call *c, struct store_list *list)
 {
-    char text[CURSOR_CAP * 4 / 3 + 4];
+    char text[TEXT_CAP];
     uint64_t limit = REST_LIMIT_MAX;
     int n = call_query(c, "limit", text, 8);
 
@@ -53,7 +75,7 @@ bool rest_list_begin(struct call *c, struct store_list *list)
         return false;
     }
     n = call_query(c, "cursor", text, sizeof text);
-    if (n != ERR_NOT_FOUND && (n <= 0 || !read_cursor(text, list))) {
+    if (n != ERR_NOT_FOUND && (n <= 0 || !read_cursor(c, text, list))) {
         call_fail(c, 400, "that is no cursor of this list");
         return false;
     }
@@ -79,23 +101,35 @@ void rest_last(struct call *c, const char *name, int64_t ms, const char *id)
     c->number = ms;
 }
 
-void rest_list_end(struct call *c, const struct store_answer *a)
+static void put_cursor(struct call *c)
 {
-    char plain[CURSOR_CAP], text[CURSOR_CAP * 4 / 3 + 4] = "";
-    struct json_out *o = &c->json;
-    bool more = a->more && c->text[5][0] != '\0';
+    char plain[CURSOR_CAP], head[96], text[TEXT_CAP] = "";
+    uint8_t box[BOX_CAP];
     struct text t;
     struct writer w;
 
     TEXT_OF(&t, plain);
     text_i64(&t, c->number);
     text_join(&t, " ", c->text[5], " ", c->text[4], NULL);
+    port_entropy((struct span){box, SEAL_NONCE_LEN});
+    int n = seal_close(
+        c->people->seal_key, box, purpose(c, head), text_done(&t),
+        (struct span){box + SEAL_NONCE_LEN, BOX_CAP - SEAL_NONCE_LEN});
+    assert(n > 0);
     writer_init(&w, (struct span){(uint8_t *)text, sizeof text - 1});
-    base64_write(&w, BASE64_URL, text_done(&t));
+    base64_write(&w, BASE64_URL, view_of(box, SEAL_NONCE_LEN + (size_t)n));
+    json_cstr(&c->json, text);
+}
+
+void rest_list_end(struct call *c, const struct store_answer *a)
+{
+    struct json_out *o = &c->json;
+    bool more = a->more && c->text[5][0] != '\0';
+
     json_arr_end(o);
     json_key(o, "next_cursor");
     if (more)
-        json_cstr(o, text);
+        put_cursor(c);
     else
         json_null(o);
     json_key(o, "has_more");

@@ -4,8 +4,8 @@
  *
  *     {"items": [...], "next_cursor": "..." or null, "has_more": true}
  *
- * A cursor says after which row the next page begins; it is opaque to
- * clients, and worth nothing in another fleet.
+ * A cursor says after which row the next page begins; it is sealed, since
+ * that row may be hidden from the caller, and good for one list of one fleet.
  */
 #ifndef RELAY_REST_H
 #define RELAY_REST_H

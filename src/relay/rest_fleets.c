@@ -33,9 +33,12 @@ static void put_fleet(struct json_out *o, const struct store_fleet *f)
 
 static bool fleet_row(struct call *c, const union store_row *row)
 {
+    bool own = strcmp(row->fleet.id, c->who.fleet_id) == 0;
+
     if (!rest_room(c))
         return false;
-    put_fleet(&c->json, &row->fleet);
+    if (own || c->kind != MAY_APIKEY) /* a key knows of no other fleet */
+        put_fleet(&c->json, &row->fleet);
     rest_last(c, row->fleet.name, 0, row->fleet.id);
     return true;
 }

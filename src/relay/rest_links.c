@@ -64,6 +64,8 @@ static void machine_answer(struct call *c, const struct store_answer *a)
     STR_COPY(c->text[0], a->u.machine.id);
     if (!rest_list_begin(c, &m->list))
         return;
+    if (!c->flag) /* pages would tell how many it does not see */
+        m->list = (struct store_list){.limit = STORE_MACHINE_FLEETS_MAX};
     STR_COPY(m->list.fleet_id, c->who.fleet_id);
     STR_COPY(m->machine_id, a->u.machine.id);
     call_ask(c, &q, fleets_row, rest_list_end);

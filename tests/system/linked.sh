@@ -95,6 +95,8 @@ F = "/api/machines/" + box + "/fleets"
 seen = lambda as_: sorted((l["fleet_slug"], l["home"]) for l in as_("GET", F)[1]["items"])
 fact("the home sees all of them", seen(ada_home) == [("home", True), ("third", False), ("work", False)], seen(ada_home))
 fact("another fleet sees the home and itself", seen(mia_work) == [("home", True), ("work", False)], seen(mia_work))
+one = mia_work("GET", F + "?limit=1")[1]
+fact("nor is it told how many there are besides", len(one["items"]) == 2 and not one["has_more"] and one["next_cursor"] is None, one)
 fact("a member sees none", mia_home("GET", F)[0] == 403)
 one = ada_home("GET", F + "?limit=1")[1]
 two = ada_home("GET", F + "?limit=2&cursor=" + one["next_cursor"])[1]

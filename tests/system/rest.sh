@@ -9,7 +9,7 @@ for who in ada:admin mia:member vic:viewer; do
 done
 
 script <<'EOS'
-import json, subprocess, uuid
+import base64, json, subprocess, uuid
 from facts import *
 from browser import *
 from mesh import *
@@ -44,6 +44,24 @@ s, one = ada("GET", "/api/machines?limit=1")
 s, two = ada("GET", "/api/machines?limit=1&cursor=" + one["next_cursor"])
 fact("by cursor, too", [one["items"][0]["name"], two["items"][0]["name"]] == ["bay", "box"] and one["has_more"] and
      not two["has_more"] and two["next_cursor"] is None, one, two)
+bay = one["items"][0]["id"]
+store = Store()
+hidden = store.do("select id from person where login = 'mia'")[0][0]
+store.do("insert into machine_access (fleet_id, machine_id, person_id, access) values (?, ?, ?, 3)", fleet, bay, hidden)
+store.tell()
+wait_for(lambda: mia("GET", "/api/machines?limit=1")[1]["items"] == [])
+s, d = mia("GET", "/api/machines?limit=1")
+raw = base64.urlsafe_b64decode(d["next_cursor"] + "==")
+fact("a machine that is hidden is not told by the cursor behind it", d["items"] == [] and d["has_more"] and
+     b"bay" not in raw and bay.encode() not in raw, d, raw)
+s, d = mia("GET", "/api/machines?cursor=" + d["next_cursor"])
+fact("which leads to the next one", [m["name"] for m in d["items"]] == ["box"] and not d["has_more"], d)
+fact("in this list only", mia("GET", F + "/members?cursor=" + one["next_cursor"])[0] == 400 and
+     mia("GET", "/api/fleets?cursor=" + one["next_cursor"])[0] == 400)
+other = "AB"[one["next_cursor"][-9] == "A"]
+fact("and is none with another letter", ada("GET", "/api/machines?cursor=" + one["next_cursor"][:-9] + other + one["next_cursor"][-8:])[0] == 400)
+store.do("delete from machine_access")
+store.tell()
 fact("with a filter", [m["name"] for m in ada("GET", "/api/machines?q=bo&presence=online")[1]["items"]] == ["box"])
 fact("a cursor that is none is refused", ada("GET", "/api/machines?cursor=!!")[0] == 400)
 fact("and a limit that is none", ada("GET", "/api/machines?limit=0")[0] == 400)
@@ -202,6 +220,10 @@ fact("who is not in the fleet does not, nor an API key", vic("GET", F + "/audit"
 s, other = mia("POST", "/api/fleets", {"name": "Mia's own", "slug": "mias-own"})
 fact("a person makes a fleet", s == 201 and other["role"] == "owner", other)
 fact("a slug is one fleet's", ada("POST", "/api/fleets", {"name": "x", "slug": "mias-own"})[0] == 409)
+s, d = mia("POST", F + "/api-keys", {"name": "narrow", "scopes": ["agent:invoke"]})
+s, d = b.json("GET", "/api/fleets", token=d["raw_token"])
+fact("a key of one fleet knows of no other", s == 200 and [f["id"] for f in d["items"]] == [fleet], s, d)
+fact("its person does", {f["id"] for f in mia("GET", "/api/fleets")[1]["items"]} == {fleet, other["id"]})
 G = "/api/fleets/" + other["id"]
 crossed = [(who.__name__, m, p) for who in (owner, ada, mia) for m, p, body in (
     ("GET", G, None), ("PATCH", G, {"name": "x"}), ("DELETE", G, None), ("GET", G + "/members", None),
