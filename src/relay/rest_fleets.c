@@ -178,6 +178,7 @@ static void set_answer(struct call *c, const struct store_answer *a)
     if (!read_policy(c, &s->policy, &policy) ||
         (policy && !call_may(c, MAY_FLEETS_POLICY, &o)))
         return;
+    s->name_only = !policy; /* or an owner's change meanwhile were undone */
     s->actor = call_actor(c);
     call_ask(c, &q, NULL, fleet_answer);
 }

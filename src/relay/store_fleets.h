@@ -71,12 +71,13 @@ struct store_fleet_list {
     char person_id[UUID_CAP];
 };
 
-/* FLEET_SET. All of it at once. DONE (fleet), UNKNOWN. Audited as
- * "fleet.set". */
+/* FLEET_SET. All of it at once, or the name alone: the policy stays then,
+ * whatever it has become. DONE (fleet), UNKNOWN. Audited as "fleet.set". */
 struct store_fleet_set {
     char fleet_id[UUID_CAP];
     char name[NAME_CAP];
     struct store_policy policy;
+    bool name_only;
     struct store_actor actor;
 };
 

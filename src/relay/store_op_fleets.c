@@ -199,14 +199,17 @@ int store_fleet_set(struct store_engine *e, const struct store_ask *ask,
                     struct store_answer *a)
 {
     const struct store_fleet_set *in = &ask->u.fleet_set;
-    struct query q = query_of(e, SQL_FLEET_SET);
+    struct query q =
+        query_of(e, in->name_only ? SQL_FLEET_NAME : SQL_FLEET_SET);
 
     query_str(&q, in->fleet_id);
     query_str(&q, in->name);
-    query_int(&q, in->policy.mfa_required);
-    query_str(&q, in->policy.ip_allow);
-    query_int(&q, in->policy.session_ms);
-    query_int(&q, in->policy.mode);
+    if (!in->name_only) {
+        query_int(&q, in->policy.mfa_required);
+        query_str(&q, in->policy.ip_allow);
+        query_int(&q, in->policy.session_ms);
+        query_int(&q, in->policy.mode);
+    }
     int err = query_run(&q);
     if (err == OK && query_changed(e) == 0)
         return query_say(a, STORE_UNKNOWN);

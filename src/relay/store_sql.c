@@ -254,6 +254,8 @@ static const char *const STATEMENTS[SQL_COUNT] = {
     [SQL_FLEET_SET] =
         "UPDATE fleet SET name = ?2, mfa_required = ?3, ip_allow = ?4,"
         " session_ms = ?5, mode = ?6 WHERE id = ?1 AND removed_ms = 0",
+    [SQL_FLEET_NAME] =
+        "UPDATE fleet SET name = ?2 WHERE id = ?1 AND removed_ms = 0",
     [SQL_FLEET_REMOVE] = "UPDATE fleet SET removed_ms = ?2 WHERE id = ?1",
     [SQL_FLEET_UNCOUNT_LINKS] =
         "UPDATE fleet SET machines = machines - (SELECT count(*)"

@@ -140,6 +140,18 @@ static void a_fleet_is_made_seen_and_set(void **state)
     q = fleet_get(f.id, "");
     ASK(q, STORE_DONE);
     assert_int_equal(got.last.u.fleet.role, STORE_VIEWER);
+
+    q = ask_of(STORE_FLEET_SET);
+    PUT(q.u.fleet_set.fleet_id, f.id);
+    PUT(q.u.fleet_set.name, "Works");
+    q.u.fleet_set.name_only = true;
+    BY(q.u.fleet_set.actor);
+    ASK(q, STORE_DONE);
+    assert_string_equal(got.last.u.fleet.name, "Works");
+    assert_true(got.last.u.fleet.policy.mfa_required);
+    assert_string_equal(got.last.u.fleet.policy.ip_allow, "192.0.2.0/24");
+    PUT(q.u.fleet_set.fleet_id, NOBODY);
+    ASK(q, STORE_UNKNOWN);
 }
 
 static void a_person_sees_its_fleets(void **state)
