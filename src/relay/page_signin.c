@@ -25,7 +25,7 @@
 static const char WRONG[] = "The login or the password is not right.";
 static const char WRONG_CODE[] = "The code is not right, or was used before.";
 
-/* text[0] where to go, [1] login */
+/* text[0] where to go, [1] login; hash: which password was right */
 
 static void show_password(struct call *c, int status, const char *error)
 {
@@ -161,6 +161,10 @@ static void name_browser(struct call *c, struct store_client *to)
 
 static void session_answer(struct call *c, const struct store_answer *a)
 {
+    if (a->outcome == STORE_DENIED) { /* another password, this very moment */
+        show_password(c, 403, WRONG);
+        return;
+    }
     if (a->outcome != STORE_DONE) {
         call_fail(c, 403,
                   a->outcome == STORE_LIMIT
@@ -188,6 +192,7 @@ void signin_session(struct call *c)
     people_secret(c->text[5]);
     STR_COPY(m->fleet_id, c->account.fleet_id);
     STR_COPY(m->user_id, c->account.person.id);
+    STR_COPY(m->password, c->account.password);
     m->kind = STORE_WEB;
     hash_once(view_str(c->text[5]), m->secret.hash);
     m->secret.expires_ms = port_wall_ms() + PEOPLE_SESSION_MS;
@@ -248,6 +253,7 @@ static void password_done(struct call *c, int err, const char *stored)
         call_cookie_hash(c, cookie);
         struct half *h = people_half_make(c->people, cookie);
         STR_COPY(h->person_id, c->account.person.id);
+        hash_once(view_str(c->account.password), h->password);
         show_code(c, 200, NULL);
     }
 }
@@ -332,7 +338,11 @@ static void by_id_answer(struct call *c, const struct store_answer *a)
     uint64_t step;
     int err = ERR_AUTH;
 
-    if (a->outcome != STORE_DONE) {
+    uint8_t password[32];
+
+    hash_once(view_str(a->u.account.password), password);
+    if (a->outcome != STORE_DONE ||
+        !view_eq(VIEW_ARRAY(password), VIEW_ARRAY(c->hash))) {
         show_password(c, 403, WRONG);
         return;
     }
@@ -378,6 +388,7 @@ void signin_code(struct call *c)
     if (call_param(c, "code", c->text[2], 24) < 0)
         c->text[2][0] = '\0';
     STR_COPY(q.u.person_by_id.person_id, h->person_id);
+    memcpy(c->hash, h->password, sizeof c->hash);
     call_ask(c, &q, NULL, by_id_answer);
 }
 

@@ -28,6 +28,7 @@ struct half {
     uint64_t until_ms;
     uint32_t tries;
     char person_id[UUID_CAP];
+    uint8_t password[32]; /* hash of the stored one: with another it is over */
 };
 
 /* Is a machine connected? ctx is that of the store's door. */

@@ -284,7 +284,17 @@ static int family_of(struct store_engine *e, const char *person_id,
     return n < 0 ? n : OK;
 }
 
-/* End web, access and refresh tokens of other families. */
+/* What somebody approved and no device has fetched yet. */
+static int end_devices(struct store_engine *e, const char *person_id)
+{
+    struct query q = query_of(e, SQL_DEVICE_END_PERSON);
+
+    query_str(&q, person_id);
+    query_int(&q, e->now_ms);
+    return query_run(&q);
+}
+
+/* End web, access and refresh tokens of other families, and those to come. */
 static int end_sessions(struct store_engine *e, const char *person_id,
                         const char *keep_family, struct store_ended *out)
 {
@@ -297,7 +307,7 @@ static int end_sessions(struct store_engine *e, const char *person_id,
     int err = query_run(&q);
     out->count = query_changed(e);
     (void)STR_COPY(out->person_id, person_id);
-    return err;
+    return err == OK ? end_devices(e, person_id) : err;
 }
 
 int store_person_set_password(struct store_engine *e,

@@ -92,6 +92,21 @@ int store_mint_room(struct store_engine *e, const char *fleet_id,
     return query_say(a, n < STORE_PERSON_TOKENS_MAX ? STORE_DONE : STORE_LIMIT);
 }
 
+/* Says DENIED when the password that was shown is not in force any more. */
+static int check_password(struct store_engine *e,
+                          const struct store_token_make *in,
+                          struct store_answer *a)
+{
+    if (in->password[0] == '\0')
+        return query_say(a, STORE_DONE);
+    struct query q = query_of(e, SQL_PERSON_PASSWORD_IS);
+    query_str(&q, in->user_id);
+    query_str(&q, in->password);
+    int n = query_row(&q);
+    query_end(&q);
+    return n < 0 ? n : query_say(a, n == 1 ? STORE_DONE : STORE_DENIED);
+}
+
 int store_token_make(struct store_engine *e, const struct store_ask *ask,
                      struct store_answer *a)
 {
@@ -104,7 +119,9 @@ int store_token_make(struct store_engine *e, const struct store_ask *ask,
         return n < 0 ? n : query_say(a, STORE_UNKNOWN);
     if (disabled)
         return query_say(a, STORE_DISABLED);
-    int err = store_mint_room(e, in->fleet_id, in->user_id, a);
+    int err = check_password(e, in, a);
+    if (err == OK && a->outcome == STORE_DONE)
+        err = store_mint_room(e, in->fleet_id, in->user_id, a);
     if (err != OK || a->outcome != STORE_DONE)
         return err;
 

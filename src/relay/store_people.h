@@ -64,7 +64,8 @@ struct store_person_set {
 
 /*
  * PERSON_SET_PASSWORD. Ends all of the person's web, access and refresh
- * tokens but `keep_token_id` and its family; clears failures. DONE (ended:
+ * tokens but `keep_token_id` and its family, and denies the device codes that
+ * the person approved and nobody has fetched; clears failures. DONE (ended:
  * person_id, count), UNKNOWN. Audited as "person.password".
  */
 struct store_person_set_password {
@@ -118,7 +119,7 @@ struct store_backup_code_use {
 
 /*
  * PERSON_ENABLE. Shutting an account out also ends its web, access and
- * refresh tokens; its others answer DISABLED meanwhile. DONE (ended),
+ * refresh tokens and approved device codes; its others answer DISABLED meanwhile. DONE (ended),
  * UNKNOWN, LAST_OWNER (a team fleet has no other owner who may come in).
  * Audited as "person.disable", "person.enable".
  */

@@ -113,6 +113,8 @@ static const char *const STATEMENTS[SQL_COUNT] = {
     [SQL_PERSON_PASSWORD] =
         "UPDATE person SET password = ?2, failures = 0, locked_until_ms = 0"
         " WHERE id = ?1",
+    [SQL_PERSON_PASSWORD_IS] =
+        "SELECT 1 FROM person WHERE id = ?1 AND password = ?2",
     [SQL_PERSON_TOTP] =
         "UPDATE person SET totp = ?2, totp_step = ?3 WHERE id = ?1",
     [SQL_PERSON_TRIED] =
@@ -221,6 +223,9 @@ static const char *const STATEMENTS[SQL_COUNT] = {
                           " fleet_id = ?4 WHERE user_code = ?1",
     [SQL_DEVICE_POLLED] = "UPDATE device SET last_poll_ms = ?2 WHERE hash = ?1",
     [SQL_DEVICE_USED] = "UPDATE device SET state = 3 WHERE hash = ?1",
+    [SQL_DEVICE_END_PERSON] =
+        "UPDATE device SET state = 2 WHERE expires_ms > ?2 AND person_id = ?1"
+        " AND state = 1",
     [SQL_DEVICE_SWEEP] =
         "DELETE FROM device WHERE hash IN (SELECT hash FROM device"
         " WHERE expires_ms < ?1 LIMIT ?2)",

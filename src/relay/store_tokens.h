@@ -47,10 +47,13 @@ struct store_secret {
 
 /* TOKEN_MAKE. Speaks for one user in one fleet. DONE (who), UNKNOWN (the
  * user is not a member of it), CONFLICT (hash or id is there), DISABLED
- * (the user), LIMIT. Audited as "token.make". */
+ * (the user), DENIED (the password is another by now), LIMIT. Audited as
+ * "token.make". */
 struct store_token_make {
     char fleet_id[UUID_CAP];
     char user_id[UUID_CAP];
+    char password[STORE_PASS_CAP]; /* the stored one that was found right;
+                                      empty: none was asked for */
     enum store_token_kind kind;
     char family[UUID_CAP];       /* of an earlier token; empty: a new one */
     char label[NAME_CAP];        /* may be empty */

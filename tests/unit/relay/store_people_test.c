@@ -267,6 +267,83 @@ static void a_new_password_ends_sessions(void **state)
     ASK(q, STORE_UNKNOWN);
 }
 
+/* Of somebody who approved it, for a device that has not come back yet. */
+static void approve(const struct store_who *who, uint32_t seed,
+                    const char *code)
+{
+    struct store_ask q = ask_of(STORE_DEVICE_MAKE);
+    FILL(q.u.device_make.hash, seed);
+    PUT(q.u.device_make.user_code, code);
+    q.u.device_make.expires_ms = NOW + 15 * MINUTE;
+    ASK(q, STORE_DONE);
+    q = ask_of(STORE_DEVICE_DECIDE);
+    PUT(q.u.device_decide.user_code, code);
+    PUT(q.u.device_decide.fleet_id, who->fleet_id);
+    PUT(q.u.device_decide.person_id, who->user_id);
+    q.u.device_decide.approve = true;
+    BY(q.u.device_decide.actor);
+    ASK(q, STORE_DONE);
+}
+
+static struct store_ask fetch(uint32_t seed)
+{
+    struct store_ask q = ask_of(STORE_DEVICE_POLL);
+    FILL(q.u.device_poll.hash, seed);
+    FILL(q.u.device_poll.access.hash, seed + 1);
+    FILL(q.u.device_poll.access.random, seed + 2);
+    FILL(q.u.device_poll.refresh.hash, seed + 3);
+    FILL(q.u.device_poll.refresh.random, seed + 4);
+    return q;
+}
+
+static void what_ends_sessions_ends_approved_codes(void **state)
+{
+    (void)state;
+    struct store_who who = setup();
+    struct store_who other = other_fleet();
+    struct store_ask q;
+    approve(&who, 1000, "BCDFGHJK");
+    approve(&other, 1100, "LMNPQRST");
+    q = password(who.user_id, "");
+    ASK(q, STORE_DONE);
+    q = fetch(1000);
+    ASK(q, STORE_DENIED);
+    q = fetch(1100); /* of nobody else */
+    ASK(q, STORE_DONE);
+    struct store_person p =
+        make_person("grace", 10, who.fleet_id, STORE_MEMBER);
+    PUT(who.user_id, p.id);
+    approve(&who, 1200, "VWXZBCDF");
+    q = person_enable(p.id, false);
+    ASK(q, STORE_DONE);
+    q = person_enable(p.id, true);
+    ASK(q, STORE_DONE);
+    q = fetch(1200);
+    ASK(q, STORE_DENIED);
+}
+
+/* Whoever was asked for a password that was changed meanwhile is not in. */
+static void a_session_needs_the_password_in_force(void **state)
+{
+    (void)state;
+    struct store_who who = setup();
+    struct store_person p =
+        make_person("grace", 10, who.fleet_id, STORE_MEMBER);
+    PUT(who.user_id, p.id);
+    struct store_ask q = token_ask(&who, 100);
+    q.u.token_make.kind = STORE_WEB;
+    PUT(q.u.token_make.password, "$argon2id$of-");
+    ASK(q, STORE_DONE);
+    struct store_ask change = password(p.id, "");
+    ASK(change, STORE_DONE);
+    FILL(q.u.token_make.secret.hash, 200);
+    FILL(q.u.token_make.secret.random, 201);
+    ASK(q, STORE_DENIED);
+    assert_int_equal(check_token(200, NOW)->outcome, STORE_UNKNOWN);
+    PUT(q.u.token_make.password, "$argon2id$new");
+    ASK(q, STORE_DONE);
+}
+
 /* Somebody else's token keeps nothing. */
 static void another_persons_token_is_no_reason_to_keep(void **state)
 {
@@ -498,6 +575,8 @@ int main(void)
         TEST(a_name_and_an_address_are_changed),
         TEST(an_address_is_one_accounts),
         TEST(a_new_password_ends_sessions),
+        TEST(what_ends_sessions_ends_approved_codes),
+        TEST(a_session_needs_the_password_in_force),
         TEST(another_persons_token_is_no_reason_to_keep),
         TEST(failures_make_an_account_wait),
         TEST(a_lock_from_the_future_is_none),
