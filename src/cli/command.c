@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "crypto/ct.h"
 
 #define SIGPIPE_NUMBER   13 /* the same everywhere */
 #define STATUS_INTERRUPT 130
@@ -444,31 +443,6 @@ static bool try_again(struct command *x, msg_code code)
 
 /* ---- the password of the machine ------------------------------------------------------ */
 
-static void on_typed(void *ctx, uint8_t ready)
-{
-    struct command *x = ctx;
-    uint8_t buf[256];
-    (void)ready;
-    int n = port_recv(PORT_STDIN, SPAN_ARRAY(buf));
-    if (n < 0)
-        fail(x, cmdop_agent_v1_Code_CODE_PIN, "no password was given", "");
-    else
-        unlock_keys(&x->unlock, view_of(buf, (size_t)n));
-    ct_wipe(SPAN_ARRAY(buf));
-}
-
-/* It is free: standard input is read when the command runs. */
-static void want_keyboard(void *ctx, bool wanted)
-{
-    struct command *x = ctx;
-    (void)port_handle_nonblock(PORT_STDIN);
-    if (wanted)
-        x->in_row =
-            loop_add(&x->client.loop, PORT_STDIN, PORT_READ, on_typed, x);
-    else
-        stop_reading(x);
-}
-
 static void open_it(void *ctx);
 
 static void on_unlocked(void *ctx, msg_code code, const char *message,
@@ -716,7 +690,6 @@ int command_run(struct command *x, const struct cmd_env *env,
     unlock_init(&x->unlock, &arena, &x->client, x->target);
     x->unlock.file = where->password_file;
     x->unlock.silent = x->collect;
-    x->unlock.keyboard = want_keyboard;
     x->unlock.done = on_unlocked;
     x->unlock.ctx = x;
     unlock_recall(&x->unlock);

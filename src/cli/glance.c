@@ -38,7 +38,13 @@ static void on_accepted(void *ctx, const msg_accept *accept)
 
 static void on_rejected(void *ctx, const msg_reject *r)
 {
-    fail(ctx, client_status(r->code), r->message, r->remedy);
+    struct glance *g = ctx;
+    if (r->code == cmdop_agent_v1_Code_CODE_PIN && !g->asked_password) {
+        g->asked_password = true;
+        unlock_begin(&g->unlock);
+        return;
+    }
+    fail(g, client_status(r->code), r->message, r->remedy);
 }
 
 static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
@@ -119,6 +125,15 @@ static void on_up(void *ctx)
         fail(g, CMD_TRANSPORT, "the command line is longer than 24 KiB", "");
 }
 
+static void on_unlocked(void *ctx, msg_code code, const char *message,
+                        const char *remedy)
+{
+    if (code == cmdop_agent_v1_Code_CODE_UNSPECIFIED)
+        on_up(ctx);
+    else
+        fail(ctx, client_status(code), message, remedy);
+}
+
 static void on_down(void *ctx, const char *why, bool fatal)
 {
     (void)fatal;
@@ -142,9 +157,13 @@ int glance_run(struct glance *g, const struct cmd_env *env,
         return CMD_TRANSPORT;
     }
     unlock_init(&g->unlock, &arena, &g->client, g->target);
+    g->unlock.file = where->password_file;
+    g->unlock.done = on_unlocked;
+    g->unlock.ctx = g;
     unlock_recall(&g->unlock);
     client_connect(&g->client);
     int status = client_run(&g->client);
+    port_term_restore();
     unlock_wipe(&g->unlock);
     return status;
 }

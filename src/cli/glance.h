@@ -27,9 +27,10 @@ struct glance {
 
     /* Our own. */
     struct client client;
-    struct unlock unlock; /* a token that is kept; nobody is asked */
+    struct unlock unlock;
     struct chan chan;
     bool accepted;
+    bool asked_password;
 };
 
 /* An exit status; what is wrong was said. */

@@ -16,7 +16,6 @@ struct work {
     const char *what; /* to say when it was done */
     bool json;
     bool answered;
-    int row; /* of the keyboard, -1: not watched */
 };
 
 static const char *shown(const char *host)
@@ -94,31 +93,6 @@ static void print_status(const char *host, const msg_password_key *k, bool json,
 
 /* ---- on a connection ------------------------------------------------------------------- */
 
-static void on_typed(void *ctx, uint8_t ready)
-{
-    struct work *w = ctx;
-    uint8_t buf[256];
-    (void)ready;
-    int n = port_recv(PORT_STDIN, SPAN_ARRAY(buf));
-    if (n < 0)
-        client_leave(&w->client, CMD_DENIED);
-    else
-        unlock_keys(&w->unlock, view_of(buf, (size_t)n));
-    ct_wipe(SPAN_ARRAY(buf));
-}
-
-static void want_keyboard(void *ctx, bool wanted)
-{
-    struct work *w = ctx;
-    (void)port_handle_nonblock(PORT_STDIN);
-    if (wanted)
-        w->row = loop_add(&w->client.loop, PORT_STDIN, PORT_READ, on_typed, w);
-    else if (w->row >= 0)
-        loop_remove(&w->client.loop, w->row);
-    if (!wanted)
-        w->row = -1;
-}
-
 static void on_done(void *ctx, msg_code code, const char *message,
                     const char *remedy)
 {
@@ -175,11 +149,9 @@ static int run_on(struct work *w, const struct cmd_env *env,
         cmd_say(buf, NULL);
         return CMD_TRANSPORT;
     }
-    w->row = -1;
     unlock_init(&w->unlock, &arena, &w->client, host);
     w->unlock.order = order;
     w->unlock.file = where->password_file;
-    w->unlock.keyboard = want_keyboard;
     w->unlock.silent = w->json;
     w->unlock.done = on_done;
     w->unlock.ctx = w;

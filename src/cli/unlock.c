@@ -210,13 +210,44 @@ static void greet_key(struct unlock *u)
     u->is_new = false;
 }
 
+static void end_typing(struct unlock *u);
+
+static void on_typed(void *ctx, uint8_t ready)
+{
+    struct unlock *u = ctx;
+    uint8_t buf[256];
+    (void)ready;
+    int n = port_recv(PORT_STDIN, SPAN_ARRAY(buf));
+    if (n < 0) {
+        end_typing(u);
+        deny(u, "no password was given", "");
+    } else {
+        unlock_keys(u, view_of(buf, (size_t)n));
+    }
+    ct_wipe(SPAN_ARRAY(buf));
+}
+
+static void want_keyboard(struct unlock *u, bool wanted)
+{
+    struct loop *l = &u->client->loop;
+    if (u->keyboard != NULL) {
+        u->keyboard(u->ctx, wanted);
+        return;
+    }
+    (void)port_handle_nonblock(PORT_STDIN);
+    if (wanted)
+        u->row = loop_add(l, PORT_STDIN, PORT_READ, on_typed, u);
+    else if (u->row >= 0)
+        loop_remove(l, u->row);
+}
+
 static void start_typing(struct unlock *u)
 {
     char line[160];
     struct text t;
     memset(&u->password, 0, sizeof(u->password));
-    if (u->silent || u->keyboard == NULL || !port_is_tty(PORT_STDIN) ||
-        !port_is_tty(PORT_STDERR) || port_term_raw(PORT_STDIN) != OK) {
+    if (u->silent || !port_is_tty(PORT_STDIN) || !port_is_tty(PORT_STDERR) ||
+        port_term_raw(PORT_STDIN) != OK) {
         deny(u, "the machine wants its attach password", NOTHING_TO_ASK);
         return;
     }
@@ -230,7 +261,14 @@ static void start_typing(struct unlock *u)
     cmd_note(line);
     u->stage = UNLOCK_TYPING;
     u->typed++;
-    u->keyboard(u->ctx, true);
+    want_keyboard(u, true);
+}
+
+static void end_typing(struct unlock *u)
+{
+    port_term_restore();
+    cmd_note("\n");
+    want_keyboard(u, false);
 }
 
 void unlock_keys(struct unlock *u, struct view keys)
@@ -240,9 +278,7 @@ void unlock_keys(struct unlock *u, struct view keys)
     enum secret_event event = secret_feed(&u->password, &keys);
     if (event == SECRET_MORE)
         return;
-    port_term_restore();
-    cmd_note("\n");
-    u->keyboard(u->ctx, false);
+    end_typing(u);
     if (event == SECRET_GIVE_UP)
         deny(u, "no password was given", "");
     else if (u->password.too_long)

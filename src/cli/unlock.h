@@ -36,7 +36,8 @@ struct unlock {
     bool accept_key;  /* whatever was known of it */
     msg_password_order order;
     struct secret next; /* set: the new password */
-    /* The keyboard is wanted, or no longer: give its bytes to unlock_keys. */
+    /* For an owner who reads standard input itself: the keyboard is wanted,
+     * or no longer; give its bytes to unlock_keys. NULL: it is read here. */
     void (*keyboard)(void *ctx, bool wanted);
     /* It is over. OK: `has_token`, or there is no password, or the order was
      * carried out. Else a code, and two sentences. */
@@ -58,6 +59,7 @@ struct unlock {
     msg_password_answer answer;
     struct secret password;
     uint32_t typed; /* how often */
+    int row;        /* of the keyboard, while it is read here */
 };
 
 /* Fill in what is asked for; carves QUESTION_RING. The target lives on. */
