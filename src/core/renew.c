@@ -218,6 +218,8 @@ static void look(struct renew *r)
     const struct credential *stored = credential_find(&r->all, r->server->name);
     if (stored == NULL || stored->token[0] == '\0') {
         refuse(r, "it was signed out meanwhile");
+    } else if (memcmp(stored->pin, r->server->pin, sizeof(stored->pin)) != 0) {
+        refuse(r, "its name is another relay's by now"); /* its token, too */
     } else if (strcmp(stored->token, r->server->token) != 0 &&
                !renew_due(stored, port_wall_ms())) {
         *r->server = *stored;

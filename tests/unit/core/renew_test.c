@@ -390,6 +390,24 @@ static void signed_out_by_another_it_is_refused(void **state)
     assert_int_equal(relay.asked, 0);
 }
 
+/* The tokens of one relay are nothing that another one may see. */
+static void a_name_that_is_another_relays_by_now_is_refused(void **state)
+{
+    struct credential other = server_of("home");
+    (void)state;
+    other.pin[0] = 1;
+    STR_COPY(other.refresh, "refresh-other");
+    assert_int_equal(credential_upsert(&list, &other), OK);
+    store_is(&list);
+    start(&one);
+    ended(&one, RENEW_REFUSED);
+    assert_string_equal(one.why,
+                        "the sign-in at home is no longer good: its name is "
+                        "another relay's by now; run: cmdop login");
+    assert_int_equal(relay.asked, 0);
+    assert_string_equal(one.server.token, "access-0");
+}
+
 static void without_a_refresh_token_there_is_nothing_to_ask(void **state)
 {
     struct credential c = server_of("home");
@@ -653,6 +671,7 @@ int main(void)
         FACT(who_waits_for_twenty_seconds_fails_with_the_reason),
         FACT(what_somebody_saved_may_be_due_again),
         FACT(signed_out_by_another_it_is_refused),
+        FACT(a_name_that_is_another_relays_by_now_is_refused),
         FACT(without_a_refresh_token_there_is_nothing_to_ask),
         FACT(a_refusal_tells_what_to_do),
         FACT(what_passes_by_itself_is_no_refusal),
