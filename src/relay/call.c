@@ -319,9 +319,22 @@ void call_next_page(struct call *c, char *out, size_t cap)
 
 /* ---- cookies ------------------------------------------------------------------------ */
 
+/* Does the browser speak https, with us or with a proxy in front of us that
+ * passes on the name that it was called by? */
+static bool is_https(const struct call *c)
+{
+    struct view https = view_str("https://");
+    struct view url = view_str(c->people->ask.url);
+
+    return api_is_secure(c->conn) ||
+           (view_starts(url, https) &&
+            view_eq(http_header(&c->conn->http, "host"),
+                    view_from(url, https.len)));
+}
+
 const char *call_cookie_name(const struct call *c)
 {
-    return api_is_secure(c->conn) ? "__Host-cmdop" : "cmdop";
+    return is_https(c) ? "__Host-cmdop" : "cmdop";
 }
 
 void call_set_cookie(struct call *c, const char *value, int64_t lasts_ms)
@@ -330,7 +343,7 @@ void call_set_cookie(struct call *c, const char *value, int64_t lasts_ms)
     struct text t;
 
     TEXT_OF(&t, buf);
-    cookie_set(&t, call_cookie_name(c), value, api_is_secure(c->conn),
+    cookie_set(&t, call_cookie_name(c), value, is_https(c),
                value[0] == '\0' ? 0 : (uint64_t)lasts_ms / 1000);
     http_add(&c->conn->http, "Set-Cookie", buf);
     STR_COPY(c->cookie, value);
@@ -399,7 +412,7 @@ static bool from_our_page(const struct call *c)
     if (view_is(origin, c->people->ask.url))
         return true;
     TEXT_OF(&t, own);
-    text_str(&t, api_is_secure(c->conn) ? "https://" : "http://");
+    text_str(&t, is_https(c) ? "https://" : "http://");
     text_view(&t, http_header(h, "host"));
     return !t.cut && view_eq(origin, text_done(&t));
 }

@@ -184,6 +184,7 @@ fact("who guesses has to wait, whomever he says he is", len(got) > 5 and got[-1]
 b = browser("127.0.0.2")
 p = b.sign_in("ada", "correct horse battery")
 fact("and nobody else has, behind the same proxy", p.status == 200 and "ada" in p.text, p.status, p.text)
+fact("a cookie never goes without the proxy's TLS", all(c.startswith("__Host-cmdop=") and "Secure" in c for c in b.strict), b.strict)
 
 # 40 / 8 + 16 strangers of one address; they may go while others come
 crowd, said = [], None

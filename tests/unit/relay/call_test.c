@@ -34,6 +34,7 @@ static enum store_token_kind kind_now;
 static enum store_outcome outcome_now;
 static struct store_policy policy_now;
 static int asked;
+static const char *host_now;
 
 static int take_ask(void *ctx, const struct store_ask *q)
 {
@@ -68,7 +69,14 @@ static void say_json(struct call *c)
     call_json_done(c, 200);
 }
 
+static void set_cookie(struct call *c)
+{
+    call_set_cookie(c, TOKEN, 60000);
+    call_empty(c, 204);
+}
+
 static const struct call_route ROUTES[] = {
+    {HTTP_GET, "/cookie", CALL_PAGE, MAY_PAGE_PUBLIC, set_cookie},
     {HTTP_GET, "/public/{}", CALL_PAGE, MAY_PAGE_PUBLIC, say},
     {HTTP_POST, "/public/{}", CALL_PAGE, MAY_PAGE_PUBLIC, say},
     {HTTP_GET, "/own", CALL_PAGE, MAY_PAGE_ACCOUNT, say},
@@ -106,6 +114,7 @@ static int begin(void **state)
     outcome_now = STORE_DONE;
     policy_now = (struct store_policy){0};
     asked = 0;
+    host_now = "localhost:8000";
     alarm(60);
     at = (struct port_addr){0};
     if (port_addr_parse("127.0.0.1", 0, &at) != OK)
@@ -135,9 +144,9 @@ static const char *ask(const char *method, const char *path,
     size_t len = 0;
     int handle = port_dial(&at), timer = loop_timer_add(&loop, nudge, NULL);
     int n = snprintf(out, sizeof out,
-                     "%s %s HTTP/1.1\r\nHost: localhost:8000\r\n"
+                     "%s %s HTTP/1.1\r\nHost: %s\r\n"
                      "Connection: close\r\nContent-Length: %zu\r\n%s\r\n%s",
-                     method, path, strlen(body), headers, body);
+                     method, path, host_now, strlen(body), headers, body);
     assert_true(handle >= 0 && timer >= 0 && n > 0);
     for (int err = ERR_MORE; err == ERR_MORE;) {
         struct port_want w = {.handle = handle, .want = PORT_WRITE};
@@ -290,6 +299,24 @@ static void forms_need_origin_cookie_and_token(void **state)
     }
 }
 
+/* Where a proxy ends TLS the browser's cookie must not go without it. */
+static void a_cookie_for_https_is_for_https_only(void **state)
+{
+    (void)state;
+    const char *got = ask("GET", "/cookie", "", "");
+    assert_non_null(strstr(got, "Set-Cookie: cmdop=" TOKEN "; "));
+    assert_null(strstr(got, "Secure"));
+    host_now = "relay.example:8000";
+    got = ask("GET", "/cookie", "", "");
+    assert_non_null(strstr(got, "Set-Cookie: __Host-cmdop=" TOKEN "; "));
+    assert_non_null(strstr(got, "; Secure\r\n"));
+    assert_int_equal(status_of(ask("GET", "/own", COOKIE, "")), 303);
+    assert_int_equal(
+        status_of(
+            ask("GET", "/own", "Cookie: __Host-cmdop=" TOKEN "\r\n", "")),
+        200);
+}
+
 static void a_session_needs_the_token_in_json_too(void **state)
 {
     char token[PEOPLE_SECRET_CAP], headers[256];
@@ -408,6 +435,7 @@ int main(void)
         TEST(a_session_opens_pages_and_a_token_the_rest),
         TEST(a_bearer_comes_once_and_says_so),
         TEST(forms_need_origin_cookie_and_token),
+        TEST(a_cookie_for_https_is_for_https_only),
         TEST(a_session_needs_the_token_in_json_too),
         TEST(another_fleet_is_not_there),
         TEST(policies_of_the_fleet_hold),
