@@ -264,15 +264,20 @@ fact("a host name that points here is not us", Browser(api).ask("GET", "/signin"
 
 # ---- guessing comes last: this address waits from then on
 bob = new()
+bob.source = "127.0.0.2"
 bob.sign_in("bob", "correct horse battery")
 waits = None
 for i in range(12):
+    if i == 3:
+        p = bob.send(bob.get("/device?user_code=" + device()["user_code"]), "/device", action="deny")
+        fact("a code of one's own is denied between guesses", p.says("told no"), p.text)
     p = bob.get("/device?user_code=BCDF-GH" + "BCDFGHJKLMNP"[i] + "Z")
     if p.status == 429:
         waits = int(p.headers["Retry-After"])
         break
-fact("guessed user codes wait from the fifth on", i == 5 and waits >= 1, i, p.status)
+fact("guessed user codes wait from the fifth on, whatever comes between", i == 5 and waits >= 1, i, p.status)
 g = new()
+g.source = bob.source
 for i in range(12):
     p = g.sign_in("bob", "guess number %d, long" % i)
     if p.status == 429:
