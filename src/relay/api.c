@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "codec/json.h"
 #include "crypto/ct.h"
+#include "relay/throttle.h"
 
 #define TLS_RECORD 0x16 /* a handshake record, the first of a connection */
 
@@ -405,9 +406,28 @@ static bool room(void *ctx)
     return free_conn(ctx) != NULL;
 }
 
+/* Does it leave room for others? */
+static bool is_modest(const struct api *a, const struct port_addr *from)
+{
+    size_t count = 0;
+
+    if (a->cfg.trusted != NULL && proxies_have(a->cfg.trusted, from))
+        return true;
+    for (size_t i = 0; i < API_CONNS; i++)
+        count +=
+            a->conn[i].handle >= 0 &&
+            view_eq(throttle_place(&a->conn[i].peer), throttle_place(from));
+    return count < API_EACH;
+}
+
 static void accepted(void *ctx, int handle, const struct port_addr *from)
 {
-    open_conn(ctx, free_conn(ctx), handle, from);
+    struct api *a = ctx;
+
+    if (is_modest(a, from))
+        open_conn(a, free_conn(a), handle, from);
+    else
+        port_close(handle);
 }
 
 /* ---- the whole ----------------------------------------------------------------------------- */

@@ -14,7 +14,8 @@
  *            -- else --> PLAIN:  handle <-> rx <--------> http
  *
  * A fixed set of connections of fixed size; when all are taken, the listener
- * sleeps and the kernel queues. A request has API_REQUEST_MS to come and to
+ * sleeps and the kernel queues. One place has half of them at most, unless it
+ * is a proxy that is trusted. A request has API_REQUEST_MS to come and to
  * be answered; bytes do not extend it, so a slow sender keeps a place no
  * longer than a silent one. Whoever serves a request may answer it in a later
  * turn; meanwhile nothing is read.
@@ -30,6 +31,7 @@
 #ifndef API_CONNS
 #define API_CONNS 48
 #endif
+#define API_EACH       (API_CONNS / 2)
 #define API_REQUEST_MS 10000
 #define API_LINGER_MS  1000        /* for the peer to read our last words */
 #define API_RX_CAP     2048        /* received and not yet taken by an engine */

@@ -63,18 +63,10 @@ static int listen_grpc(struct relay *r, const struct port_addr *at,
 
 /* ---- behind a proxy ------------------------------------------------------------------ */
 
-static bool is_loopback(const struct port_addr *a)
-{
-    static const uint8_t v6[16] = {[15] = 1};
-    static const uint8_t v4[13] = {[10] = 0xFF, [11] = 0xFF, [12] = 127};
-    return memcmp(a->ip, v6, sizeof(v6)) == 0 ||
-           memcmp(a->ip, v4, sizeof(v4)) == 0;
-}
-
 static bool may_be_proxy(const struct relay *r, const struct port_addr *from)
 {
     if (r->proxy_from_count == 0)
-        return is_loopback(from);
+        return api_is_near(from);
     for (size_t i = 0; i < r->proxy_from_count; i++)
         if (memcmp(r->proxy_from[i].ip, from->ip, sizeof(from->ip)) == 0)
             return true;
