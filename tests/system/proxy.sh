@@ -77,7 +77,8 @@ cp "$T/pki/renewed.pem" "$T/nginx/cert.pem" && cp "$T/pki/renewed.key" "$T/nginx
 kill -USR1 "$RELAY"
 kill -HUP "$PROXY"
 fact "the proxy's new certificate is read" wait_for 10 has "$T/relay.log" 'proxy.renewed'
-wait_for 10 test "$(shown "$FRONT")" = "$(fingerprint "$T/pki/renewed.pem")"
+shows() { test "$(shown "$FRONT")" = "$(fingerprint "$1")"; }
+wait_for 10 shows "$T/pki/renewed.pem"
 is "an operator works through that as well" "$(desk exec box -- echo yes)" yes
 
 cp "$T/pki/other.pem" "$T/wrong.pem"
