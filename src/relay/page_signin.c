@@ -25,7 +25,7 @@
 static const char WRONG[] = "The login or the password is not right.";
 static const char WRONG_CODE[] = "The code is not right, or was used before.";
 
-/* text[0] where to go, [1] login; hash: which password was right */
+/* text[0] where to go, [1] login, [4] the same in small letters; hash: which password was right */
 
 static void show_password(struct call *c, int status, const char *error)
 {
@@ -105,6 +105,14 @@ static void tried_answer(struct call *c, const struct store_answer *a)
         show_password(c, 403, WRONG);
 }
 
+/* A login as the store knows it: without capital letters. */
+static void lower(char *s)
+{
+    for (; *s != '\0'; s++)
+        if (*s >= 'A' && *s <= 'Z')
+            *s = (char)(*s - 'A' + 'a');
+}
+
 /* It was wrong: the address waits, and so does the account, if there is
  * one. c->flag: it was the code. */
 static void fail(struct call *c, bool code)
@@ -115,6 +123,9 @@ static void fail(struct call *c, bool code)
                   throttle_place(&c->conn->from), loop_now(c->people->loop));
     c->flag = code;
     if (c->account.person.id[0] == '\0') {
+        if (c->text[4][0] != '\0')
+            throttle_fail(&c->people->throttle, THROTTLE_NOBODY,
+                          view_str(c->text[4]), loop_now(c->people->loop));
         show_password(c, 403, WRONG);
         return;
     }
@@ -261,16 +272,22 @@ static void password_done(struct call *c, int err, const char *stored)
 static void account_answer(struct call *c, const struct store_answer *a)
 {
     char password[PWHASH_PASSWORD_MAX + 2];
+    int64_t wait;
 
+    /* Nobody waits as an account does, or waiting would tell who is here. */
     if (a->outcome == STORE_DONE) {
-        int64_t wait = a->u.account.person.locked_until_ms - port_wall_ms();
+        wait = a->u.account.person.locked_until_ms - port_wall_ms();
         c->account = a->u.account;
-        if (wait > 0) {
-            call_too_many(c, (uint64_t)wait < 15 * 60 * UINT64_C(1000)
-                                 ? (uint64_t)wait
-                                 : 15 * 60 * UINT64_C(1000));
-            return;
-        }
+    } else {
+        wait =
+            (int64_t)throttle_wait(&c->people->throttle, THROTTLE_NOBODY,
+                                   view_str(c->text[4]),
+                                   loop_now(c->people->loop));
+    }
+    if (wait > 0) {
+        call_too_many(c, wait < STORE_LOCK_MS_MAX ? (uint64_t)wait
+                                                  : STORE_LOCK_MS_MAX);
+        return;
     }
     int n = call_param(c, "password", password, sizeof password);
     /* The same work for nobody as for somebody. */
@@ -304,6 +321,8 @@ void signin_password(struct call *c)
         return;
     }
     STR_COPY(q.u.person_by_login.login, c->text[1]);
+    STR_COPY(c->text[4], c->text[1]);
+    lower(c->text[4]);
     call_ask(c, &q, NULL, account_answer);
 }
 

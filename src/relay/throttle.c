@@ -19,6 +19,7 @@ static const struct {
     uint64_t wait_ms, wait_ms_max, forget_ms;
 } RULES[THROTTLE_KINDS] = {
     [THROTTLE_SIGN_IN] = {5, 1000, 15 * MINUTE_MS, 60 * MINUTE_MS},
+    [THROTTLE_NOBODY] = {5, 1000, 15 * MINUTE_MS, UINT64_MAX},
     [THROTTLE_CODE] = {5, 1000, 15 * MINUTE_MS, 60 * MINUTE_MS},
     [THROTTLE_INVITE] = {5, 1000, 15 * MINUTE_MS, 60 * MINUTE_MS},
     [THROTTLE_DEVICE] = {60, 1000, MINUTE_MS, 15 * MINUTE_MS},

@@ -18,6 +18,7 @@
 
 enum throttle_kind {
     THROTTLE_SIGN_IN, /* a wrong password or code; by address */
+    THROTTLE_NOBODY,  /* the same; by a login that nobody has, as accounts do */
     THROTTLE_CODE,    /* a user code that is none; by address, by session */
     THROTTLE_INVITE,  /* an invitation that is none; by address */
     THROTTLE_DEVICE,  /* device codes that were asked for; by address */

@@ -284,6 +284,18 @@ for i in range(12):
         break
 fact("guessed passwords wait from the fifth on", i == 5 and p.says("Wait"), i, p.status)
 fact("even the right one waits", g.sign_in("bob", "correct horse battery").status == 429)
+def until_it_waits(*logins):
+    """How many guesses, each from another address, an account took before one had to wait."""
+    said = []
+    while len(said) < 20 and 429 not in said:
+        f = new()
+        f.source = "127.0.1.%d" % next(places)
+        said.append(f.sign_in(logins[len(said) % len(logins)], "guess number %d, long" % len(said)).status)
+    return len(said), set(said)
+places = iter(range(1, 200))
+somebody, anybody = until_it_waits("eve"), until_it_waits("nobody-here", "NoBody-Here")
+fact("an account that is guessed at from many addresses waits", somebody[0] in range(6, 20) and somebody[1] == {403, 429}, somebody)
+fact("and one that is not here waits as well, or that would tell", anybody[0] in range(6, 20) and anybody[1] == {403, 429}, anybody)
 EOS
 run user disable bob
 is "an account is shut out" "$STATUS" 0
