@@ -76,6 +76,15 @@ static void put_password_form(struct call *c)
     page_form_end(c, "Change the password");
 }
 
+static void put_factor_password(struct call *c, const char *label)
+{
+    page_input(c, &(struct page_input){.name = "factor-password",
+                                       .label = label,
+                                       .type = "password",
+                                       .autocomplete = "current-password",
+                                       .max = PWHASH_PASSWORD_MAX});
+}
+
 static void put_totp_form(struct call *c)
 {
     page_html(c, "<h2>Second factor</h2>\n", NULL);
@@ -86,6 +95,7 @@ static void put_totp_form(struct call *c)
                   "</p>\n",
                   NULL);
         page_form(c, "/account/totp");
+        put_factor_password(c, "Password, to set it up");
         page_form_end(c, "Set up a second factor");
         return;
     }
@@ -93,11 +103,7 @@ static void put_totp_form(struct call *c)
     text_u64(&c->page, c->account.codes);
     page_html(c, ".</p>\n", NULL);
     page_form(c, "/account/totp/off");
-    page_input(c, &(struct page_input){.name = "factor-password",
-                                       .label = "Password, to turn it off",
-                                       .type = "password",
-                                       .autocomplete = "current-password",
-                                       .max = PWHASH_PASSWORD_MAX});
+    put_factor_password(c, "Password, to turn it off");
     page_form_end(c, "Turn off the second factor");
 }
 
@@ -435,17 +441,24 @@ static void show_enrol(struct call *c, const uint8_t secret[TOTP_SECRET_LEN],
     call_page(c, error != NULL ? 403 : 200);
 }
 
-void account_totp_start(struct call *c)
+static void enrol(struct call *c)
 {
     uint8_t secret[TOTP_SECRET_LEN];
 
-    if (c->who.has_totp) {
-        show(c, "A second factor is set up already: turn it off first.", true);
-        return;
-    }
     port_entropy(SPAN_ARRAY(secret));
     show_enrol(c, secret, NULL);
     ct_wipe(SPAN_ARRAY(secret));
+}
+
+/* Whoever sets up his own at a browser that was left open has the account. */
+void account_totp_start(struct call *c)
+{
+    static const struct own own = {"factor-password", enrol, wrong};
+
+    if (c->who.has_totp)
+        show(c, "A second factor is set up already: turn it off first.", true);
+    else
+        own_ask(c, &own);
 }
 
 /* The codes were drawn before they were kept; they stand in text[3]. */

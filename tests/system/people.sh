@@ -122,7 +122,9 @@ fact("but never to another site", new().get("/signin?next=https://evil.example/"
 # ---- a second factor
 def secret_of(page):
     return re.search(r"<dt>Secret</dt><dd><code>([A-Z2-7 ]+)</code>", page.text)[1]
-p = b.send(b.get("/account"), "/account/totp")
+p = b.send(b.get("/account"), "/account/totp", **{"factor-password": "wrong wrong wrong"})
+fact("to set one up asks for the password", p.status == 403 and p.says("not right") and "otpauth" not in p.text, p.text)
+p = b.send(b.get("/account"), "/account/totp", **{"factor-password": "correct horse battery"})
 secret = secret_of(p)
 fact("its secret is told as text and as a link", "otpauth://totp/cmdop:ada?secret=" + secret.replace(" ", "") in html.unescape(p.text), p.text)
 p = b.send(p, "/account/totp/confirm", code="000000")
