@@ -252,6 +252,16 @@ said = []
 while len(said) < 12 and 429 not in said:
     said.append(ada("PATCH", "/api/me", {"email": "mia@h.example", **own})[0])
 fact("who asks for many addresses that are taken must wait", 2 < len(said) < 12 and set(said[:-1]) == {409}, said)
+store.do("update fleet set mfa_required = 0 where id = ?", fleet)
+store.tell()
+asker = Browser(api, ca)
+asker.source = "127.0.0.2"
+t = store.token(fleet, root)[0]
+add = lambda login: asker.json("POST", F + "/members", {"login": login, "role": "viewer"}, token=t)
+said = []
+while len(said) < 12 and 429 not in said:
+    said.append(add("nobody-%d" % len(said))[0])
+fact("and who asks for many logins that nobody has", 2 < len(said) < 12 and set(said[:-1]) == {404}, said)
 EOS
 is "a machine's name is the new one over Mesh too" "$(at relay "$CMDOP" connect --list --json 2> /dev/null | grep -c web-1)" 1
 finish
