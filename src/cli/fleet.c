@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "cli/unlock.h"
 #include "core/client.h"
 #include "core/unlockfile.h"
 #include "crypto/ct.h"
@@ -30,7 +31,9 @@ struct fleet {
     uint32_t busy;
     uint32_t answered;
     struct lane lanes[AT_ONCE];
-    int status; /* of the last failure */
+    int status;           /* of the last failure */
+    struct unlock unlock; /* of the one machine, when only one is asked */
+    bool asked_password;
 };
 
 static void say_failure(const struct fleet_machine *m,
@@ -48,11 +51,22 @@ static void on_record(void *ctx, struct view record)
     l->fleet->asked->record(l->fleet->asked->ctx, l->machine, record);
 }
 
+/* Many machines are not asked for: nobody could answer in turn. */
+static bool wants_password(struct fleet *f, const question_failure *why)
+{
+    if (why == NULL || why->code != cmdop_agent_v1_Code_CODE_PIN ||
+        f->asked->host == NULL || f->asked_password)
+        return false;
+    f->asked_password = true;
+    unlock_begin(&f->unlock);
+    return true;
+}
+
 static void on_done(void *ctx, const question_failure *why)
 {
     struct lane *l = ctx;
     struct fleet *f = l->fleet;
-    if (f->client.done)
+    if (f->client.done || wants_password(f, why))
         return;
     if (why != NULL) {
         say_failure(l->machine, why);
@@ -71,6 +85,8 @@ static struct view recall(struct fleet *f, struct lane *l)
     const char *dir = f->client.paths.runtime;
     const uint8_t *pin = f->client.server.pin;
     int64_t now = port_wall_ms();
+    if (f->asked->host != NULL)
+        return unlock_view(&f->unlock);
     if (f->client.local ||
         (unlockfile_load(dir, pin, l->machine->id, now, &l->token) != OK &&
          unlockfile_find(dir, pin, l->machine->name, now, &l->token) != OK))
@@ -104,6 +120,23 @@ static void ask_next(struct fleet *f)
     if (f->busy == 0)
         client_leave(&f->client,
                      f->answered > 0 || f->count == 0 ? CMD_OK : f->status);
+}
+
+/* The same once more; now there is a token. */
+static void on_unlocked(void *ctx, msg_code code, const char *message,
+                        const char *remedy)
+{
+    struct fleet *f = ctx;
+    question_failure why = {.code = code};
+    if (code != cmdop_agent_v1_Code_CODE_UNSPECIFIED) {
+        STR_COPY(why.message, message);
+        STR_COPY(why.remedy, remedy);
+        on_done(&f->lanes[0], &why);
+        return;
+    }
+    f->lanes[0].machine = NULL;
+    f->busy = f->next = 0;
+    ask_next(f);
 }
 
 /* ---- which machines ------------------------------------------------------------- */
@@ -169,8 +202,9 @@ int fleet_ask(const struct cmd_env *env, const struct where *where,
     struct arena arena;
     struct text why;
     TEXT_OF(&why, buf);
-    arena_init(&arena, port_memory(CLIENT_BYTES + AT_ONCE * QUESTION_RING +
-                                   MACHINES_MAX * sizeof(*f.machines) + 4096));
+    arena_init(&arena,
+               port_memory(CLIENT_BYTES + (AT_ONCE + 1) * QUESTION_RING +
+                           MACHINES_MAX * sizeof(*f.machines) + 4096));
     f = (struct fleet){.asked = q, .status = CMD_TRANSPORT};
     if (client_init(&f.client, &arena, env->version, where, &client_ops, &f,
                     &why) != 0) {
@@ -186,8 +220,16 @@ int fleet_ask(const struct cmd_env *env, const struct where *where,
         STR_COPY(f.machines[0].name, q->host != NULL ? q->host : "");
         f.count = 1;
     }
+    unlock_init(&f.unlock, &arena, &f.client, f.machines[0].name);
+    f.unlock.file = where->password_file;
+    f.unlock.done = on_unlocked;
+    f.unlock.ctx = &f;
+    unlock_recall(&f.unlock);
     client_connect(&f.client);
-    return client_run(&f.client);
+    int status = client_run(&f.client);
+    port_term_restore();
+    unlock_wipe(&f.unlock);
+    return status;
 }
 
 /* ---- finding one ------------------------------------------------------------------- */

@@ -78,11 +78,12 @@ from terminal import *
 
 word = open(os.path.join(T, "word")).read().strip()
 for argv, out in (["connect", "exec", "box", "--", "echo", "hallo"], r"hallo\r\n"), \
-                 (["session", "create", "box", "--name", "made"], r"[0-9a-f]{32}\r\n"):
+                 (["session", "create", "box", "--name", "made"], r"[0-9a-f]{32}\r\n"), \
+                 (["job", "list", "box"], r"there are no jobs"), (["job", "wait", "box:none"], None):
     t = Terminal([CMDOP] + argv)
     fact("%s asks inline" % argv[0], t.expect(r"Password for box: $"), t.seen)
     t.type(word + "\r")
-    fact("and goes on", t.expect(out) and t.wait() == 0 and t.restored() and word not in t.seen, t.status, t.seen)
+    fact("and goes on", (t.wait() == 1 if out is None else t.expect(out) and t.wait() == 0) and t.restored() and word not in t.seen, t.status, t.seen)
     subprocess.run([CMDOP, "session", "destroy", "box:made"], capture_output=True)
     subprocess.run([CMDOP, "connect", "password", "clear", "--tokens", "box", "--password-file", os.path.join(T, "word")], check=True)
 t = Terminal([CMDOP, "session", "create", "box"])
