@@ -42,7 +42,8 @@ static int check_folder(int fd, const char *path)
     if (st.st_uid != geteuid())
         return why_say(ERR_DENIED, path, "the folder has another owner");
     if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        return why_say(ERR_DENIED, path, "others may write to the folder");
+        return why_say(ERR_DENIED, path,
+                       "others may write to the folder; `chmod go-w` it");
     return OK;
 }
 

@@ -91,6 +91,11 @@ static int parse(const char *string, const char *server, struct joinstr *to,
     return joinstr_parse(in, to, why);
 }
 
+bool enrol_is_name(const char *name)
+{
+    return name == NULL || strlen(name) < NAME_CAP;
+}
+
 void enrol_name(const char *name, char out[NAME_CAP])
 {
     if (name != NULL)
@@ -114,6 +119,8 @@ int enrol_read(struct enrolment *e, const char *string, const char *server,
     int err = parse(buf, server, &e->to, &e->is_first, why);
     ct_wipe(SPAN_ARRAY(buf));
     enrol_name(name, e->name);
+    if (err == OK) /* what was begun in case it fails */
+        text_init(why, why->buf, why->cap);
     return err;
 }
 

@@ -22,22 +22,15 @@ static void on_key(void *ctx, struct view record)
 }
 
 /* The relay of the sign-in: its address and its pin. */
-static int find_relay(const struct paths *paths, const char *server,
+static int find_relay(const struct paths *paths, const struct where *where,
                       struct joinstr *to, struct text *why)
 {
     static struct credentials all;
-    int err = credential_load(paths, &all, why);
-    if (err != OK)
-        return err;
-    const struct credential *c = server != NULL ? credential_find(&all, server)
-                                                : credential_current(&all);
-    if (c == NULL) {
-        text_str(why, "not signed in to a relay; run: cmdop login");
-        err = ERR_NOT_FOUND;
-    } else {
-        memcpy(to->pin, c->pin, sizeof(to->pin));
-        err = joinstr_address(view_str(c->address), to->host, &to->port, why);
-    }
+    const struct credential *c = client_server(paths, where, &all, why);
+    if (c == NULL)
+        return ERR_NOT_FOUND;
+    memcpy(to->pin, c->pin, sizeof(to->pin));
+    int err = joinstr_address(view_str(c->address), to->host, &to->port, why);
     credential_wipe(&all);
     return err;
 }
@@ -82,9 +75,9 @@ static int do_register(const struct cmd_env *env, const struct where *where,
     TEXT_OF(&why, buf);
     enrol_name(name, e.name);
     if (paths_find(&paths, &why) != OK ||
-        find_relay(&paths, where->server, &e.to, &why) != OK) {
+        find_relay(&paths, where, &e.to, &why) != OK) {
         cmd_say(buf, NULL);
-        return CMD_FAILED;
+        return CMD_TRANSPORT;
     }
     int status = ask_key(env, where, e.name, e.to.key);
     if (status == CMD_OK) {
@@ -114,6 +107,8 @@ static int run(const struct cmd_env *env, int argc, char **argv)
         return status;
     if (argc > 1)
         return cmd_usage(&register_cmd, "nothing is expected here: ", argv[1]);
+    if (!enrol_is_name(name))
+        return cmd_usage(&register_cmd, "that is too long for a name: ", name);
     return do_register(env, &where, name);
 }
 

@@ -120,6 +120,11 @@ static int take(const struct cmd *cmd, char **argv, int at,
     return eq >= 0 ? 1 : 2;
 }
 
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 static bool is_option(const char *word)
 {
     return word[0] == '-' && word[1] != '\0';
@@ -130,7 +135,7 @@ int cmd_options(const struct cmd *cmd, int *argc, char **argv, int *rest,
 {
     int kept = 1, at = 1;
     while (at < *argc && strcmp(argv[at], "--") != 0) {
-        if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0) {
+        if (is_help(argv[at])) {
             cmd_out(view_str(cmd->help));
             return CMD_OK;
         }
@@ -184,11 +189,29 @@ static void print_version(const struct cmd_env *env)
     cmd_out(text_done(&t));
 }
 
+/* A verb of several words has to know --help in place of the second one, too. */
+static int run_named(const struct cmd_env *env, int argc, char **argv)
+{
+    for (const struct cmd *const *c = env->table; *c != NULL; c++) {
+        if (strcmp((*c)->name, argv[0]) != 0)
+            continue;
+        if (argc == 1 || !is_help(argv[1]) || (*c)->help == NULL)
+            return (*c)->run(env, argc, argv);
+        cmd_out(view_str((*c)->help));
+        return CMD_OK;
+    }
+    cmd_say("there is no verb `", argv[0], "`; `cmdop help` lists them", NULL);
+    return CMD_USAGE;
+}
+
 int cmd_main(const struct cmd_env *env, int argc, char **argv)
 {
+    static char ask[] = "--help";
+    char *about[] = {argc > 2 ? argv[2] : NULL, ask, NULL};
     const char *verb = argc > 1 ? argv[1] : "help";
-    if (strcmp(verb, "help") == 0 || strcmp(verb, "--help") == 0 ||
-        strcmp(verb, "-h") == 0) {
+    if (strcmp(verb, "help") == 0 && argc > 2)
+        return run_named(env, 2, about); /* as `VERB --help` */
+    if (is_help(verb) || strcmp(verb, "help") == 0) {
         list_verbs(env);
         return argc > 1 ? CMD_OK : CMD_USAGE;
     }
@@ -196,9 +219,5 @@ int cmd_main(const struct cmd_env *env, int argc, char **argv)
         print_version(env);
         return CMD_OK;
     }
-    for (const struct cmd *const *c = env->table; *c != NULL; c++)
-        if (strcmp((*c)->name, verb) == 0)
-            return (*c)->run(env, argc - 1, argv + 1);
-    cmd_say("there is no verb `", verb, "`; `cmdop help` lists them", NULL);
-    return CMD_USAGE;
+    return run_named(env, argc - 1, argv + 1);
 }

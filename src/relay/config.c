@@ -399,7 +399,7 @@ static void place(const struct config *c, enum config_key key, struct text *why)
     }
 }
 
-static int bad(const struct config *c, enum config_key key, const char *what,
+int config_bad(const struct config *c, enum config_key key, const char *what,
                struct text *why)
 {
     place(c, key, why);
@@ -412,12 +412,13 @@ static int check_mode(const struct config *c, struct text *why)
     const char *mode = config_get(c, CONFIG_MODE);
     if (mode == NULL || strcmp(mode, "lan") == 0)
         return OK;
-    return bad(c, CONFIG_MODE,
-               strcmp(mode, "public") == 0
-                   ? "is public, which needs a hosted edge that this build "
-                     "does not speak to; use lan"
-                   : "takes lan",
-               why);
+    return config_bad(
+        c, CONFIG_MODE,
+        strcmp(mode, "public") == 0
+            ? "is public, which needs a hosted edge that this build "
+              "does not speak to; use lan"
+            : "takes lan",
+        why);
 }
 
 static int check_url(const struct config *c, struct text *why)
@@ -434,7 +435,8 @@ static int check_url(const struct config *c, struct text *why)
         ok = ok && v.ptr[i] > ' ' && v.ptr[i] < 0x7f &&
              strchr("\"'<>?#@\\/", v.ptr[i]) == NULL;
     return ok ? OK
-              : bad(c, CONFIG_API_URL,
+              : config_bad(
+                    c, CONFIG_API_URL,
                     "takes https://relay.example, say, without a path, as "
                     "browsers reach the "
                     "api port",
@@ -447,7 +449,7 @@ static int check_trusted(const struct config *c, struct text *why)
     struct proxies p;
     if (list == NULL || proxies_read(view_str(list), &p) == OK)
         return OK;
-    return bad(c, CONFIG_TRUSTED_PROXIES, TRUSTED_WORDS, why);
+    return config_bad(c, CONFIG_TRUSTED_PROXIES, TRUSTED_WORDS, why);
 }
 
 /* Of two that only make sense together, is one alone? */
@@ -467,8 +469,8 @@ static int check(const struct config *c, struct text *why)
     const char *conns = config_get(c, CONFIG_MAX_CONNECTIONS);
     if (conns != NULL &&
         (text_parse_u64(view_str(conns), 32000, &n) != OK || n == 0))
-        return bad(c, CONFIG_MAX_CONNECTIONS, "takes a number from 1 to 32000",
-                   why);
+        return config_bad(c, CONFIG_MAX_CONNECTIONS,
+                          "takes a number from 1 to 32000", why);
     int err = check_mode(c, why);
     if (err == OK)
         err = check_url(c, why);

@@ -83,6 +83,11 @@ int config_load(struct config *c, const char *dir, const struct config_flags *f,
  * asked. For tests. */
 int config_read(struct config *c, struct view yaml, struct text *why);
 
+/* A value that cannot be used: a sentence that begins with where it came from
+ * and goes on with `what`. Returns ERR_RANGE. */
+int config_bad(const struct config *c, enum config_key key, const char *what,
+               struct text *why);
+
 /* A value, or NULL when nobody gave one. */
 const char *config_get(const struct config *c, enum config_key key);
 /* Give a value to a key that has none. */

@@ -42,9 +42,9 @@ static void show_line(const struct config *c, enum config_key key)
     const struct config_value *v = &c->value[key];
     TEXT_OF(&t, line);
     text_str(&t, config_key_name(key));
-    text_pad(&t, 0, 20);
+    text_pad(&t, 0, 29);
     text_safe(&t, view_str(v->origin == CONFIG_UNSET ? "-" : v->text));
-    text_pad(&t, 0, 52);
+    text_pad(&t, 0, 61);
     text_join(&t, " ", config_origin_name(v->origin), NULL);
     if (v->origin == CONFIG_FILE) {
         text_str(&t, ", line ");

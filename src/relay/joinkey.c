@@ -152,15 +152,19 @@ static int revoke(struct host *k, const char *id, struct text *why)
     q.u.revoke.actor = place_actor();
     int err = relay_ask_now(&k->store, &q, &a);
     if (err != OK) {
-        text_str(why, err == ERR_RANGE ? "that is not the id of a join key"
-                                       : store_why(&k->store));
+        text_str(why, err == ERR_RANGE
+                          ? "that is not the id of a join key; `cmdop server "
+                            "join-key --list` shows them"
+                          : store_why(&k->store));
         return err;
     }
     if (a.outcome == STORE_DONE)
         return OK;
-    text_join(why,
-              "the join key is not revoked: ", store_outcome_str(a.outcome),
-              NULL);
+    text_str(why, a.outcome == STORE_REVOKED ? "the join key was revoked before"
+                  : a.outcome == STORE_AMBIGUOUS
+                      ? "several join keys begin so; type more of the id"
+                      : "there is no such join key; `cmdop server join-key "
+                        "--list` shows them");
     return ERR_NOT_FOUND;
 }
 

@@ -152,6 +152,32 @@ static void reject_none(struct conn *c, const msg_open *open,
         reject(c, open, cmdop_agent_v1_Code_CODE_UNSUPPORTED, message, remedy);
 }
 
+/* Not there, and not only because it is away? */
+static void reject_offline(struct conn *c, const msg_open *open,
+                           enum store_state state)
+{
+    const uint32_t code = cmdop_agent_v1_Code_CODE_OFFLINE;
+
+    switch (state) {
+    case STORE_STATE_PENDING:
+        reject(c, open, code, "the machine waits for an owner's approval",
+               "`cmdop machines approve` lets it in");
+        return;
+    case STORE_STATE_QUARANTINED:
+        reject(c, open, code, "two used the machine's key; both are shut out",
+               "`cmdop machines` tells from where; stop the copy, then `cmdop "
+               "machines approve` lets one in");
+        return;
+    case STORE_STATE_DISABLED:
+        reject(c, open, code, "the machine was shut out",
+               "`cmdop machines enable` lets it in again");
+        return;
+    case STORE_STATE_STRUCK:
+    case STORE_STATE_ACTIVE: break;
+    }
+    reject(c, open, code, OFFLINE_WORDS);
+}
+
 static void open_machine(struct conn *c, const msg_open *open,
                          struct view params)
 {
@@ -166,7 +192,7 @@ static void open_machine(struct conn *c, const msg_open *open,
         return;
     bool online = m->conn != NULL && m->conn->peer.link.state == LINK_OPEN;
     if (!online && open->wait_ms == 0) {
-        reject(c, open, cmdop_agent_v1_Code_CODE_OFFLINE, OFFLINE_WORDS);
+        reject_offline(c, open, m->state);
         return;
     }
     if (c->routes >= ROUTES_PER_CONN) {

@@ -118,8 +118,10 @@ static int add(struct host *h, const char *login, const char *role,
     }
     if (!is_login(login, why))
         return ERR_RANGE;
-    if (STR_COPY(m->email, email) != strlen(email)) {
-        text_str(why, "an address has at most 127 characters");
+    if (STR_COPY(m->email, email) != strlen(email) ||
+        (email[0] != '\0' && !people_is_email(email))) {
+        text_str(why, "an e-mail address is one like ada@example.org, of 127 "
+                      "characters at most");
         return ERR_RANGE;
     }
     STR_COPY(m->login, login);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "codec/base64.h"
 #include "base/log.h"
 #include "core/credential.h"
 #include "core/joinstr.h"
@@ -122,6 +123,7 @@ static int listen_address(const char *text, struct port_addr *out,
 {
     char host[256];
     uint16_t port = 0;
+    int err;
     struct view v = view_str(text);
     static const char zero[] = ":0";
     /* Port 0, "any free one", is for listening only. */
@@ -131,17 +133,41 @@ static int listen_address(const char *text, struct port_addr *out,
         TEXT_OF(&t, one);
         text_view(&t, view_first(v, v.len - 2));
         text_str(&t, ":1");
-        int err = joinstr_address(text_done(&t), host, &port, why);
+        err = joinstr_address(text_done(&t), host, &port, why);
         port = 0;
-        return err == OK ? port_addr_parse(host, port, out) : err;
+    } else {
+        err = joinstr_address(v, host, &port, why);
     }
-    int err = joinstr_address(v, host, &port, why);
     if (err != OK)
         return err;
     err = port_addr_parse(host, port, out);
     if (err != OK)
         text_join(why, "listen on a numeric address, not on ", host, NULL);
     return err;
+}
+
+/* The same of a setting, which is named when it is no address. */
+static int listen_of(const struct config *c, enum config_key key,
+                     struct port_addr *out, struct text *why)
+{
+    char buf[512];
+    struct text what;
+    TEXT_OF(&what, buf);
+    text_str(&what, "is no address: ");
+    int err = listen_address(config_get(c, key), out, &what);
+    return err == OK ? OK : config_bad(c, key, buf, why);
+}
+
+static int address_of(const struct config *c, char host[256], struct text *why)
+{
+    char buf[512];
+    struct text what;
+    uint16_t port;
+    TEXT_OF(&what, buf);
+    text_str(&what, "is no address: ");
+    int err = joinstr_address(view_str(config_get(c, CONFIG_ADDRESS)), host,
+                              &port, &what);
+    return err == OK ? OK : config_bad(c, CONFIG_ADDRESS, buf, why);
 }
 
 static bool is_any(const struct port_addr *a)
@@ -172,12 +198,16 @@ static void dial_address(const struct port_addr *at, uint16_t port,
 static void announce(const struct relay *r, const struct relay_cfg *cfg,
                      const char *address)
 {
-    char buf[640], fingerprint[SIGN_FINGERPRINT_CAP], where[PORT_ADDR_CAP];
+    char buf[1024], fingerprint[SIGN_FINGERPRINT_CAP], where[PORT_ADDR_CAP];
+    char pin[64] = "";
+    struct writer w;
     struct port_addr proxy = cfg->proxy;
     struct text t;
     proxy.port = r->proxy_port;
     port_addr_print(&proxy, where, sizeof(where));
     sign_fingerprint(r->keys.relay.pub, fingerprint);
+    writer_init(&w, (struct span){(uint8_t *)pin, sizeof pin - 1});
+    base64_write(&w, BASE64_URL, VIEW_ARRAY(r->keys.relay.pub));
     TEXT_OF(&t, buf);
     text_join(&t, "relay ready\n  machines   ", address, NULL);
     if (r->proxy_port != 0)
@@ -187,12 +217,14 @@ static void announce(const struct relay *r, const struct relay_cfg *cfg,
     text_u64(&t, r->api_port);
     text_join(&t, ", /healthz and /readyz\n  key        ", fingerprint,
               "\n  sign in    ", r->web.url,
-              "/signin\n  next       cmdop server join-key\n", NULL);
+              "/signin\n  people     cmdop login --server cmdop://", address,
+              "/", pin, "\n  next       cmdop server join-key\n", NULL);
     cmd_note(buf);
 }
 
 /* The members of a list of addresses, "a,b". */
-static int read_from(struct relay_cfg *cfg, const char *list, struct text *why)
+static int read_from(struct relay_cfg *cfg, const struct config *c,
+                     const char *list, struct text *why)
 {
     struct view rest = view_str(list);
     while (rest.len > 0) {
@@ -203,8 +235,8 @@ static int read_from(struct relay_cfg *cfg, const char *list, struct text *why)
         if (cfg->proxy_from_count == PROXY_FROM_MAX || !fits ||
             port_addr_parse(host, 1, &cfg->proxy_from[cfg->proxy_from_count]) !=
                 OK) {
-            text_str(why, "proxy.from takes up to 8 numeric addresses");
-            return ERR_RANGE;
+            return config_bad(c, CONFIG_PROXY_FROM,
+                              "takes up to 8 numeric addresses", why);
         }
         cfg->proxy_from_count++;
         rest = view_from(rest, one.len + 1);
@@ -219,16 +251,14 @@ static int read_proxy(struct relay_cfg *cfg, const struct config *c,
     cfg->proxy_certificate = config_get(c, CONFIG_PROXY_CERTIFICATE);
     if (cfg->proxy_certificate == NULL)
         return OK;
-    int err =
-        listen_address(config_get(c, CONFIG_PROXY_LISTEN), &cfg->proxy, why);
-    return err == OK && from != NULL ? read_from(cfg, from, why) : err;
+    int err = listen_of(c, CONFIG_PROXY_LISTEN, &cfg->proxy, why);
+    return err == OK && from != NULL ? read_from(cfg, c, from, why) : err;
 }
 
 static int read_cfg(struct relay_cfg *cfg, const struct config *c,
                     char host[256], struct text *why)
 {
     uint64_t conns = 0;
-    uint16_t port;
     const char *address = config_get(c, CONFIG_ADDRESS);
     const char *trusted = config_get(c, CONFIG_TRUSTED_PROXIES);
     int err = text_parse_u64(view_str(config_get(c, CONFIG_MAX_CONNECTIONS)),
@@ -240,16 +270,15 @@ static int read_cfg(struct relay_cfg *cfg, const struct config *c,
     cfg->certificate = config_get(c, CONFIG_TLS_CERTIFICATE);
     cfg->key = config_get(c, CONFIG_TLS_KEY);
     if (err == OK && address != NULL) {
-        err = joinstr_address(view_str(address), host, &port, why);
+        err = address_of(c, host, why);
         cfg->host = host;
     }
     if (err == OK && trusted != NULL)
         err = proxies_read(view_str(trusted), &cfg->trusted);
     if (err == OK)
-        err =
-            listen_address(config_get(c, CONFIG_LISTEN_GRPC), &cfg->grpc, why);
+        err = listen_of(c, CONFIG_LISTEN_GRPC, &cfg->grpc, why);
     if (err == OK)
-        err = listen_address(config_get(c, CONFIG_LISTEN_API), &cfg->api, why);
+        err = listen_of(c, CONFIG_LISTEN_API, &cfg->api, why);
     return err == OK ? read_proxy(cfg, c, why) : err;
 }
 
@@ -345,6 +374,8 @@ static int run(const struct cmd_env *env, int argc, char **argv)
     struct config_flags flags = {.file = NULL};
     bool verbose = false, json = false, show = false;
     struct place place;
+    struct relay_cfg cfg = {0}; /* to look at, with `config` */
+    char host[256];
     struct cmd_opt opts[CONFIG_OPTS + 2] = {
         {"--verbose", "-v", &verbose, NULL},
         {"--json", NULL, &json, NULL},
@@ -367,14 +398,17 @@ static int run(const struct cmd_env *env, int argc, char **argv)
                              sizeof(opts) / sizeof(opts[0]));
     if (status >= 0)
         return status;
-    show = argc == 2 && strcmp(argv[1], "config") == 0;
-    if (argc > 1 && !show)
-        return cmd_usage(&server_cmd, "nothing is expected here: ", argv[1]);
+    show = argc > 1 && strcmp(argv[1], "config") == 0;
+    if (argc > 1 + show)
+        return cmd_usage(&server_cmd,
+                         "nothing is expected here: ", argv[1 + show]);
     if (json && !show)
         return cmd_usage(&server_cmd, "--json is for `server config`", "");
     TEXT_OF(&why, buf);
     log_init(port_log, port_wall_ms, verbose ? LOG_DEBUG : LOG_INFO);
     int err = configure(&config, &flags, &place, &why);
+    if (err == OK && show)
+        err = read_cfg(&cfg, &config, host, &why);
     if (err == OK && show) {
         config_show(&config, json);
         return CMD_OK;
@@ -397,7 +431,8 @@ const struct cmd server_cmd = {
     .help =
         "usage: cmdop server [options]\n"
         "       cmdop server config [options] [--json]\n"
-        "       cmdop server join-key [--uses N] [--expires D] [--label L] "
+        "       cmdop server join-key [--uses N] [--expires D] [--label L]\n"
+        "                             [--labels WORDS] "
         "[--approve]\n"
         "       cmdop server join-key --list | --revoke ID\n"
         "       cmdop server token make [--user U] [--label L] [--expires D]\n"
@@ -432,7 +467,9 @@ const struct cmd server_cmd = {
         "                             a certificate of a public authority\n"
         "  --proxy-certificate F      what a proxy in front of it shows\n"
         "  --proxy-listen A           where that proxy comes in, without TLS\n"
+        "  --proxy-from ADDRESSES     and from where it may\n"
         "  --trusted-proxies NETS     whose X-Forwarded-For is believed\n"
+        "  -v, --verbose              log more\n"
         "\n"
         "example:\n"
         "  cmdop server --address relay.example:50051 &\n"

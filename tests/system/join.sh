@@ -21,7 +21,7 @@ fact "a key can be revoked" join_key --revoke "$id"
 run join other "$key"
 refused "a revoked key is refused" 255 'revoked.*new join string'
 run join_key --revoke "$id"
-refused "a key can be revoked once only" 1 'not revoked'
+refused "a key can be revoked once only" 1 'was revoked before'
 
 key=$(join_key --expires 1s)
 says "a key can be short-lived" /dev/stdin 'cmdop' <<END
@@ -59,6 +59,11 @@ chmod 600 "$T/string"
 is "a string may come on standard input" "$(at third "$CMDOP" join - --name third < "$T/string" | grep -c '^joined as third')" 1
 is "or in a file" "$(at fourth env CMDOP_JOIN_KEY_FILE="$T/string" "$CMDOP" join --name fourth | grep -c '^joined as fourth')" 1
 is "or in the environment" "$(at fifth env CMDOP_JOIN_KEY="$key" "$CMDOP" join --name fifth | grep -c '^joined as fifth')" 1
+
+run at sixth "$CMDOP" join --name "$(printf %064d 0)" "$key"
+is "a name that is too long is not cut" "$STATUS $(grep -c 'too long for a name' "$T/err")" '2 1'
+run join_key --revoke "$id" --revoke 00000000
+refused "a join key that is none is told" 1 'no such join key.*--list'
 
 end "$RELAY"
 run join sixth "$key"

@@ -17,7 +17,7 @@ spawn box "$T/box.log" "$CMDOP" agent start --foreground
 BOX=$SPAWNED
 fact "its agent is refused, and told why" wait_for 10 has "$T/box.log" "relay.dial .*waits for an owner's approval.*machines approve box"
 run exec_on box -- true
-is "nobody can use it" "$STATUS" 255
+refused "nobody can use it, which is told" 255 "waits for an owner.*machines approve"
 run at box "$CMDOP" join --name box "$(join_key)"
 is "another join key does not help it in" "$STATUS" 0
 is "it waits still" "$(field box state)" pending
@@ -32,6 +32,8 @@ is "approving it again changes nothing" "$STATUS" 0
 run machines disable box
 is "a machine is shut out" "$STATUS" 0
 fact "at once, and told why" wait_for 5 has "$T/box.log" 'shut out.*machines enable'
+run exec_on box -- true
+refused "who wants to use it is told so" 255 'was shut out.*machines enable'
 run machines approve box
 is "approving does not let it in" "$STATUS" 255
 run machines enable box
@@ -55,6 +57,9 @@ says "it is told" "$T/out" '^joined as desk '
 is "and is active" "$(field desk state)" active
 fact "the key is spent" sh -c "'$CMDOP' server join-key --state-dir '$SERVER' --list | grep -q 'used up.*register desk'"
 run at nobody "$CMDOP" register
-is "who is not signed in cannot" "$STATUS" 1
-says "and is told what to do" "$T/err" 'cmdop login|signed in'
+refused "who is not signed in cannot" 255 'not signed in.*cmdop login'
+run at relay "$CMDOP" register --server nowhere
+refused "nor with a sign-in that is none" 255 'no sign-in is called nowhere.*auth list'
+run at relay "$CMDOP" register --workspace nowhere
+refused "nor in a fleet that one is not signed in to" 255 'no sign-in is for the fleet nowhere'
 finish

@@ -22,6 +22,8 @@ run user add 'b ob' < "$T/password"
 refused "a login has no blanks" 1 'login'
 run user add bob --role king < "$T/password"
 refused "a role is one of four" 1 'owner, admin, member or viewer'
+run user add bob --email bob < "$T/password"
+refused "an e-mail address is one" 1 'e-mail address'
 run user add bob < /dev/null
 refused "no password is no password" 1 'password'
 fact "another account is made" user add bob --role viewer < "$T/password"

@@ -59,4 +59,12 @@ run at relay timeout 10 "$CMDOP" server --config "$T/none.yaml"
 refused "a file that is named must be there" 1 'cannot read .*none\.yaml'
 run at relay timeout 10 "$CMDOP" server --max-connections many
 refused "a wrong flag is named" 1 '--max-connections takes'
+run at relay timeout 10 "$CMDOP" server --listen-grpc localhost:0
+refused "so is one that is no address" 1 '--listen-grpc is no address: .*numeric.* localhost'
+run at relay "$CMDOP" server config --address nowhere
+refused "by \`config\` as well" 1 '--address is no address: the port is missing'
+CMDOP_SERVER_LISTEN_API=300.0.0.1:1 run at relay "$CMDOP" server config
+refused "in the environment as well" 1 'CMDOP_SERVER_LISTEN_API is no address'
+run at relay "$CMDOP" server config all
+is "what is too much is named" "$STATUS $(grep -c 'expected here: all' "$T/err")" '2 1'
 finish

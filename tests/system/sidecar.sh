@@ -51,6 +51,7 @@ fact "the agent's death is nothing to it" alive "$BOX"
 echo now > "$T/box/end"
 wait "$BOX"
 is "it ends as it wants" "$? $(tail -1 "$T/box.out")" "5 end now"
+is "nothing else was said" "$(grep -c . "$T/box.out")" 2
 is "the agent's log is in its folder" "$(grep -c 'agent.join.*joined as box' "$T/box/state/cmdop/agent.log")" 1
 
 spawn box "$T/box.out" "$CMDOP" sidecar -- sh -c 'echo again; exec sleep 100'
