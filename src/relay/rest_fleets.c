@@ -65,7 +65,10 @@ static void fleet_answer(struct call *c, const struct store_answer *a)
                                                  : "there is no such fleet");
         return;
     }
-    put_fleet(call_json(c), &a->u.fleet);
+    struct store_fleet f = a->u.fleet;
+    if (a->op == STORE_FLEET_SET) /* which is about nobody */
+        f.role = c->who.role;
+    put_fleet(call_json(c), &f);
     call_json_done(c, made ? 201 : 200);
 }
 

@@ -240,7 +240,7 @@ fact("words that are none are refused", owner("PATCH", F, {"mfa_required": "yes"
 s, d = owner("PATCH", F, {"default_mode": "strict"})
 fact("how strict machines shall be is kept", s == 200 and d["default_mode"] == "strict" and d["mfa_required"] == "none", s, d)
 s, d = owner("PATCH", F, {"mfa_required": "required", "session_seconds": 3600})
-fact("an owner does", s == 200 and d["mfa_required"] == "required" and d["session_seconds"] == 3600, s, d)
+fact("an owner does", s == 200 and d["mfa_required"] == "required" and d["session_seconds"] == 3600 and d["role"] == "owner", s, d)
 s, d = ada("GET", "/api/machines")
 fact("and it is in force at once", s == 403 and "second factor" in d["detail"], s, d)
 p = Browser(api, ca)
