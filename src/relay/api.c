@@ -132,6 +132,8 @@ static void close_conn(struct api_conn *c)
     loop_disarm(a->loop, c->timer);
     port_close(c->handle);
     wipe(c);
+    if (a->cfg.over != NULL)
+        a->cfg.over(a->cfg.ctx, c);
     c->serial++;
     c->handle = -1;
     a->open--;

@@ -82,6 +82,9 @@ struct api_cfg {
     /* A request, to be answered with api_answer, now or in a later turn, and
      * no later than api_serial stays the same. NULL: everything is 404. */
     void (*serve)(void *ctx, struct api_conn *c);
+    /* The connection is over: nothing of its requests is to stay. It may be
+     * in the middle of api_answer. NULL: there is nothing. */
+    void (*over)(void *ctx, struct api_conn *c);
     /* Who may say for whom he asks; lives as long as the port. NULL: nobody. */
     const struct proxies *trusted;
     void *ctx;

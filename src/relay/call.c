@@ -828,6 +828,19 @@ void call_serve(void *ctx, struct api_conn *conn)
     serve(c);
 }
 
+void call_over(void *ctx, struct api_conn *conn)
+{
+    struct calls *s = ctx;
+    struct call *c = &s->call[conn - conn->api->conn];
+
+    if (c->conn == NULL) /* it never asked */
+        return;
+    ct_wipe(SPAN_ARRAY(c->cookie));
+    ct_wipe(SPAN_ARRAY(c->hash));
+    ct_wipe((struct span){(uint8_t *)c->text, sizeof c->text});
+    ct_wipe((struct span){(uint8_t *)&c->account, sizeof c->account});
+}
+
 void calls_init(struct calls *s, struct arena *a, struct people *p,
                 const struct call_route *routes, size_t count)
 {

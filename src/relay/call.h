@@ -116,6 +116,8 @@ int call_table_check(const struct call_route *routes, size_t count,
 
 /* A request came: api_cfg.serve with a struct calls as context. */
 void call_serve(void *ctx, struct api_conn *c);
+/* What a request kept is wiped: api_cfg.over. */
+void call_over(void *ctx, struct api_conn *c);
 
 /* ---- asking --------------------------------------------------------------- */
 

@@ -261,6 +261,12 @@ static void serve(void *ctx, struct api_conn *c)
     call_serve(&r->web.calls, c);
 }
 
+static void served(void *ctx, struct api_conn *c)
+{
+    struct relay *r = ctx;
+    call_over(&r->web.calls, c);
+}
+
 static void carve(struct relay *r, const struct relay_cfg *cfg)
 {
     struct arena *a = &r->arena;
@@ -287,6 +293,7 @@ static void carve(struct relay *r, const struct relay_cfg *cfg)
              &(struct api_cfg){.ready = why_not_ready,
                                .tls = api_tls,
                                .serve = serve,
+                               .over = served,
                                .trusted = &r->trusted,
                                .ctx = r});
     web_init(r, cfg->name);

@@ -125,27 +125,6 @@ fact("and back, it goes on without a question",
 # What the relay holds, whole: its memory and its files.
 words = [open(os.path.join(T, n)).read().strip().encode() for n in ("word", "next")]
 
-
-def memory(pid):
-    with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", 0) as mem:
-        for line in maps:
-            at, modes = line.split()[:2]
-            lo, hi = (int(x, 16) for x in at.split("-"))
-            if hi - lo > 1 << 34:
-                raise OSError("a sanitizer's shadow cannot be read through")
-            if "r" not in modes or "[v" in line:
-                continue
-            while lo < hi:
-                n = min(hi - lo, 16 << 20)
-                mem.seek(lo)
-                yield mem.read(n)
-                lo += n
-
-
-def holds(pid, word):
-    return any(word in part for part in memory(pid))
-
-
 u = connect("box", "--new", "--password-file", os.path.join(T, "word"))
 u.prompt()
 run = subprocess.run([CMDOP, "connect", "password", "clear", "--tokens", "--password-file",
