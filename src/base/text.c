@@ -76,8 +76,9 @@ void text_pad(struct text *t, size_t from, size_t col)
     size_t shown = 0;
     for (size_t i = from; i < t->len; i++)
         shown += ((uint8_t)t->buf[i] & 0xC0) != 0x80;
-    for (; shown < col; shown++)
+    do /* a column that is too full is not run into the next */
         text_char(t, ' ');
+    while (++shown < col);
 }
 
 /* Length of the valid UTF-8 sequence at the front (RFC 3629), 0 if broken;

@@ -34,7 +34,7 @@ static void read_file(const char *path, bool secret, struct span out, int *len,
     if (*len == ERR_TOO_BIG)
         text_join(why, "the file ", path, " is too large", NULL);
     else if (*len < 0)
-        text_join(why, "cannot read ", path, ": ", port_why(), NULL);
+        text_join(why, "cannot read ", port_why(), NULL);
 }
 
 /* What was read, as one digest: an error is something that was read as well. */

@@ -344,7 +344,7 @@ static int load_file(struct config *c, bool named, struct text *why)
         return n;
     }
     if (n < 0) {
-        text_join(why, "cannot read ", c->file, ": ", port_why(), NULL);
+        text_join(why, "cannot read ", port_why(), NULL);
         return n;
     }
     c->has_file = true;

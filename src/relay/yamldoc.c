@@ -243,8 +243,14 @@ static int parser_error(struct reading *r)
     if (p->error == YAML_READER_ERROR)
         return fail_at(r, ERR_PROTO, p->mark.line + 1,
                        "not UTF-8, or a control character", VIEW_NONE);
-    return fail_at(r, ERR_PROTO, p->problem_mark.line + 1, "",
-                   view_str(p->problem != NULL ? p->problem : "not YAML"));
+    const char *what = p->problem != NULL ? p->problem : "not YAML";
+    /* As in [::]:443, which looks like a list. */
+    bool brackets = strstr(what, "did not find expected") != NULL;
+    return fail_at(r, ERR_PROTO, p->problem_mark.line + 1,
+                   brackets ? "a value that begins with a bracket needs "
+                              "quotes; else: "
+                            : "",
+                   view_str(what));
 }
 
 static int read_events(struct reading *r)

@@ -52,6 +52,7 @@ wrong() { # NAME LINE PATTERN
 wrong "an unknown key" 'listen_grcp: x' 'there is no key listen_grcp; did you mean listen_grpc\?'
 wrong "a key that stands twice" 'name: again' 'the key name stands in line 2 already'
 wrong "an alias" 'address: *x' 'aliases'
+wrong "brackets without quotes" 'address: [::]:443' 'a value that begins with a bracket needs quotes'
 wrong "a tag" 'address: !!str x' 'anchors .* and tags'
 wrong "a wrong value" 'mode: public' 'mode is public'
 wrong "half a pair" 'tls: {certificate: c.pem}' 'tls\.certificate is given, and tls\.key is not'

@@ -75,8 +75,9 @@ static void padding_counts_characters(void **state)
     text_str(&t, "|\xc3\xa4");
     text_pad(&t, 5, 3);
     text_char(&t, '|');
-    text_pad(&t, 0, 1);
-    assert_text("ab  |\xc3\xa4  |");
+    text_pad(&t, 0, 1); /* full: one blank, still */
+    text_char(&t, 'c');
+    assert_text("ab  |\xc3\xa4  | c");
 }
 
 /* What fits stays, it is terminated, and it is known to be cut. */
