@@ -143,14 +143,31 @@ static int forget_old_access(struct store_engine *e, const char *family)
     return query_run(&q);
 }
 
+/* Whoever refreshes without end signs in again: says REVOKED. */
+static int family_room(struct store_engine *e, const char *family,
+                       struct store_answer *a)
+{
+    struct query q = query_of(e, SQL_TOKEN_COUNT_FAMILY);
+
+    query_str(&q, family);
+    int64_t n = query_count(&q);
+    if (n < 0)
+        return (int)n;
+    return query_say(a,
+                     n < STORE_FAMILY_TOKENS_MAX ? STORE_DONE : STORE_REVOKED);
+}
+
 static int grant(struct store_engine *e, const struct store_token_refresh *in,
                  struct found *f, struct store_answer *a)
 {
     char next_id[UUID_CAP];
     const struct store_who *w = &f->who;
 
+    int err = family_room(e, w->family, a);
+    if (err != OK || a->outcome != STORE_DONE)
+        return err;
     (void)STR_COPY(f->client.address, in->address);
-    int err = mint_pair(e,
+    err = mint_pair(e,
                         &(struct pair){w->fleet_id, w->user_id, w->family,
                                        f->label, w->scope, &f->client,
                                        &in->access, &in->refresh},

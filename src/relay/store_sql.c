@@ -150,6 +150,7 @@ static const char *const STATEMENTS[SQL_COUNT] = {
     [SQL_TOKEN_COUNT] =
         "SELECT count(*) FROM token WHERE person_id = ?1 AND fleet_id = ?2"
         " AND " GOOD_AT("?3"),
+    [SQL_TOKEN_COUNT_FAMILY] = "SELECT count(*) FROM token WHERE family = ?1",
     [SQL_TOKEN_BY_HASH] = "SELECT " FOUND FOUND_FROM " WHERE t.hash = ?1",
     [SQL_TOKEN_BY_ID] =
         "SELECT " FOUND FOUND_FROM " WHERE t.fleet_id = ?1 AND t.id = ?2",

@@ -35,6 +35,7 @@ enum store_sql {
 
     SQL_TOKEN_MAKE,
     SQL_TOKEN_COUNT,
+    SQL_TOKEN_COUNT_FAMILY,
     SQL_TOKEN_BY_HASH,
     SQL_TOKEN_BY_ID,
     SQL_TOKEN_FIND,

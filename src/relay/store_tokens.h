@@ -110,7 +110,9 @@ struct store_token_revoke_hash {
  * which is used by that; same user, fleet and scope.
  *   DONE      who: of the new access token
  *   UNKNOWN   no such refresh token
- *   EXPIRED, REVOKED, DISABLED (the person)
+ *   EXPIRED, DISABLED (the person)
+ *   REVOKED   also when the family has as many tokens as one may: all are
+ *             kept until they are over, to know one that comes again
  *   REUSED    it was used before: its family is revoked (ended). But while
  *             the refresh token that it made was never used the answer may
  *             have been lost: then those two are replaced, and it is DONE.

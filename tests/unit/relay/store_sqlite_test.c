@@ -814,6 +814,46 @@ static bool is_one_of(int sql_number, const enum store_sql *list, size_t count)
 
 #define IS_ONE_OF(n, list) is_one_of((n), (list), sizeof(list) / sizeof *(list))
 
+/* Used tokens are kept to know them again, but not without end. */
+static void who_refreshes_for_ever_signs_in_again(void **state)
+{
+    char fill_up[800];
+    (void)state;
+    struct store_who who = setup();
+    struct store_ask q = token_ask(&who, 10);
+    q.u.token_make.kind = STORE_REFRESH;
+    q.u.token_make.secret.expires_ms = NOW + 30 * 24 * 60 * MINUTE;
+    assert_int_equal(ask(&q)->outcome, STORE_DONE);
+    PUT(who.family, got.last.u.who.family);
+    for (int i = 0; i < 2; i++) {
+        if (i == 1) {
+            (void)snprintf(
+                fill_up, sizeof fill_up,
+                "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM"
+                " n WHERE i < %d) INSERT INTO token (fleet_id, id, person_id,"
+                " kind, family, label, hash, created_ms, expires_ms, used_ms)"
+                " SELECT '%s', printf('%%08x-0000-4000-8000-000000000000', i),"
+                " '%s', 2, '%s', '', randomblob(32), 0, 0, 1 FROM n",
+                STORE_FAMILY_TOKENS_MAX - 4, who.fleet_id, who.user_id,
+                who.family);
+            (void)sql(fill_up);
+        }
+        q = ask_of(STORE_TOKEN_REFRESH);
+        FILL(q.u.token_refresh.hash, i == 0 ? 10 : 300);
+        FILL(q.u.token_refresh.access.hash, 200 + i);
+        FILL(q.u.token_refresh.access.random, 220 + i);
+        FILL(q.u.token_refresh.refresh.hash, 300 + i);
+        FILL(q.u.token_refresh.refresh.random, 320 + i);
+        q.u.token_refresh.refresh.expires_ms = NOW + 24 * 60 * MINUTE;
+        assert_int_equal(ask(&q)->outcome, i == 0 ? STORE_DONE : STORE_REVOKED);
+    }
+    assert_int_equal(sql("SELECT count(*) FROM token"),
+                     STORE_FAMILY_TOKENS_MAX);
+    assert_int_equal(check_token(200, NOW)->outcome, STORE_DONE);
+    (void)sql("DELETE FROM token WHERE created_ms = 0");
+    assert_int_equal(ask(&q)->outcome, STORE_DONE);
+}
+
 /* No statement reads a whole table, or sorts, but those that are asked seldom
  * and are about all of it, or find few rows. */
 static void every_statement_has_its_index(void **state)
@@ -954,6 +994,7 @@ int main(void)
         TEST(processes_write_side_by_side),
         TEST(two_first_starts_agree),
         TEST(a_busy_database_delays_writes_only),
+        TEST(who_refreshes_for_ever_signs_in_again),
         TEST(every_statement_has_its_index),
         TEST(rates_are_told),
     };
