@@ -279,10 +279,9 @@ static void account_answer(struct call *c, const struct store_answer *a)
         wait = a->u.account.person.locked_until_ms - port_wall_ms();
         c->account = a->u.account;
     } else {
-        wait =
-            (int64_t)throttle_wait(&c->people->throttle, THROTTLE_NOBODY,
-                                   view_str(c->text[4]),
-                                   loop_now(c->people->loop));
+        wait = (int64_t)throttle_wait(&c->people->throttle, THROTTLE_NOBODY,
+                                      view_str(c->text[4]),
+                                      loop_now(c->people->loop));
     }
     if (wait > 0) {
         call_too_many(c, wait < STORE_LOCK_MS_MAX ? (uint64_t)wait

@@ -43,7 +43,7 @@
 #define STORE_FLEET_INVITES_MAX  1000   /* that are open */
 #define STORE_PERSONS_MAX        10000
 #define STORE_PERSON_FLEETS_MAX  64
-#define STORE_PERSON_TOKENS_MAX  1000 /* that are good, in one fleet */
+#define STORE_PERSON_TOKENS_MAX  1000  /* that are good, in one fleet */
 #define STORE_FAMILY_TOKENS_MAX  20000 /* used or not: a refresh in 4 minutes */
 #define STORE_MACHINE_FLEETS_MAX 16
 #define STORE_DEVICES_MAX        4096 /* device codes whose time runs */

@@ -186,7 +186,8 @@ static bool token_make(const struct store_ask *q)
     return is_uuid(in->fleet_id) && is_uuid(in->user_id) &&
            in->kind >= STORE_CLI && in->kind <= STORE_APIKEY &&
            IS_TEXT(in->password) && is_uuid_or_empty(in->family) &&
-           IS_TEXT(in->label) && IS_TEXT(in->scope) && is_secret(&in->secret) && is_actor(&in->actor);
+           IS_TEXT(in->label) && IS_TEXT(in->scope) && is_secret(&in->secret) &&
+           is_actor(&in->actor);
 }
 
 static bool token_list(const struct store_ask *q)

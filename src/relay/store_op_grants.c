@@ -168,10 +168,10 @@ static int grant(struct store_engine *e, const struct store_token_refresh *in,
         return err;
     (void)STR_COPY(f->client.address, in->address);
     err = mint_pair(e,
-                        &(struct pair){w->fleet_id, w->user_id, w->family,
-                                       f->label, w->scope, &f->client,
-                                       &in->access, &in->refresh},
-                        next_id, &a->u.who);
+                    &(struct pair){w->fleet_id, w->user_id, w->family, f->label,
+                                   w->scope, &f->client, &in->access,
+                                   &in->refresh},
+                    next_id, &a->u.who);
     if (err != OK)
         return query_say_unless(err, a, STORE_CONFLICT);
     err = mark_used(e, w->fleet_id, w->token_id,

@@ -312,8 +312,7 @@ static void a_cookie_for_https_is_for_https_only(void **state)
     assert_non_null(strstr(got, "; Secure\r\n"));
     assert_int_equal(status_of(ask("GET", "/own", COOKIE, "")), 303);
     assert_int_equal(
-        status_of(
-            ask("GET", "/own", "Cookie: __Host-cmdop=" TOKEN "\r\n", "")),
+        status_of(ask("GET", "/own", "Cookie: __Host-cmdop=" TOKEN "\r\n", "")),
         200);
 }
 
