@@ -11,6 +11,17 @@ static uint32_t buckets_for(uint32_t cap)
     return n;
 }
 
+enum may_access access_meant(enum store_access access)
+{
+    switch (access) {
+    case STORE_FULL: return MAY_ACCESS_FULL;
+    case STORE_EXECUTE: return MAY_ACCESS_EXECUTE;
+    case STORE_VIEW: return MAY_ACCESS_VIEW;
+    case STORE_HIDDEN: break;
+    }
+    return MAY_ACCESS_HIDDEN;
+}
+
 size_t access_bytes(uint32_t cap)
 {
     return (cap + 1) * sizeof(struct access_row) +

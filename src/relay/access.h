@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "relay/may.h"
+#include "relay/store_fleets.h"
 
 struct access_row {
     char fleet_id[UUID_CAP];
@@ -40,6 +41,9 @@ struct access_key {
     const char *machine_id;
     const char *person_id;
 };
+
+/* What the store says, as relay/may.h has it. */
+enum may_access access_meant(enum store_access access);
 
 /* Bytes of arena for `cap` rows. */
 size_t access_bytes(uint32_t cap);

@@ -11,6 +11,7 @@
 #include "codec/form.h"
 #include "crypto/ct.h"
 #include "crypto/hash.h"
+#include "relay/access.h"
 #include "relay/nets.h"
 #include "relay/page.h"
 
@@ -568,17 +569,6 @@ bool call_may_in(struct call *c, enum may_op op, const struct store_fleet *f)
     return admits(c, &f->policy);
 }
 
-static enum may_access access_of(enum store_access a)
-{
-    switch (a) {
-    case STORE_FULL: return MAY_ACCESS_FULL;
-    case STORE_EXECUTE: return MAY_ACCESS_EXECUTE;
-    case STORE_VIEW: return MAY_ACCESS_VIEW;
-    case STORE_HIDDEN: break;
-    }
-    return MAY_ACCESS_HIDDEN;
-}
-
 static void run(struct call *c)
 {
     c->route->fn(c);
@@ -590,7 +580,7 @@ static void access_answer(struct call *c, const struct store_answer *a)
 
     if (a->outcome == STORE_DONE)
         o.access =
-            may_access_of(c->who.role, true, access_of(a->u.access.access));
+            may_access_of(c->who.role, true, access_meant(a->u.access.access));
     if (call_may(c, c->route->op, &o))
         run(c);
 }

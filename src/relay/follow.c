@@ -46,17 +46,6 @@ struct machine *follow_machine(struct relay *r, const char *fleet_id,
 
 static void walk_begin(struct relay *r);
 
-static enum may_access follow_access(enum store_access access)
-{
-    switch (access) {
-    case STORE_FULL: return MAY_ACCESS_FULL;
-    case STORE_EXECUTE: return MAY_ACCESS_EXECUTE;
-    case STORE_VIEW: return MAY_ACCESS_VIEW;
-    case STORE_HIDDEN: break;
-    }
-    return MAY_ACCESS_HIDDEN;
-}
-
 /* ---- sign-ins ----------------------------------------------------------------- */
 
 static bool is_signed_in(const struct conn *c)
@@ -193,7 +182,7 @@ static void renew_those(struct relay *r, const char *person_id,
 static void access_is(struct relay *r, const struct access_key *key,
                       enum store_access access)
 {
-    enum may_access before = MAY_ACCESS_FULL, now = follow_access(access);
+    enum may_access before = MAY_ACCESS_FULL, now = access_meant(access);
     (void)access_get(&r->access, key, &before);
     access_set(&r->access, key, now);
     if (now < before)
