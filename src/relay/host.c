@@ -126,6 +126,6 @@ void host_secret(char token[CREDENTIAL_TOKEN_CAP], struct store_secret *out)
     ct_wipe(SPAN_ARRAY(raw));
     hash_once(view_str(token), out->hash);
     bytes_to_str(out->prefix, sizeof(out->prefix),
-                 view_first(view_str(token), sizeof(out->prefix) - 1));
+                 view_first(view_str(token), STORE_PREFIX_LEN));
     port_entropy(SPAN_ARRAY(out->random));
 }

@@ -102,7 +102,7 @@ static void draw_token(const char *prefix, char out[OAUTH_TOKEN_CAP],
 {
     draw(prefix, out, OAUTH_TOKEN_CAP);
     hash_once(view_str(out), s->hash);
-    bytes_to_str(s->prefix, sizeof s->prefix, view_str(out));
+    bytes_to_str(s->prefix, STORE_PREFIX_LEN + 1, view_str(out));
     s->expires_ms = port_wall_ms() + lasts_ms;
     port_entropy(SPAN_ARRAY(s->random));
 }

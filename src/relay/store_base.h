@@ -23,7 +23,9 @@
 #define STORE_SEALED_CAP  64  /* a TOTP secret, sealed by the caller */
 #define STORE_CODES_MAX   8   /* backup codes of one person */
 #define STORE_SCOPE_CAP   160 /* words with a blank between */
-#define STORE_PREFIX_CAP  13  /* what a list shows of a secret: 12 characters */
+#define STORE_PREFIX_CAP  20  /* what a list shows of an API key, by which it */
+                              /* is told from others: "cmdop_apikey_" and six */
+#define STORE_PREFIX_LEN  12  /* and of other secrets */
 #define STORE_CODE_CAP    12  /* a user code */
 #define STORE_CLIENT_CAP  64
 #define STORE_ADDRESS_CAP 48

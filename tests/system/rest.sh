@@ -196,6 +196,7 @@ fact("and no more than its scopes", key("PATCH", "/api/machines/" + box, {"name"
 s, d = ada("GET", F + "/api-keys")
 fact("it is shown once; its use is noted", s == 200 and "raw_token" not in d["items"][0] and d["items"][0]["last_used_at"] and
      k["raw_token"].startswith(d["items"][0]["key_prefix"]), d)
+fact("what is shown of it tells it from others", len(d["items"][0]["key_prefix"]) == 19 == len(k["key_prefix"]), d)
 fact("words that are no scopes are refused", mia("POST", F + "/api-keys", {"name": "x", "scopes": ["root"]})[0] == 422)
 fact("no days are none", mia("POST", F + "/api-keys", {"name": "x", "scopes": ["machines:read"], "expires_in_days": 0})[0] == 422)
 s, mine = owner("POST", F + "/api-keys", {"name": "his", "scopes": ["machines:read"]})
