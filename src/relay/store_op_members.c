@@ -34,20 +34,21 @@ int store_member_list(struct store_engine *e, const struct store_ask *ask,
     return query_list(&q, ask, in->limit, get_member, a);
 }
 
-/* What is known of one who joined or changed now. */
-static void fill(struct store_engine *e, const struct store_who *who,
-                 enum store_role role, bool disabled, struct store_member *m)
+/* How he stands there now; he is a member. */
+static int show(struct store_engine *e, const char *fleet_id,
+                const char *person_id, struct store_answer *a)
 {
-    memset(m, 0, sizeof *m);
-    (void)STR_COPY(m->fleet_id, who->fleet_id);
-    (void)STR_COPY(m->person_id, who->user_id);
-    (void)STR_COPY(m->login, who->login);
-    (void)STR_COPY(m->name, who->user_name);
-    (void)STR_COPY(m->email, who->email);
-    m->has_totp = who->has_totp;
-    m->role = role;
-    m->joined_ms = e->now_ms;
-    m->disabled_ms = disabled ? e->now_ms : 0;
+    union store_row row = {0};
+    struct query q = query_of(e, SQL_MEMBER_SHOW);
+
+    query_str(&q, fleet_id);
+    query_str(&q, person_id);
+    int n = query_row(&q);
+    if (n == 1)
+        get_member(&q, &row);
+    query_end(&q);
+    a->u.member = row.member;
+    return n < 0 ? n : OK;
 }
 
 /* Has the fleet an owner but this one: says LAST_OWNER when not. */
@@ -127,10 +128,9 @@ int store_member_set(struct store_engine *e, const struct store_ask *ask,
                                &in->actor, in->fleet_id,
                                was == 1 ? "member.role" : "member.add",
                                in->person_id, NULL, store_role_str(in->role)});
-    if (err == OK && was == 0)
-        err = query_member(e, in->fleet_id, in->person_id, &who, &disabled);
-    fill(e, &who, in->role, disabled, &a->u.member);
-    return err < 0 ? err : query_say(a, STORE_DONE);
+    if (err == OK)
+        err = show(e, in->fleet_id, in->person_id, a);
+    return err != OK ? err : query_say(a, STORE_DONE);
 }
 
 static int end_tokens(struct store_engine *e,
@@ -409,9 +409,7 @@ static int join(struct store_engine *e, const struct store_invite_answer *in,
     int err = query_join(e, i->fleet_id, in->person_id, i->role, a);
     if (err != OK || a->outcome != STORE_DONE)
         return err;
-    n = query_member(e, i->fleet_id, in->person_id, &who, &disabled);
-    fill(e, &who, i->role, false, &a->u.member);
-    return n < 0 ? n : OK;
+    return show(e, i->fleet_id, in->person_id, a);
 }
 
 int store_invite_accept(struct store_engine *e, const struct store_ask *ask,

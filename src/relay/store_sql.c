@@ -282,6 +282,11 @@ static const char *const STATEMENTS[SQL_COUNT] = {
                    " JOIN person p ON p.id = m.person_id"
                    " JOIN fleet f ON f.id = m.fleet_id AND f.removed_ms = 0"
                    " WHERE m.fleet_id = ?1 AND m.person_id = ?2",
+    [SQL_MEMBER_SHOW] =
+        "SELECT " MEMBER " FROM member m"
+        " JOIN fleet f ON f.id = m.fleet_id AND f.removed_ms = 0"
+        " JOIN person p ON p.id = m.person_id"
+        " WHERE m.fleet_id = ?1 AND m.person_id = ?2",
     [SQL_MEMBER_LIST] =
         "SELECT " MEMBER " FROM member m"
         " JOIN fleet f ON f.id = m.fleet_id AND f.removed_ms = 0"

@@ -103,6 +103,7 @@ fact("nor takes an owner's role away", ada("PATCH", F + "/members/" + root, {"ro
      ada("DELETE", F + "/members/" + root)[0] == 403)
 s, d = ada("PATCH", F + "/members/" + who["vic"], {"role": "member"})
 fact("an admin makes a viewer a member", s == 200 and d["role"] == "member", s, d)
+fact("the answer tells what the list does", d in ada("GET", F + "/members")[1]["items"], d)
 fact("the last owner stays one", owner("PATCH", F + "/members/" + root, {"role": "admin"})[0] == 409)
 fact("a role is one of four", ada("PATCH", F + "/members/" + who["vic"], {"role": "king"})[0] == 422)
 fact("a member removes nobody else", mia("DELETE", F + "/members/" + who["vic"])[0] == 403)
