@@ -201,6 +201,8 @@ static void gone_answer(struct call *c, const struct store_answer *a)
         call_empty(c, 204);
     else if (a->outcome == STORE_CONFLICT)
         call_fail(c, 409, "the relay's own fleet stays");
+    else if (a->outcome == STORE_DENIED)
+        call_fail(c, 403, "that is above your own role in the fleet");
     else if (a->outcome == STORE_LAST_OWNER)
         call_fail(c, 409, "last-owner: a fleet has at least one owner");
     else if (a->outcome == STORE_USED_UP)
@@ -272,6 +274,7 @@ static void set_member(struct call *c, const char *person_id)
     STR_COPY(q.u.member_set.fleet_id, c->id[0]);
     STR_COPY(q.u.member_set.person_id, person_id);
     q.u.member_set.role = (enum store_role)c->number2;
+    q.u.member_set.most = c->who.role; /* it may be another one by now */
     q.u.member_set.add = c->flag;
     q.u.member_set.actor = call_actor(c);
     call_ask(c, &q, NULL, member_answer);
@@ -388,6 +391,7 @@ static void found_remove(struct call *c, const struct store_answer *a)
         return;
     STR_COPY(q.u.member_remove.fleet_id, c->id[0]);
     STR_COPY(q.u.member_remove.person_id, c->text[1]);
+    q.u.member_remove.most = c->who.role;
     q.u.member_remove.actor = call_actor(c);
     call_ask(c, &q, NULL, gone_answer);
 }

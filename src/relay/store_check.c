@@ -303,7 +303,7 @@ static bool member_set(const struct store_ask *q)
     const struct store_member_set *in = &q->u.member_set;
 
     return is_uuid(in->fleet_id) && is_uuid(in->person_id) &&
-           is_role(in->role) && is_actor(&in->actor);
+           is_role(in->role) && is_role(in->most) && is_actor(&in->actor);
 }
 
 static bool member_remove(const struct store_ask *q)
@@ -311,7 +311,7 @@ static bool member_remove(const struct store_ask *q)
     const struct store_member_remove *in = &q->u.member_remove;
 
     return is_uuid(in->fleet_id) && is_uuid(in->person_id) &&
-           is_actor(&in->actor);
+           is_role(in->most) && is_actor(&in->actor);
 }
 
 static bool invite_make(const struct store_ask *q)

@@ -97,22 +97,24 @@ struct store_fleet_remove {
 /* MEMBER_LIST takes a struct store_list: by login; after_name = login. */
 
 /* MEMBER_SET. DONE (member), UNKNOWN (not a member, and not `add`; or no
- * such person or fleet), LAST_OWNER, LIMIT (fleets of that person). Audited
- * as "member.add", "member.role". */
+ * such person or fleet), DENIED (the role is above `most` now), LAST_OWNER,
+ * LIMIT (fleets of that person). Audited as "member.add", "member.role". */
 struct store_member_set {
     char fleet_id[UUID_CAP];
     char person_id[UUID_CAP];
     enum store_role role;
-    bool add; /* make it a member if it is none */
+    enum store_role most; /* of who asks: a higher one is not his to change */
+    bool add;             /* make it a member if it is none */
     struct store_actor actor;
 };
 
 /* MEMBER_REMOVE. Ends the person's tokens of this fleet, and forgets its
- * access to single machines. DONE (ended), UNKNOWN, LAST_OWNER. Audited as
- * "member.remove". */
+ * access to single machines. DONE (ended), UNKNOWN, DENIED (the role is above
+ * `most` now), LAST_OWNER. Audited as "member.remove". */
 struct store_member_remove {
     char fleet_id[UUID_CAP];
     char person_id[UUID_CAP];
+    enum store_role most;
     struct store_actor actor;
 };
 

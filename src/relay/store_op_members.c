@@ -119,6 +119,8 @@ int store_member_set(struct store_engine *e, const struct store_ask *ask,
         return was;
     if (was == 0 && !in->add)
         return query_say(a, STORE_UNKNOWN);
+    if (was == 1 && who.role < in->most)
+        return query_say(a, STORE_DENIED);
     int err = was == 1 ? set_role(e, in, who.role, a) : add(e, in, a);
     if (err != OK || a->outcome != STORE_DONE)
         return err;
@@ -157,6 +159,8 @@ int store_member_remove(struct store_engine *e, const struct store_ask *ask,
     int n = query_member(e, in->fleet_id, in->person_id, &who, &disabled);
     if (n <= 0)
         return n < 0 ? n : query_say(a, STORE_UNKNOWN);
+    if (who.role < in->most)
+        return query_say(a, STORE_DENIED);
     a->outcome = STORE_DONE;
     if (who.role == STORE_OWNER)
         err = keep_owner(e, in->fleet_id, in->person_id, a);

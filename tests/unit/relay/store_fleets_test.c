@@ -302,6 +302,23 @@ static void a_member_is_added_changed_and_removed(void **state)
     assert_int_equal(check_token(100, NOW)->outcome, STORE_REVOKED);
 }
 
+/* Whoever asks has looked before; since then it may have become another. */
+static void a_role_above_ones_own_stays(void **state)
+{
+    (void)state;
+    struct store_person p = make_person("grace", 10, who.fleet_id, STORE_OWNER);
+    struct store_ask down = member_set(who.fleet_id, p.id, STORE_VIEWER, true);
+    struct store_ask out = member_remove(who.fleet_id, p.id);
+    down.u.member_set.most = out.u.member_remove.most = STORE_ADMIN;
+    ASK(down, STORE_DENIED);
+    ASK(out, STORE_DENIED);
+    list(STORE_MEMBER_LIST, who.fleet_id, 0);
+    assert_int_equal(got.row[1].member.role, STORE_OWNER);
+    down.u.member_set.most = STORE_OWNER;
+    ASK(down, STORE_DONE);
+    ASK(out, STORE_DONE); /* a viewer by now */
+}
+
 static void a_fleet_keeps_an_owner(void **state)
 {
     (void)state;
@@ -539,6 +556,7 @@ int main(void)
         TEST(a_person_has_so_many_fleets),
         TEST(what_a_fleet_had_ends_with_it),
         TEST(a_member_is_added_changed_and_removed),
+        TEST(a_role_above_ones_own_stays),
         TEST(a_fleet_keeps_an_owner),
         TEST(an_invitation_is_accepted_once),
         TEST(an_invitation_makes_a_person),
