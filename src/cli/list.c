@@ -67,8 +67,8 @@ static void finish(const struct list *l)
     else if (l->first && l->left_out)
         cmd_say("no machine is online; `cmdop connect --list` shows all", NULL);
     else if (l->first)
-        cmd_say("no machine has joined yet; `cmdop server join-key` on the "
-                "relay tells how",
+        cmd_say("no machine of the fleet is here yet; run `cmdop register` on "
+                "one, or `cmdop join`",
                 NULL);
 }
 

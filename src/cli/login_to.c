@@ -11,9 +11,9 @@
 
 #define SCHEME "cmdop://"
 
-#define ASK_ITS_OWNER                                                       \
-    "the owner of the relay finds its address by `cmdop server join-key`, " \
-    "as cmdop://HOST:PORT/PIN"
+#define ASK_ITS_OWNER                                                      \
+    "the relay prints its address at its start, as cmdop://HOST:PORT/PIN " \
+    "(a join string will do)"
 
 /* ---- addresses ------------------------------------------------------------------- */
 

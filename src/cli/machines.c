@@ -86,8 +86,8 @@ static int list(const struct cmd_env *env, const struct where *where, bool json)
     if (json)
         cmd_out(view_str(l.first ? "{\"machines\":[]}\n" : "]}\n"));
     else if (l.first)
-        cmd_say("no machine has joined yet; `cmdop server join-key` on the "
-                "relay tells how",
+        cmd_say("no machine of the fleet is here yet; run `cmdop register` on "
+                "one, or `cmdop join`",
                 NULL);
     else
         cmd_note(l.buf);

@@ -2,7 +2,7 @@
 . tests/system/lib/test.sh
 relay
 run connect --list
-is "an empty list says what to do, on standard error" "$STATUS$(cat "$T/out")$(grep -c 'join-key' "$T/err")" 01
+is "an empty list says what to do, on standard error" "$STATUS$(cat "$T/out")$(grep -c 'cmdop register' "$T/err")" 01
 machine one
 ONE=$AGENT
 machine two
