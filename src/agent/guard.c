@@ -304,7 +304,6 @@ static int start_task(struct guard_work *w, struct pwhash_task *t)
 static int start_check(struct guard_work *w)
 {
     struct pwhash_task t = {.len = w->secret.password.size};
-    memcpy(w->stored, w->app->guard.lock.r.stored, sizeof(w->stored));
     memcpy(t.stored, w->stored, sizeof(t.stored));
     memcpy(t.password, w->secret.password.bytes, t.len);
     w->making = false;
@@ -399,13 +398,23 @@ static void carry_out(struct guard_work *w)
 
 /* ---- what the child says ----------------------------------------------------------------------- */
 
+/* Is another password in force than when the order came, or none? */
+static bool is_stale(const struct guard_work *w)
+{
+    return memcmp(w->stored, w->app->guard.lock.r.stored, PWHASH_CAP) != 0;
+}
+
 static void on_made(struct guard_work *w, const char stored[PWHASH_CAP])
 {
     struct lock *l = lock_of(w->app);
     uint64_t now = loop_now(&w->app->loop);
     if (w->secret.order == cmdop_agent_v1_PasswordOrder_PASSWORD_ORDER_UNLOCK) {
-        if (is_armed(w->app) && pwhash_needs_rehash(view_str(l->r.stored)))
+        if (!is_stale(w) && pwhash_needs_rehash(view_str(l->r.stored)))
             (void)lock_rehash(l, stored, now);
+        return;
+    }
+    if (!w->local && is_stale(w)) { /* who is here has the last word */
+        tell_changed(w);
         return;
     }
     int err = lock_set(l, stored, now);
@@ -429,14 +438,6 @@ static void on_checked(struct guard_work *w, bool right)
                          : "a wrong password");
     if (w->mux != NULL)
         answer_wait(app, w->mux, &w->open, true, wait);
-}
-
-/* Was the password changed while the child looked at the old one? Then it
- * says nothing. */
-static bool is_stale(const struct guard_work *w)
-{
-    return !is_armed(w->app) ||
-           memcmp(w->stored, w->app->guard.lock.r.stored, PWHASH_CAP) != 0;
 }
 
 static void on_task(void *ctx, uint8_t ready)
@@ -538,6 +539,7 @@ static void begin(struct app *app, struct mux *m, const msg_open *open,
     w->local = local;
     w->secret = *secret;
     memcpy(w->who, who, sizeof(who));
+    memcpy(w->stored, lock_of(app)->r.stored, sizeof(w->stored));
     if (!must_know)
         carry_out(w);
     else if (start_check(w) != OK)
