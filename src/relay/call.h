@@ -180,4 +180,14 @@ struct json_out *call_json(struct call *c);
 void call_json_done(struct call *c, int status);
 void call_empty(struct call *c, int status);
 
+/* ---- relay/call_guard.c, for relay/call.c ----------------------------------- */
+
+/* The caller is known: serve the request, or tell him why not. */
+void call_guard(struct call *c);
+/* Does this fleet want a sign-in to be younger? From now on, not only for
+ * those that begin. */
+bool call_too_old(const struct store_who *w, const struct store_policy *p);
+/* Does the browser speak TLS, to us or to a proxy of ours? */
+bool call_is_https(const struct call *c);
+
 #endif
