@@ -41,6 +41,7 @@ static struct {
     char locked[600]; /* the one lock that is held; "": none */
     bool lock_taken;  /* by somebody else */
     uint64_t now_ms;
+    char why[700]; /* of the last call that read; "": none */
 } fake;
 
 static inline void fake_reset(void)
@@ -94,15 +95,17 @@ static inline bool fake_fails(void)
                                  (fake.fail_on && fake.calls > fake.fail_at));
 }
 
+/* It names the file, as the real one does. */
 const char *port_why(void)
 {
-    return "the fake's reason";
+    return fake.why[0] != '\0' ? fake.why : "the fake's reason";
 }
 
 int port_keep_read(const char *path, bool secret, struct span out)
 {
     struct fake_file *f = fake_find(path);
 
+    (void)snprintf(fake.why, sizeof fake.why, "%s: the fake's reason", path);
     if (fake_fails())
         return fake.fail_err;
     if (f == NULL)

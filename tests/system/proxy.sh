@@ -205,7 +205,7 @@ run at relay timeout 20 "$CMDOP" server --listen-grpc 127.0.0.1:0 --listen-api 1
 refused "neither is a proxy without one" 1 'proxy\.certificate is not'
 run at relay timeout 20 "$CMDOP" server --listen-grpc 127.0.0.1:0 --listen-api 127.0.0.1:0 \
     --proxy-certificate "$T/nginx/cert.pem" --proxy-from nobody
-refused "nor a name for an address" 1 'proxy\.from takes'
+refused "nor a name for an address" 1 '--proxy-from takes'
 run at relay timeout 20 "$CMDOP" server --listen-grpc 127.0.0.1:0 --listen-api 127.0.0.1:0 --trusted-proxies 0.0.0.0/0
 refused "and nobody is made to believe everybody" 1 'trusted-proxies takes up to 16 networks'
 printf 'trusted_proxies:\n- 10.0.0.0/8\n- nginx\n' > "$T/relay/config/cmdop/server.yaml"
