@@ -38,8 +38,10 @@ refuses "an authorities' file that is not there" 1 'cannot read .*none\.pem' --c
 echo junk > "$T/junk.pem"
 refuses "or holds none" 1 'holds no certificate' --ca-file "$T/junk.pem"
 
-run at desk timeout 20 "$CMDOP" login --no-browser --ca-file "$T/pki/ec-root.pem" --server "localhost:$PORT"
-says "an operator is told the key that is pinned" "$T/err" 'certificate of localhost:.* is good.*SHA256:'
+spawn desk "$T/desk.log" "$CMDOP" login --no-browser --ca-file "$T/pki/ec-root.pem" --server "localhost:$PORT"
+wait_for 20 has "$T/desk.log" 'Waiting for you'
+end "$SPAWNED"
+says "an operator is told the key that is pinned" "$T/desk.log" 'certificate of localhost:.* is good.*SHA256:'
 run at desk timeout 20 "$CMDOP" login --no-browser --ca-file "$T/pki/rsa-root.pem" --server "localhost:$PORT"
 says "and stopped by another authority" "$T/err" 'no authority that this machine trusts'
 run at desk timeout 20 "$CMDOP" login --no-browser --server "127.0.0.1:$PORT"
