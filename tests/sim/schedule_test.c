@@ -264,6 +264,8 @@ static bool is_right(uint64_t seed)
         !check_job())
         return false;
     int shells = sim_roll(2) == 0 ? 1 : 0;
+    if (crew_typist(&events.crew) == NULL)
+        shells = 1; /* nobody is there who could end it */
     return (shells == 1 ? all_leave() : the_session_ends()) &&
            nothing_is_left_over(shells) && all_ends();
 }
