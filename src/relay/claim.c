@@ -14,6 +14,7 @@
 
 #define LOOK_MS          3000  /* patience with the other link */
 #define PENDING_AGAIN_MS 10000 /* an owner may approve it any moment */
+#define OVERTAKEN_MS     1000  /* a process that lives may come again soon */
 
 static void refuse(struct conn *c, msg_code code, const char *message,
                    const char *remedy, uint32_t retry_after_ms)
@@ -131,6 +132,23 @@ static void refuse_state(struct conn *c, const struct store_machine *s)
     refuse(c, no.code, no.message, no.remedy, no.retry_after_ms);
 }
 
+/* ---- too late ----------------------------------------------------------------------- */
+
+/* Its Proof answers an older challenge than the holder's: it tells of a time
+ * before that one came in. */
+static bool is_overtaken(const struct conn *c, const struct machine *m)
+{
+    return c->challenged_ms <= m->proven_ms;
+}
+
+static void come_again(struct conn *c, const struct machine *m)
+{
+    log_info("machine.overtaken", m->name);
+    refuse(c, cmdop_agent_v1_Code_CODE_CONFLICT,
+           "another process of this machine came in meanwhile", "",
+           OVERTAKEN_MS);
+}
+
 /* ---- in --------------------------------------------------------------------------- */
 
 /* The machine has another link. The newer one is taken: it proved itself now,
@@ -189,6 +207,8 @@ static void let_in(struct conn *c, struct machine *m,
 {
     displace(m, c);
     update_row(m, c);
+    if (c->challenged_ms > m->proven_ms)
+        m->proven_ms = c->challenged_ms;
     m->conn = c;
     c->machine = m;
     welcome(c, s);
@@ -315,8 +335,10 @@ static void look(struct conn *c, struct machine *m)
 static void held(struct conn *c, const struct store_machine *s)
 {
     struct machine *m = registry_find(&c->relay->registry, s->id);
-    if (m == NULL || m->conn == NULL || !has_instance(m->conn) ||
-        m->conn->peer.link.state != LINK_OPEN)
+    if (m != NULL && is_overtaken(c, m))
+        come_again(c, m);
+    else if (m == NULL || m->conn == NULL || !has_instance(m->conn) ||
+             m->conn->peer.link.state != LINK_OPEN)
         log_in(c, true);
     else
         look(c, m);
@@ -335,14 +357,25 @@ void claim_pong(struct conn *c, const msg_ping *pong)
     }
 }
 
+/* It waited for the other link, and somebody may have been let in since. */
+static void waited(struct conn *c, bool gone)
+{
+    const struct machine *m = c->hold.looked_at;
+    look_no_more(c);
+    if (!is_overtaken(c, m)) {
+        log_in(c, gone);
+        return;
+    }
+    come_again(c, m);
+    peer_wake(&c->peer);
+}
+
 static void on_silence(void *ctx, uint64_t now_ms)
 {
     struct relay *r = ctx;
     struct conn *c;
-    while ((c = r->claims.first) != NULL && c->hold.look_until <= now_ms) {
-        look_no_more(c);
-        log_in(c, true);
-    }
+    while ((c = r->claims.first) != NULL && c->hold.look_until <= now_ms)
+        waited(c, true);
     arm(r);
 }
 
@@ -354,10 +387,8 @@ void claim_lost(struct conn *c)
         return;
     for (struct conn *n = c->relay->claims.first, *next; n != NULL; n = next) {
         next = n->hold.next;
-        if (n->hold.looked_at != m)
-            continue;
-        look_no_more(n);
-        log_in(n, false); /* another link may have taken its place */
+        if (n->hold.looked_at == m)
+            waited(n, false); /* another link may have taken its place */
     }
 }
 

@@ -10,6 +10,10 @@
  *                            it answers our Ping -> QUARANTINE -> both are
  *                                                   refused, and told why
  *
+ * A Proof that answers an older challenge than the holder's says nothing of
+ * the time since: it may have been under way when its process died and the
+ * next one came in. It is refused; a process that lives comes again.
+ *
  * The newcomer waits in LINK_JUDGE meanwhile. One that shows the instance of
  * the old link is the same process and never gets here: it replaces its own
  * link at once.

@@ -68,6 +68,7 @@ static void on_hello(void *ctx, const msg_hello *hello)
 {
     struct conn *c = ctx;
     const cmdop_agent_v1_Facts *f = &hello->facts;
+    c->challenged_ms = loop_now(&c->relay->loop);
     if (!hello->has_facts)
         return;
     STR_COPY(c->facts.hostname, f->hostname);

@@ -40,10 +40,10 @@ enum lease_verdict lease_judge(const struct lease_row *row,
         *next = row->epoch;
         return LEASE_KEEP;
     }
-    if (instance.len == 0 || !is_current(row, epoch))
-        return LEASE_STALE;
     if (other == LEASE_UNASKED)
         return LEASE_ASK;
+    if (instance.len == 0 || !is_current(row, epoch))
+        return LEASE_STALE;
     if (other == LEASE_ANSWERS)
         return LEASE_TWO;
     *next = following(row, epoch);

@@ -2,7 +2,7 @@
  * Who holds a machine's identity: the judgement over one that connects. A pure
  * function of what is remembered (the row), of what the newcomer shows, and of
  * what is known of another link of the same machine. docs/decisions/0018 tells
- * why; relay/admit.c asks the old link and does what is decided.
+ * why; relay/claim.c asks the old link and does what is decided.
  *
  * Every agent process has an instance of its own, and an agent that comes back
  * in the same process shows the same one: that is never a copy. Another
@@ -33,7 +33,7 @@ struct lease_row {
 /* The machine's other link: one of another instance than the newcomer's. */
 enum lease_other {
     LEASE_NO_OTHER, /* there is none, or it did not answer */
-    LEASE_UNASKED,  /* there is one; nobody asked it yet */
+    LEASE_UNASKED,  /* there may be one; nobody asked it yet */
     LEASE_ANSWERS,  /* it lives */
 };
 
@@ -41,7 +41,9 @@ enum lease_verdict {
     LEASE_PLAIN, /* an agent without leases at a machine that has none */
     LEASE_KEEP,  /* the same holder: nothing changes */
     LEASE_TAKE,  /* it holds from now on, with *epoch */
-    LEASE_ASK,   /* ask the other link first, then judge again */
+    LEASE_ASK,   /* another process holds it; find out about its link, and
+                    whether it came in after this claim was made, and judge
+                    again */
     LEASE_TWO,   /* two live holders: both are shut out */
     LEASE_STALE, /* somebody else has used the key since: the same */
 };

@@ -38,6 +38,7 @@ struct conn {
     struct forwarded forwarded;
     struct machine *machine; /* machines that are in */
     uint8_t key[32];         /* machines: the key that was proven */
+    uint64_t challenged_ms;  /* its Proof was made after this; loop's clock */
     struct holding hold;
     enum may_kind kind;
     bool admitted;       /* welcome was said; before that a stranger */

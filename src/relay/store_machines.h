@@ -102,10 +102,11 @@ struct store_enrol {
  *                if nobody held the machine before; or a newer one, from
  *                before a restore of the store), and the holder is gone: it
  *                takes over (taken), with the epoch that relay/lease.h tells.
- *   HELD         the same, but the holder may be there. Nothing written.
- *                Look for it, and ask again with `gone`; or quarantine.
- *   QUARANTINED  another instance with an older epoch: from now on (changed)
- *                or before. Both are to be told `why`.
+ *   HELD         another instance has it, or had it last, and `gone` was not
+ *                said. Nothing written. Look for it, and ask again with
+ *                `gone`; or quarantine.
+ *   QUARANTINED  another instance with an older epoch, and the holder is gone:
+ *                from now on (changed); or before. Both are to be told `why`.
  *   PENDING, DISABLED
  *   STRUCK       the key is struck off, or was replaced by another
  *   UNKNOWN      no such key: it must enrol

@@ -88,6 +88,38 @@ static void restarts_and_reconnects_are_no_copies(void **state)
     town_check();
 }
 
+/* A line was slow and is fast again: what an agent that died had sent arrives
+ * behind the first words of the next one. True: its Proof did. */
+static bool one_is_overtaken(uint64_t died_ms)
+{
+    town_reopen(seed);
+    sim_run(1000);
+    sim_kill(town.agent);
+    assert_true(town_wait_offline(MINUTE));
+    sim_network(300000, 1000 * 1000);
+    town_start_agent();
+    sim_run(died_ms);
+    sim_kill(town.agent);
+    sim_network(1000, 50 * 1000 * 1000);
+    town_start_agent();
+    assert_true(sim_wait_log(town.agent, "event=relay.online", MINUTE));
+    sim_run(5000);
+    assert_true(serves());
+    assert_no_quarantine();
+    town_check();
+    return sim_logged(town.relay, "machine.overtaken") > 0;
+}
+
+static void the_proof_of_a_dead_agent_takes_nobody_for_a_copy(void **state)
+{
+    int overtaken = 0;
+    (void)state;
+    for (uint64_t ms = 0; ms < 4000; ms += 100)
+        overtaken += one_is_overtaken(ms);
+    print_message("# %d were overtaken\n", overtaken);
+    assert_true(overtaken > 0);
+}
+
 /* However often it dies on a full disk, where no lease can be written. */
 static void a_full_disk_makes_no_copy_of_a_machine(void **state)
 {
@@ -277,6 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         FACT(a_machine_that_lost_its_power_takes_over),
         FACT(restarts_and_reconnects_are_no_copies),
+        FACT(the_proof_of_a_dead_agent_takes_nobody_for_a_copy),
         FACT(a_full_disk_makes_no_copy_of_a_machine),
         FACT(two_that_live_are_both_shut_out_until_an_owner_says_so),
         FACT(a_copy_that_worked_meanwhile_is_found_out),

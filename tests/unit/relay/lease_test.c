@@ -44,13 +44,12 @@ static struct wanted wanted(const struct lease_row *row, enum who who,
     bool fits = ahead == 0 || (ahead == -1 && !row->confirmed) ||
                 (ahead < 0 && row->first && !row->confirmed) ||
                 (ahead > 0 && ahead <= LEASE_LEAP);
+    if (other == LEASE_UNASKED)
+        return (struct wanted){LEASE_ASK, UNTOUCHED};
     if (who == NOBODY || !fits)
         return (struct wanted){LEASE_STALE, UNTOUCHED};
-    switch (other) {
-    case LEASE_UNASKED: return (struct wanted){LEASE_ASK, UNTOUCHED};
-    case LEASE_ANSWERS: return (struct wanted){LEASE_TWO, UNTOUCHED};
-    case LEASE_NO_OTHER: break;
-    }
+    if (other == LEASE_ANSWERS)
+        return (struct wanted){LEASE_TWO, UNTOUCHED};
     if (ahead > 0)
         return (struct wanted){LEASE_TAKE, row->epoch + (uint64_t)ahead + 1};
     return (struct wanted){LEASE_TAKE,
@@ -198,7 +197,8 @@ static void a_copy_is_found_out_when_the_first_comes_again(void **state)
     assert_int_equal(connect(&b, LEASE_NO_OTHER, true, true), LEASE_TAKE);
     assert_int_equal(connect(&a, LEASE_NO_OTHER, true, true), LEASE_STALE);
     restart(&a);
-    assert_int_equal(connect(&a, LEASE_UNASKED, true, true), LEASE_STALE);
+    assert_int_equal(connect(&a, LEASE_UNASKED, true, true), LEASE_ASK);
+    assert_int_equal(connect(&a, LEASE_NO_OTHER, true, true), LEASE_STALE);
 }
 
 static void a_copy_is_found_out_while_the_first_lives(void **state)

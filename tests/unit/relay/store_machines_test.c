@@ -129,6 +129,8 @@ static void an_older_epoch_is_a_second_holder(void **state)
     q = confirm(2, 2);
     ASK(q, STORE_DONE);
     int before = lines(who.fleet_id);
+    q = claim(100, 3, 1, false); /* the asker may know better */
+    ASK(q, STORE_HELD);
     q = claim(100, 3, 1, true);
     ASK(q, STORE_QUARANTINED);
     assert_true(got.last.u.machine.changed);
@@ -229,6 +231,8 @@ static void a_join_again_obeys_the_lease(void **state)
     q = confirm(2, 2);
     ASK(q, STORE_DONE);
     q = enrol_as(20, 100, 3, 1);
+    ASK(q, STORE_HELD);
+    q.u.enrol.claim.gone = true;
     ASK(q, STORE_QUARANTINED);
     assert_true(got.last.u.machine.changed);
     list(STORE_JOINKEY_LIST, who.fleet_id, 0);
