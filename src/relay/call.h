@@ -180,6 +180,12 @@ struct json_out *call_json(struct call *c);
 void call_json_done(struct call *c, int status);
 void call_empty(struct call *c, int status);
 
+/* ---- relay/call_tries.c: who failed waits ----------------------------------- */
+
+/* Must the account in c->account wait after failed sign-ins? Then who calls
+ * is told how long, and the answer is true. */
+bool call_account_waits(struct call *c);
+
 /* ---- relay/call_guard.c, for relay/call.c ----------------------------------- */
 
 /* The caller is known: serve the request, or tell him why not. */

@@ -45,11 +45,8 @@ static void account_answer(struct call *c, const struct store_answer *a)
         return;
     }
     c->account = a->u.account;
-    int64_t wait = c->account.person.locked_until_ms - port_wall_ms();
-    if (wait > 0) {
-        call_too_many(c, (uint64_t)wait);
+    if (call_account_waits(c))
         return;
-    }
     if (c->account.password[0] == '\0') {
         call_fail(c, 409,
                   "The account has no password. The relay's owner sets one: "

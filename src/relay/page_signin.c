@@ -269,23 +269,29 @@ static void password_done(struct call *c, int err, const char *stored)
     }
 }
 
+static bool nobody_waits(struct call *c)
+{
+    uint64_t wait = throttle_wait(&c->people->throttle, THROTTLE_NOBODY,
+                                  view_str(c->text[4]),
+                                  loop_now(c->people->loop));
+
+    if (wait > STORE_LOCK_MS_MAX)
+        wait = STORE_LOCK_MS_MAX;
+    if (wait > 0)
+        call_too_many(c, wait);
+    return wait > 0;
+}
+
 static void account_answer(struct call *c, const struct store_answer *a)
 {
     char password[PWHASH_PASSWORD_MAX + 2];
-    int64_t wait;
 
     /* Nobody waits as an account does, or waiting would tell who is here. */
     if (a->outcome == STORE_DONE) {
-        wait = a->u.account.person.locked_until_ms - port_wall_ms();
         c->account = a->u.account;
-    } else {
-        wait = (int64_t)throttle_wait(&c->people->throttle, THROTTLE_NOBODY,
-                                      view_str(c->text[4]),
-                                      loop_now(c->people->loop));
-    }
-    if (wait > 0) {
-        call_too_many(c, wait < STORE_LOCK_MS_MAX ? (uint64_t)wait
-                                                  : STORE_LOCK_MS_MAX);
+        if (call_account_waits(c))
+            return;
+    } else if (nobody_waits(c)) {
         return;
     }
     int n = call_param(c, "password", password, sizeof password);
@@ -365,11 +371,8 @@ static void by_id_answer(struct call *c, const struct store_answer *a)
         return;
     }
     c->account = a->u.account;
-    int64_t wait = c->account.person.locked_until_ms - port_wall_ms();
-    if (wait > 0) {
-        call_too_many(c, (uint64_t)wait);
+    if (call_account_waits(c))
         return;
-    }
     if (people_unseal(c->people, c->account.person.id,
                       view_of(c->account.sealed, c->account.sealed_len),
                       secret) == OK)
