@@ -182,6 +182,13 @@ void call_empty(struct call *c, int status);
 
 /* ---- relay/call_tries.c: who failed waits ----------------------------------- */
 
+/* Must who calls wait before he tries this again? Then he is told how long,
+ * and the answer is true. It goes by his address and, where he guesses user
+ * codes, by his sign-in as well. */
+bool call_must_wait(struct call *c, enum throttle_kind kind);
+/* His try of this kind was wrong. */
+void call_tried_wrong(struct call *c, enum throttle_kind kind);
+
 /* Must the account in c->account wait after failed sign-ins? Then who calls
  * is told how long, and the answer is true. */
 bool call_account_waits(struct call *c);

@@ -259,25 +259,9 @@ void oauth_about(struct call *c)
 
 /* ---- approving by a program ------------------------------------------------------------------ */
 
-static uint64_t guess_wait(struct call *c)
-{
-    uint64_t now = loop_now(c->people->loop);
-    uint64_t a = throttle_wait(&c->people->throttle, THROTTLE_CODE,
-                               throttle_place(&c->conn->from), now);
-    uint64_t b = throttle_wait(&c->people->throttle, THROTTLE_CODE,
-                               view_str(c->who.token_id), now);
-
-    return a > b ? a : b;
-}
-
 static void no_such_code(struct call *c)
 {
-    uint64_t now = loop_now(c->people->loop);
-
-    throttle_fail(&c->people->throttle, THROTTLE_CODE,
-                  throttle_place(&c->conn->from), now);
-    throttle_fail(&c->people->throttle, THROTTLE_CODE,
-                  view_str(c->who.token_id), now);
+    call_tried_wrong(c, THROTTLE_CODE);
     call_fail(c, 404,
               "there is no such user code, or it has expired or was "
               "decided");
@@ -328,12 +312,9 @@ void oauth_authorize_post(struct call *c)
 {
     struct store_ask q = {.op = STORE_FLEET_GET};
     char action[12] = "";
-    uint64_t wait = guess_wait(c);
 
-    if (wait > 0) {
-        call_too_many(c, wait);
+    if (call_must_wait(c, THROTTLE_CODE))
         return;
-    }
     (void)call_param(c, "action", action, sizeof action);
     c->flag = strcmp(action, "approve") == 0;
     int n = call_param(c, "workspace_id", c->text[2], UUID_CAP);

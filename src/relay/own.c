@@ -6,12 +6,6 @@
 #include "base/err.h"
 #include "crypto/ct.h"
 
-static void count_failure(struct call *c)
-{
-    throttle_fail(&c->people->throttle, THROTTLE_SIGN_IN,
-                  throttle_place(&c->conn->from), loop_now(c->people->loop));
-}
-
 /* ---- the password again --------------------------------------------------------- */
 
 static void tried_answer(struct call *c, const struct store_answer *a)
@@ -29,7 +23,7 @@ static void check_done(struct call *c, int err, const char *stored)
         c->own->right(c);
         return;
     }
-    count_failure(c);
+    call_tried_wrong(c, THROTTLE_SIGN_IN);
     STR_COPY(q.u.person_tried.person_id, c->who.user_id);
     STR_COPY(q.u.person_tried.address, c->place);
     q.u.person_tried.actor = call_actor(c);
@@ -62,14 +56,9 @@ static void account_answer(struct call *c, const struct store_answer *a)
 void own_ask(struct call *c, const struct own *o)
 {
     struct store_ask q = {.op = STORE_PERSON_BY_ID};
-    uint64_t wait = throttle_wait(&c->people->throttle, THROTTLE_SIGN_IN,
-                                  throttle_place(&c->conn->from),
-                                  loop_now(c->people->loop));
 
-    if (wait > 0) {
-        call_too_many(c, wait);
+    if (call_must_wait(c, THROTTLE_SIGN_IN))
         return;
-    }
     c->own = o;
     STR_COPY(q.u.person_by_id.person_id, c->who.user_id);
     call_ask(c, &q, NULL, account_answer);
@@ -98,7 +87,7 @@ const char *own_read(struct call *c, struct store_person_set *out)
 static void set_answer(struct call *c, const struct store_answer *a)
 {
     if (a->outcome == STORE_CONFLICT)
-        count_failure(c);
+        call_tried_wrong(c, THROTTLE_SIGN_IN);
     c->after(c, a);
 }
 

@@ -34,33 +34,6 @@ static void show_form(struct call *c, int status, const char *error)
     call_page(c, status);
 }
 
-/* ---- guesses -------------------------------------------------------------------- */
-
-static bool is_throttled(struct call *c)
-{
-    const struct throttle *t = &c->people->throttle;
-    uint64_t now = loop_now(c->people->loop);
-    uint64_t a =
-        throttle_wait(t, THROTTLE_CODE, throttle_place(&c->conn->from), now);
-    uint64_t b =
-        throttle_wait(t, THROTTLE_CODE, view_str(c->who.token_id), now);
-
-    if (a < b)
-        a = b;
-    if (a > 0)
-        call_too_many(c, a);
-    return a > 0;
-}
-
-static void guessed(struct call *c)
-{
-    struct throttle *t = &c->people->throttle;
-    uint64_t now = loop_now(c->people->loop);
-
-    throttle_fail(t, THROTTLE_CODE, throttle_place(&c->conn->from), now);
-    throttle_fail(t, THROTTLE_CODE, view_str(c->who.token_id), now);
-}
-
 static bool read_code(struct call *c)
 {
     struct text t;
@@ -143,7 +116,7 @@ static void by_code_answer(struct call *c, const struct store_answer *a)
         show_device(c, &a->u.device);
         return;
     }
-    guessed(c);
+    call_tried_wrong(c, THROTTLE_CODE);
     show_form(c, 404,
               a->outcome == STORE_USED_UP
                   ? "This code was approved or denied before."
@@ -159,10 +132,10 @@ void device_show(struct call *c)
         show_form(c, 200, NULL);
         return;
     }
-    if (is_throttled(c))
+    if (call_must_wait(c, THROTTLE_CODE))
         return;
     if (n < 0 || !read_code(c)) {
-        guessed(c);
+        call_tried_wrong(c, THROTTLE_CODE);
         show_form(c, 404, NO_CODE);
         return;
     }
@@ -175,7 +148,7 @@ void device_show(struct call *c)
 static void decide_answer(struct call *c, const struct store_answer *a)
 {
     if (a->outcome != STORE_DONE) {
-        guessed(c);
+        call_tried_wrong(c, THROTTLE_CODE);
         show_form(c, 404,
                   a->outcome == STORE_USED_UP
                       ? "This code was approved or denied before."
@@ -225,11 +198,11 @@ void device_decide(struct call *c)
     struct store_ask q = {.op = STORE_FLEET_GET};
     char action[12];
 
-    if (is_throttled(c))
+    if (call_must_wait(c, THROTTLE_CODE))
         return;
     if (call_param(c, "user_code", c->text[0], SHOWN_CAP + 8) < 0 ||
         !read_code(c)) {
-        guessed(c);
+        call_tried_wrong(c, THROTTLE_CODE);
         show_form(c, 404, NO_CODE);
         return;
     }

@@ -90,8 +90,7 @@ static const char *why_not(enum store_outcome o)
 /* No code of an open invitation: that may have been a guess. */
 static void not_open(struct call *c, enum store_outcome o)
 {
-    throttle_fail(&c->people->throttle, THROTTLE_INVITE,
-                  throttle_place(&c->conn->from), loop_now(c->people->loop));
+    call_tried_wrong(c, THROTTLE_INVITE);
     show_form(c, 404, why_not(o));
 }
 
@@ -128,14 +127,8 @@ static void look_answer(struct call *c, const struct store_answer *a)
 /* Read the code; false: answered. */
 static bool read_code(struct call *c, uint8_t hash[STORE_HASH])
 {
-    uint64_t wait = throttle_wait(&c->people->throttle, THROTTLE_INVITE,
-                                  throttle_place(&c->conn->from),
-                                  loop_now(c->people->loop));
-
-    if (wait > 0) {
-        call_too_many(c, wait);
+    if (call_must_wait(c, THROTTLE_INVITE))
         return false;
-    }
     if (call_param(c, "code", c->text[0], CODE_CAP) <= 0 ||
         people_invite_hash(view_str(c->text[0]), hash) != OK) {
         not_open(c, STORE_UNKNOWN);

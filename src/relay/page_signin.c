@@ -119,8 +119,7 @@ static void fail(struct call *c, bool code)
 {
     struct store_ask q = {.op = STORE_PERSON_TRIED};
 
-    throttle_fail(&c->people->throttle, THROTTLE_SIGN_IN,
-                  throttle_place(&c->conn->from), loop_now(c->people->loop));
+    call_tried_wrong(c, THROTTLE_SIGN_IN);
     c->flag = code;
     if (c->account.person.id[0] == '\0') {
         if (c->text[4][0] != '\0')
@@ -219,9 +218,7 @@ static void right_answer(struct call *c, const struct store_answer *a)
     uint8_t cookie[32];
 
     if (a->outcome != STORE_DONE) { /* the code's step was used, or locked */
-        throttle_fail(&c->people->throttle, THROTTLE_SIGN_IN,
-                      throttle_place(&c->conn->from),
-                      loop_now(c->people->loop));
+        call_tried_wrong(c, THROTTLE_SIGN_IN);
         tried_answer(c, a);
         return;
     }
@@ -302,22 +299,12 @@ static void account_answer(struct call *c, const struct store_answer *a)
     ct_wipe(SPAN_ARRAY(password));
 }
 
-static bool is_throttled(struct call *c)
-{
-    uint64_t wait = throttle_wait(&c->people->throttle, THROTTLE_SIGN_IN,
-                                  throttle_place(&c->conn->from),
-                                  loop_now(c->people->loop));
-    if (wait > 0)
-        call_too_many(c, wait);
-    return wait > 0;
-}
-
 void signin_password(struct call *c)
 {
     struct store_ask q = {.op = STORE_PERSON_BY_LOGIN};
 
     call_next_page(c, c->text[0], CALL_TEXT);
-    if (is_throttled(c))
+    if (call_must_wait(c, THROTTLE_SIGN_IN))
         return;
     int n = call_param(c, "login", c->text[1], STORE_LOGIN_CAP);
     if (n < 0 || !people_is_login(c->text[1])) {
@@ -394,7 +381,7 @@ void signin_code(struct call *c)
     uint8_t cookie[32];
 
     call_next_page(c, c->text[0], CALL_TEXT);
-    if (is_throttled(c))
+    if (call_must_wait(c, THROTTLE_SIGN_IN))
         return;
     call_cookie_hash(c, cookie);
     struct half *h = people_half_find(c->people, cookie);

@@ -342,9 +342,7 @@ void rest_members_set(struct call *c)
 static void added_answer(struct call *c, const struct store_answer *a)
 {
     if (a->outcome != STORE_DONE) {
-        throttle_fail(&c->people->throttle, THROTTLE_SIGN_IN,
-                      throttle_place(&c->conn->from),
-                      loop_now(c->people->loop));
+        call_tried_wrong(c, THROTTLE_SIGN_IN);
         call_fail(c, 404, "nobody here has this login; invite them by e-mail");
         return;
     }
@@ -355,15 +353,10 @@ static void added_answer(struct call *c, const struct store_answer *a)
 void rest_members_add(struct call *c)
 {
     struct store_ask q = {.op = STORE_PERSON_BY_LOGIN};
-    uint64_t wait = throttle_wait(&c->people->throttle, THROTTLE_SIGN_IN,
-                                  throttle_place(&c->conn->from),
-                                  loop_now(c->people->loop));
     enum store_role role;
 
-    if (wait > 0) {
-        call_too_many(c, wait);
+    if (call_must_wait(c, THROTTLE_SIGN_IN))
         return;
-    }
     if (!rest_role(c, &role))
         return;
     if (call_param(c, "login", q.u.person_by_login.login, STORE_LOGIN_CAP) <=
