@@ -6,8 +6,7 @@
 #include "base/err.h"
 #include "sim/town.h"
 
-#define MINUTE UINT64_C(60000)
-#define YEAR   (365 * 24 * 60 * MINUTE)
+#define YEAR (365 * 24 * 60 * MINUTE)
 
 struct events events;
 

@@ -17,31 +17,10 @@
 
 #define SEEDS 25
 
-static uint64_t seed;
-
-static int setup(void **state)
-{
-    (void)state;
-    town_open(seed);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    town_end();
-    return 0;
-}
-
 static void assert_says(struct view v, const char *text)
 {
     assert_int_equal(v.len, strlen(text));
     assert_memory_equal(v.ptr, text, v.len);
-}
-
-static bool tells(struct view v, const char *text)
-{
-    return memmem(v.ptr, v.len, text, strlen(text)) != NULL;
 }
 
 static void assert_nothing_left(void)
@@ -127,7 +106,7 @@ static void who_waits_no_longer_leaves_the_command(void **state)
     (void)state;
     int tool = town_tool("connect exec --timeout 5s web-1 -- sleep 20", NULL);
     assert_int_equal(sim_wait(tool, 10000), 124);
-    assert_true(tells(sim_err(tool), "cmdop job wait web-1:"));
+    assert_true(town_tells(sim_err(tool), "cmdop job wait web-1:"));
     sim_run(1000);
     assert_int_equal(sim_children(town.machine_host), 1);
     sim_run(20000);
@@ -197,19 +176,19 @@ static void what_is_not_there_is_said(void **state)
     (void)state;
     int tool = town_tool("connect exec web-1 -- no-such-program", NULL);
     assert_int_equal(sim_wait(tool, 10000), 127);
-    assert_true(tells(sim_err(tool), "no such program"));
+    assert_true(town_tells(sim_err(tool), "no such program"));
     tool = town_tool("connect exec web-9 -- true", NULL);
     assert_int_equal(sim_wait(tool, 10000), 255);
-    assert_true(tells(sim_err(tool), "no machine"));
+    assert_true(town_tells(sim_err(tool), "no machine"));
     sim_kill(town.agent);
     assert_true(town_wait_offline(5000));
     tool = town_tool("connect exec web-1 -- true", NULL);
     assert_int_equal(sim_wait(tool, 10000), 255);
-    assert_true(tells(sim_err(tool), "offline"));
+    assert_true(town_tells(sim_err(tool), "offline"));
     sim_kill(town.relay);
     tool = town_tool("connect exec web-1 -- true", NULL);
     assert_int_equal(sim_wait(tool, 30000), 255);
-    assert_true(tells(sim_err(tool), "nothing listens"));
+    assert_true(town_tells(sim_err(tool), "nothing listens"));
     town_check();
 }
 
@@ -217,10 +196,7 @@ static void what_is_not_there_is_said(void **state)
 
 static int local(const char *line, uint64_t ms_max)
 {
-    static const struct sim_start how = {
-        .env = {"CMDOP_CONFIG_DIR=/sim/machine/config",
-                "CMDOP_STATE_DIR=/sim/machine"}};
-    int role = sim_spawn(town.machine_host, line, &how);
+    int role = town_local(line, NULL);
     (void)sim_wait(role, ms_max);
     town_check();
     return role;
@@ -230,7 +206,7 @@ static void the_same_works_without_a_relay(void **state)
 {
     (void)state;
     sim_kill(town.relay);
-    int tool = local("cmdop connect exec --local localhost -- both", 5000);
+    int tool = local("connect exec --local localhost -- both", 5000);
     assert_int_equal(sim_status(tool), 7);
     assert_says(sim_out(tool), "out\n");
     assert_says(sim_err(tool), "err\n");
@@ -239,26 +215,26 @@ static void the_same_works_without_a_relay(void **state)
 static void the_agent_tells_how_it_is(void **state)
 {
     (void)state;
-    int tool = local("cmdop agent status --check", 5000);
+    int tool = local("agent status --check", 5000);
     assert_int_equal(sim_status(tool), 0);
-    assert_true(tells(sim_out(tool), "ONLINE"));
+    assert_true(town_tells(sim_out(tool), "ONLINE"));
     sim_kill(town.relay);
     sim_run(2000);
-    tool = local("cmdop agent status --check", 5000);
+    tool = local("agent status --check", 5000);
     assert_int_equal(sim_status(tool), 1);
-    assert_true(tells(sim_out(tool), "DEGRADED"));
-    assert_int_equal(sim_status(local("cmdop agent stop", 15000)), 0);
+    assert_true(town_tells(sim_out(tool), "DEGRADED"));
+    assert_int_equal(sim_status(local("agent stop", 15000)), 0);
     assert_false(sim_alive(town.agent));
-    tool = local("cmdop agent status", 5000);
-    assert_true(tells(sim_out(tool), "STOPPED"));
+    tool = local("agent status", 5000);
+    assert_true(town_tells(sim_out(tool), "STOPPED"));
 }
 
 static void a_second_agent_is_turned_away(void **state)
 {
     (void)state;
-    int second = local("cmdop agent start --foreground", 5000);
+    int second = local("agent start --foreground", 5000);
     assert_int_equal(sim_status(second), 1);
-    assert_true(tells(sim_err(second), "runs already"));
+    assert_true(town_tells(sim_err(second), "runs already"));
     assert_true(sim_alive(town.agent));
 }
 
@@ -287,43 +263,40 @@ static uint64_t whole_story(uint64_t with)
 static void the_same_seed_is_the_same_run(void **state)
 {
     (void)state;
-    uint64_t first = whole_story(seed);
-    assert_true(whole_story(seed) == first);
-    assert_true(whole_story(seed + 1) != first);
-    assert_true(whole_story(seed) == first); /* nothing stayed behind */
+    uint64_t first = whole_story(town.seed);
+    assert_true(whole_story(town.seed) == first);
+    assert_true(whole_story(town.seed + 1) != first);
+    assert_true(whole_story(town.seed) == first); /* nothing stayed behind */
 }
 
 static void any_order_of_events_tells_the_same_story(void **state)
 {
     (void)state;
     for (uint64_t s = 0; s < SEEDS; s++)
-        (void)whole_story(seed * 1000 + s);
+        (void)whole_story(town.seed * 1000 + s);
 }
-
-#define FACT(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-#define TALE(f) cmocka_unit_test_teardown(f, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FACT(a_command_runs_and_its_streams_stay_apart),
-        FACT(a_megabyte_arrives_whole),
-        FACT(a_slow_reader_gets_every_byte),
-        FACT(input_is_carried_to_its_end),
-        FACT(a_command_that_takes_too_long_ends),
-        FACT(a_command_that_ignores_the_end_is_killed),
-        FACT(who_waits_no_longer_leaves_the_command),
-        FACT(twenty_seconds_of_silence_end_no_command),
-        FACT(a_command_outlives_its_operator_for_a_minute),
-        FACT(a_command_ends_with_an_operator_who_says_so),
-        FACT(many_commands_run_at_once),
-        FACT(what_is_not_there_is_said),
-        FACT(the_same_works_without_a_relay),
-        FACT(the_agent_tells_how_it_is),
-        FACT(a_second_agent_is_turned_away),
-        TALE(the_same_seed_is_the_same_run),
-        TALE(any_order_of_events_tells_the_same_story),
+        TOWN_FACT(a_command_runs_and_its_streams_stay_apart),
+        TOWN_FACT(a_megabyte_arrives_whole),
+        TOWN_FACT(a_slow_reader_gets_every_byte),
+        TOWN_FACT(input_is_carried_to_its_end),
+        TOWN_FACT(a_command_that_takes_too_long_ends),
+        TOWN_FACT(a_command_that_ignores_the_end_is_killed),
+        TOWN_FACT(who_waits_no_longer_leaves_the_command),
+        TOWN_FACT(twenty_seconds_of_silence_end_no_command),
+        TOWN_FACT(a_command_outlives_its_operator_for_a_minute),
+        TOWN_FACT(a_command_ends_with_an_operator_who_says_so),
+        TOWN_FACT(many_commands_run_at_once),
+        TOWN_FACT(what_is_not_there_is_said),
+        TOWN_FACT(the_same_works_without_a_relay),
+        TOWN_FACT(the_agent_tells_how_it_is),
+        TOWN_FACT(a_second_agent_is_turned_away),
+        TOWN_TALE(the_same_seed_is_the_same_run),
+        TOWN_TALE(any_order_of_events_tells_the_same_story),
     };
-    seed = town_seed(1);
+    town_seed(1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

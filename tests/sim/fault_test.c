@@ -16,19 +16,9 @@
 #include "base/err.h"
 #include "sim/town.h"
 
-#define MINUTE    UINT64_C(60000)
 #define BYTES     120000 /* what the command writes */
 /* A loop that has not met its end by then never will. */
 #define CALLS_MAX 3000
-
-static uint64_t seed;
-
-static int teardown(void **state)
-{
-    (void)state;
-    town_end();
-    return 0;
-}
 
 /* ---- what must hold ------------------------------------------------------------------- */
 
@@ -49,7 +39,7 @@ static void require(bool holds, const char *fact)
     if (holds && trouble[0] == '\0')
         return;
     fail_msg("%s, call %llu (seed %llu): %s; %s", what, (unsigned long long)nth,
-             (unsigned long long)seed, fact, trouble);
+             (unsigned long long)town.seed, fact, trouble);
 }
 
 static void require_prefix(struct view got)
@@ -104,7 +94,7 @@ static const char *const victim_names[] = {"relay", "agent", "tool"};
 static bool one_run(enum victim victim, unsigned calls, bool for_ever, int err)
 {
     static const struct sim_start open = {.open_stdin = true};
-    town_open(seed);
+    town_open(town.seed);
     int tool = town_tool("connect exec web-1 -- producer 120000 3", &open);
     int role = victim == THE_RELAY   ? town.relay
                : victim == THE_AGENT ? town.agent
@@ -177,7 +167,7 @@ static void the_relays_calls_fail(void **state)
 /* The link is cut, and the way back has a fault. */
 static bool one_return(bool for_ever, int err)
 {
-    town_open(seed);
+    town_open(town.seed);
     sim_fault(town.agent, SIM_ANY, nth, for_ever, err);
     sim_reset(town.machine_host, town.relay_host);
     sim_run(MINUTE);
@@ -200,18 +190,14 @@ static void the_way_back_fails_at_any_call(void **state)
 
 /* ---- beginnings ----------------------------------------------------------------------------- */
 
-static const struct sim_start machine = {
-    .env = {"CMDOP_CONFIG_DIR=/sim/machine/config",
-            "CMDOP_STATE_DIR=/sim/machine"}};
-
 /* A join that fails anywhere leaves a machine that can join. */
 static bool one_join(unsigned calls, bool for_ever, int err)
 {
     char line[500];
-    town_begin(seed);
+    town_begin(town.seed);
     town_start_relay();
     town_join_line("web-1", line, sizeof(line));
-    int role = sim_spawn(town.machine_host, line, &machine);
+    int role = town_local(line, NULL);
     sim_fault(role, calls, nth, for_ever, err);
     int status = sim_wait(role, 2 * MINUTE);
     bool met = sim_fault_met();
@@ -242,15 +228,14 @@ static void a_join_may_fail_anywhere_and_be_repeated(void **state)
 static bool listens(void *ctx)
 {
     (void)ctx;
-    struct view err = sim_err(town.relay);
     return !sim_alive(town.relay) ||
-           memmem(err.ptr, err.len, "relay ready", 11) != NULL;
+           town_tells(sim_err(town.relay), "relay ready");
 }
 
 /* A first start that fails anywhere leaves a relay that can start. */
 static bool one_start(unsigned calls, bool for_ever, int err)
 {
-    town_begin(seed);
+    town_begin(town.seed);
     town_spawn_relay();
     sim_fault(town.relay, calls, nth, for_ever, err);
     require(sim_run_until(listens, NULL, MINUTE), "the start hangs");
@@ -286,7 +271,7 @@ static bool one_session(enum victim victim, unsigned calls, bool for_ever,
                         int err)
 {
     static const struct sim_start terminal = {.tty = true, .open_stdin = true};
-    town_open(seed);
+    town_open(town.seed);
     int tool = town_tool("connect web-1", &terminal);
     int role = victim == THE_RELAY   ? town.relay
                : victim == THE_AGENT ? town.agent
@@ -327,17 +312,16 @@ static void a_session_survives_any_one_fault(void **state)
 
 int main(void)
 {
-#define FACT(f) cmocka_unit_test_teardown(f, teardown)
     const struct CMUnitTest tests[] = {
-        FACT(the_tools_calls_fail),
-        FACT(the_agents_calls_fail),
-        FACT(the_agents_calls_fail_for_ever),
-        FACT(the_relays_calls_fail),
-        FACT(the_way_back_fails_at_any_call),
-        FACT(a_join_may_fail_anywhere_and_be_repeated),
-        FACT(a_first_start_may_fail_anywhere_and_be_repeated),
-        FACT(a_session_survives_any_one_fault),
+        TOWN_TALE(the_tools_calls_fail),
+        TOWN_TALE(the_agents_calls_fail),
+        TOWN_TALE(the_agents_calls_fail_for_ever),
+        TOWN_TALE(the_relays_calls_fail),
+        TOWN_TALE(the_way_back_fails_at_any_call),
+        TOWN_TALE(a_join_may_fail_anywhere_and_be_repeated),
+        TOWN_TALE(a_first_start_may_fail_anywhere_and_be_repeated),
+        TOWN_TALE(a_session_survives_any_one_fault),
     };
-    seed = town_seed(4);
+    town_seed(4);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

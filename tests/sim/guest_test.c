@@ -16,28 +16,10 @@
 #include "sim/pools.h"
 #include "sim/town.h"
 
-#define SECOND   UINT64_C(1000)
-#define MINUTE   (60 * SECOND)
 #define STAYS_MS (20 * MINUTE) /* docs/PROTOCOL.md tells both */
 #define TAKES_MS (30 * SECOND)
 
-static uint64_t seed;
-
 /* The machine's own link is one of the relay's connections. */
-static int setup(void **state)
-{
-    (void)state;
-    town_open(seed);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    town_end();
-    return 0;
-}
-
 static uint32_t conns(void)
 {
     return sim_note(town.relay, POOLS_CONNS);
@@ -184,20 +166,19 @@ static void and_then_others_have_its_place(void **state)
 
 int main(void)
 {
-#define FACT(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        FACT(a_guest_stays_for_twenty_minutes),
-        FACT(whatever_he_asks_meanwhile),
-        FACT(whatever_the_clocks_on_the_wall_say),
-        FACT(who_is_signed_in_stays_longer),
-        FACT(each_has_his_own),
-        FACT(what_is_over_is_forgotten),
-        FACT(an_answer_waits_for_thirty_seconds),
-        FACT(however_many_others_he_takes),
-        FACT(it_counts_from_its_question),
-        FACT(and_then_others_have_its_place),
+        TOWN_FACT(a_guest_stays_for_twenty_minutes),
+        TOWN_FACT(whatever_he_asks_meanwhile),
+        TOWN_FACT(whatever_the_clocks_on_the_wall_say),
+        TOWN_FACT(who_is_signed_in_stays_longer),
+        TOWN_FACT(each_has_his_own),
+        TOWN_FACT(what_is_over_is_forgotten),
+        TOWN_FACT(an_answer_waits_for_thirty_seconds),
+        TOWN_FACT(however_many_others_he_takes),
+        TOWN_FACT(it_counts_from_its_question),
+        TOWN_FACT(and_then_others_have_its_place),
     };
     sim_notes(pools_note);
-    seed = town_seed(11);
+    town_seed(11);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,30 +14,10 @@
 #include "base/err.h"
 #include "sim/town.h"
 
-#define MINUTE    UINT64_C(60000)
 #define CALLS_MAX 2000
 
-static uint64_t seed;
-
-static const struct sim_start machine = {
-    .env = {"CMDOP_CONFIG_DIR=/sim/machine/config",
-            "CMDOP_STATE_DIR=/sim/machine"}};
 static const struct sim_start copy = {
     .env = {"CMDOP_CONFIG_DIR=/sim/copy/config", "CMDOP_STATE_DIR=/sim/copy"}};
-
-static int setup(void **state)
-{
-    (void)state;
-    town_reopen(seed);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    town_end();
-    return 0;
-}
 
 static bool serves(void)
 {
@@ -92,7 +72,7 @@ static void restarts_and_reconnects_are_no_copies(void **state)
  * behind the first words of the next one. True: its Proof did. */
 static bool one_is_overtaken(uint64_t died_ms)
 {
-    town_reopen(seed);
+    town_reopen(town.seed);
     sim_run(1000);
     sim_kill(town.agent);
     assert_true(town_wait_offline(MINUTE));
@@ -167,14 +147,23 @@ static int start_copy(void)
     return sim_spawn(host, "cmdop agent start --foreground", &copy);
 }
 
+static bool is_told(int role)
+{
+    return sim_logged(role, "two machines use this identity") > 0;
+}
+
+/* In whatever order. */
+static bool both_are_told(void *twin)
+{
+    return is_told(*(int *)twin) && is_told(town.agent);
+}
+
 static void two_that_live_are_both_shut_out_until_an_owner_says_so(void **state)
 {
     (void)state;
     sim_run(1000);
     int twin = start_copy();
-    assert_true(sim_wait_log(twin, "two machines use this identity", MINUTE));
-    assert_true(
-        sim_wait_log(town.agent, "two machines use this identity", MINUTE));
+    assert_true(sim_run_until(both_are_told, &twin, MINUTE));
     assert_int_equal(sim_logged(town.relay, "machine.quarantine"), 1);
     assert_false(town_is_online());
     sim_run(5 * MINUTE);
@@ -198,9 +187,7 @@ static void a_copy_that_worked_meanwhile_is_found_out(void **state)
     assert_true(sim_wait_log(twin, "event=relay.online", 2 * MINUTE));
     sim_run(2 * MINUTE);
     sim_partition(town.machine_host, town.relay_host, false);
-    assert_true(
-        sim_wait_log(town.agent, "two machines use this identity", 5 * MINUTE));
-    assert_true(sim_wait_log(twin, "two machines use this identity", MINUTE));
+    assert_true(sim_run_until(both_are_told, &twin, 5 * MINUTE));
     assert_int_equal(sim_logged(town.relay, "machine.quarantine"), 1);
     town_check();
 }
@@ -220,7 +207,7 @@ static void require(bool holds, uint64_t nth, const char *fact)
     const char *trouble = sim_trouble();
     if (!holds || trouble[0] != '\0')
         fail_msg("call %llu (seed %llu): %s; %s", (unsigned long long)nth,
-                 (unsigned long long)seed, fact, trouble);
+                 (unsigned long long)town.seed, fact, trouble);
 }
 
 /* The agent dies at its nth call after it was told to change its key; or the
@@ -228,10 +215,10 @@ static void require(bool holds, uint64_t nth, const char *fact)
 static bool one_rotation(bool the_relay, bool after, uint64_t nth)
 {
     uint8_t before[80];
-    town_reopen(seed);
+    town_reopen(town.seed);
     memcpy(before, sim_file("/sim/machine/identity").ptr, sizeof(before));
     int victim = the_relay ? town.relay : town.agent;
-    int tool = sim_spawn(town.machine_host, "cmdop identity rotate", &machine);
+    int tool = town_local("identity rotate", NULL);
     sim_kill_at(victim, nth, after);
     sim_run(5000);
     bool struck = sim_struck(victim);
@@ -284,8 +271,8 @@ static void a_relay_that_dies_anywhere_knows_the_key_that_is_used(void **state)
 
 static bool one_fault(uint64_t nth)
 {
-    town_reopen(seed);
-    int tool = sim_spawn(town.machine_host, "cmdop identity rotate", &machine);
+    town_reopen(town.seed);
+    int tool = town_local("identity rotate", NULL);
     sim_fault(town.agent, SIM_KEEP, nth, false, ERR_IO);
     require(sim_wait(tool, MINUTE) >= 0, nth, "the verb hangs");
     bool met = sim_fault_met();
@@ -305,18 +292,17 @@ static void a_disk_that_fails_anywhere_is_tried_again(void **state)
 
 int main(void)
 {
-#define FACT(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        FACT(a_machine_that_lost_its_power_takes_over),
-        FACT(restarts_and_reconnects_are_no_copies),
-        FACT(the_proof_of_a_dead_agent_takes_nobody_for_a_copy),
-        FACT(a_full_disk_makes_no_copy_of_a_machine),
-        FACT(two_that_live_are_both_shut_out_until_an_owner_says_so),
-        FACT(a_copy_that_worked_meanwhile_is_found_out),
-        FACT(an_agent_that_dies_anywhere_ends_with_a_key_that_is_known),
-        FACT(a_relay_that_dies_anywhere_knows_the_key_that_is_used),
-        FACT(a_disk_that_fails_anywhere_is_tried_again),
+        TOWN_FACT(a_machine_that_lost_its_power_takes_over),
+        TOWN_FACT(restarts_and_reconnects_are_no_copies),
+        TOWN_FACT(the_proof_of_a_dead_agent_takes_nobody_for_a_copy),
+        TOWN_FACT(a_full_disk_makes_no_copy_of_a_machine),
+        TOWN_FACT(two_that_live_are_both_shut_out_until_an_owner_says_so),
+        TOWN_FACT(a_copy_that_worked_meanwhile_is_found_out),
+        TOWN_FACT(an_agent_that_dies_anywhere_ends_with_a_key_that_is_known),
+        TOWN_FACT(a_relay_that_dies_anywhere_knows_the_key_that_is_used),
+        TOWN_FACT(a_disk_that_fails_anywhere_is_tried_again),
     };
-    seed = town_seed(1);
+    town_seed(1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

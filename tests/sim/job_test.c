@@ -15,18 +15,10 @@
 #include "base/err.h"
 #include "sim/town.h"
 
-#define SEEDS  60
-#define MINUTE UINT64_C(60000)
-#define BYTES  300000
+#define SEEDS 60
+#define BYTES 300000
 
 static uint64_t seed;
-
-static int teardown(void **state)
-{
-    (void)state;
-    town_end();
-    return 0;
-}
 
 /* ---- trouble --------------------------------------------------------------------- */
 
@@ -140,9 +132,8 @@ static void input_through_trouble(const char *id)
 /* SEED=n runs exactly that one. */
 static void all_seeds(void (*one)(const char *id), const char *id)
 {
-    uint64_t from = town_seed(1);
     uint64_t n = getenv("SEED") != NULL ? 1 : SEEDS;
-    for (seed = from; seed < from + n; seed++)
+    for (seed = town.seed; seed < town.seed + n; seed++)
         one(id);
 }
 
@@ -200,16 +191,15 @@ static void one_process_however_often_it_is_asked_for(void **state)
     }
 }
 
-#define FACT(f) cmocka_unit_test_teardown(f, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FACT(a_kept_commands_output_is_whole),
-        FACT(a_kept_commands_input_is_applied_once),
-        FACT(a_plain_commands_output_is_whole),
-        FACT(a_plain_commands_input_is_applied_once),
-        FACT(one_process_however_often_it_is_asked_for),
+        TOWN_TALE(a_kept_commands_output_is_whole),
+        TOWN_TALE(a_kept_commands_input_is_applied_once),
+        TOWN_TALE(a_plain_commands_output_is_whole),
+        TOWN_TALE(a_plain_commands_input_is_applied_once),
+        TOWN_TALE(one_process_however_often_it_is_asked_for),
     };
+    town_seed(1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

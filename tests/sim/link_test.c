@@ -15,24 +15,7 @@
 #include "limits.h"
 #include "sim/town.h"
 
-#define MINUTE UINT64_C(60000)
-#define HOUR   (60 * MINUTE)
-
-static uint64_t seed;
-
-static int setup(void **state)
-{
-    (void)state;
-    town_open(seed);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    town_end();
-    return 0;
-}
+#define HOUR (60 * MINUTE)
 
 /* It can be used: the one fact that matters. */
 static void assert_serves(void)
@@ -232,7 +215,7 @@ static void an_agent_leaves_even_when_nobody_listens(void **state)
 static void assert_works_with_clock(int64_t ahead_ms)
 {
     bool told = ahead_ms > 120000 || ahead_ms < -120000;
-    town_begin(seed);
+    town_begin(town.seed);
     sim_wall(town.machine_host, ahead_ms);
     town_start_relay();
     town_join("web-1");
@@ -269,26 +252,24 @@ static void clocks_may_jump_at_any_time(void **state)
     assert_serves();
 }
 
-#define FACT(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FACT(the_relay_hears_of_the_machine_every_half_minute),
-        FACT(an_idle_agent_wakes_only_for_its_heartbeat),
-        FACT(a_partition_is_noticed_after_three_heartbeats),
-        FACT(a_stopped_agent_is_noticed_as_well),
-        FACT(a_short_partition_is_not_even_noticed),
-        FACT(a_long_partition_ends_with_a_new_link),
-        FACT(the_agent_comes_back_to_a_restarted_relay),
-        FACT(the_agent_comes_back_to_a_relay_that_crashed),
-        FACT(the_agent_waits_for_a_relay_that_is_long_away),
-        FACT(a_restarted_agent_takes_its_place_again),
-        FACT(the_newer_of_two_links_is_taken),
-        FACT(an_agent_leaves_even_when_nobody_listens),
-        FACT(a_clock_that_is_off_by_hours_does_not_matter),
-        FACT(clocks_may_jump_at_any_time),
+        TOWN_FACT(the_relay_hears_of_the_machine_every_half_minute),
+        TOWN_FACT(an_idle_agent_wakes_only_for_its_heartbeat),
+        TOWN_FACT(a_partition_is_noticed_after_three_heartbeats),
+        TOWN_FACT(a_stopped_agent_is_noticed_as_well),
+        TOWN_FACT(a_short_partition_is_not_even_noticed),
+        TOWN_FACT(a_long_partition_ends_with_a_new_link),
+        TOWN_FACT(the_agent_comes_back_to_a_restarted_relay),
+        TOWN_FACT(the_agent_comes_back_to_a_relay_that_crashed),
+        TOWN_FACT(the_agent_waits_for_a_relay_that_is_long_away),
+        TOWN_FACT(a_restarted_agent_takes_its_place_again),
+        TOWN_FACT(the_newer_of_two_links_is_taken),
+        TOWN_FACT(an_agent_leaves_even_when_nobody_listens),
+        TOWN_FACT(a_clock_that_is_off_by_hours_does_not_matter),
+        TOWN_FACT(clocks_may_jump_at_any_time),
     };
-    seed = town_seed(2);
+    town_seed(2);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,43 +18,24 @@
 
 #define FILE_OF_MACHINE "/sim/machine/password"
 
-static uint64_t seed;
+static const struct sim_start open = {.open_stdin = true};
 
-static int setup(void **state)
+/* The tool is given this on standard input, and its end. */
+static int given(int tool, const char *input)
 {
-    (void)state;
-    town_reopen(seed);
-    sim_file_put("/desk/one", view_str("the first one\n"));
-    sim_file_put("/desk/two", view_str("the second one\n"));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    town_end();
-    return 0;
-}
-
-static bool tells(struct view v, const char *text)
-{
-    return memmem(v.ptr, v.len, text, strlen(text)) != NULL;
-}
-
-/* A tool that is given a line on standard input. */
-static int spawn_with(const char *line, const char *input)
-{
-    struct sim_start how = {.open_stdin = true};
-    int tool = town_tool(line, &how);
     sim_type(tool, view_str(input));
     sim_type_end(tool);
     return tool;
 }
 
+/* The machine has the first of two passwords, which the desk has in files. */
 static void arm(void)
 {
-    int tool = spawn_with("connect password set web-1", "the first one\n");
-    assert_int_equal(sim_wait(tool, 60000), 0);
+    sim_file_put("/desk/one", view_str("the first one\n"));
+    sim_file_put("/desk/two", view_str("the second one\n"));
+    int tool = given(town_tool("connect password set web-1", &open),
+                     "the first one\n");
+    assert_int_equal(sim_wait(tool, MINUTE), 0);
 }
 
 /* With this file of a password: the status, and the tool. */
@@ -64,7 +45,7 @@ static int come_in(const char *file, int *tool)
     snprintf(line, sizeof(line),
              "connect exec --password-file /desk/%s web-1 -- both", file);
     *tool = town_tool(line, NULL);
-    return sim_wait(*tool, 60000);
+    return sim_wait(*tool, MINUTE);
 }
 
 /* No token is left, and nobody was waiting for anything. */
@@ -73,7 +54,7 @@ static void forget(void)
     assert_int_equal(
         town_run("connect password clear --tokens --password-file /desk/one "
                  "web-1",
-                 60000),
+                 MINUTE),
         0);
 }
 
@@ -82,15 +63,15 @@ static void who_has_it_comes_in_and_is_not_asked_again(void **state)
     int tool;
     (void)state;
     arm();
-    assert_int_equal(town_run("connect exec web-1 -- both", 60000), 6);
+    assert_int_equal(town_run("connect exec web-1 -- both", MINUTE), 6);
     assert_int_equal(come_in("one", &tool), 7);
-    assert_int_equal(town_run("connect exec web-1 -- both", 60000), 7);
+    assert_int_equal(town_run("connect exec web-1 -- both", MINUTE), 7);
     sim_kill(town.agent);
     town_start_agent();
     assert_true(sim_wait_log(town.agent, "event=relay.online", 10000));
-    assert_int_equal(town_run("connect exec web-1 -- both", 60000), 7);
+    assert_int_equal(town_run("connect exec web-1 -- both", MINUTE), 7);
     sim_run(LOCK_TOKEN_MS);
-    assert_int_equal(town_run("connect exec web-1 -- both", 60000), 6);
+    assert_int_equal(town_run("connect exec web-1 -- both", MINUTE), 6);
     town_check();
 }
 
@@ -101,17 +82,17 @@ static void it_is_typed_unseen(void **state)
     arm();
     int tool = town_tool("connect web-1", &how);
     sim_run(5000);
-    assert_true(tells(sim_err(tool), "Password for web-1: "));
+    assert_true(town_tells(sim_err(tool), "Password for web-1: "));
     assert_true(sim_is_raw(tool));
     sim_run(200000); /* somebody looks for it: the link is kept */
     sim_type(tool, view_str("a wrong one\r"));
     sim_run(5000);
-    assert_true(tells(sim_err(tool), "that is not the password"));
+    assert_true(town_tells(sim_err(tool), "that is not the password"));
     sim_type(tool, view_str("the first one\r"));
     sim_run(5000);
-    assert_true(tells(sim_out(tool), "cmdop: session "));
-    assert_false(tells(sim_out(tool), "the first one"));
-    assert_false(tells(sim_err(tool), "the first one"));
+    assert_true(town_tells(sim_out(tool), "cmdop: session "));
+    assert_false(town_tells(sim_out(tool), "the first one"));
+    assert_false(town_tells(sim_err(tool), "the first one"));
     sim_reset(town.desk_host, town.relay_host);
     sim_reset(town.machine_host, town.relay_host);
     sim_run(30000);
@@ -127,7 +108,7 @@ static int guess(int *tool)
     *tool = town_tool("connect password clear --tokens --password-file "
                       "/desk/two web-1",
                       NULL);
-    return sim_wait(*tool, 60000);
+    return sim_wait(*tool, MINUTE);
 }
 
 static void ten_wrong_ones_lock_for_a_quarter_of_an_hour(void **state)
@@ -147,7 +128,7 @@ static void ten_wrong_ones_lock_for_a_quarter_of_an_hour(void **state)
         if (i < 3)
             continue;
         assert_int_equal(guess(&tool), 6); /* is not even looked at */
-        assert_true(tells(sim_err(tool), "looks at no other for"));
+        assert_true(town_tells(sim_err(tool), "looks at no other for"));
         assert_int_equal(sim_logged(town.agent, "event=lock.wrong"), i);
         sim_run(i < 10 ? (uint64_t)1000 << (i - 3) : 0);
     }
@@ -156,17 +137,17 @@ static void ten_wrong_ones_lock_for_a_quarter_of_an_hour(void **state)
     assert_int_equal(
         town_run("connect password clear --tokens --password-file /desk/one "
                  "web-1",
-                 60000),
+                 MINUTE),
         6); /* the right one as well */
-    assert_int_equal(town_run("connect exec web-1 -- both", 60000), 7);
+    assert_int_equal(town_run("connect exec web-1 -- both", MINUTE), 7);
     sim_kill(town.agent); /* nor does a new agent forget */
     town_start_agent();
     sim_run(10000);
-    sim_run(LOCK_MS - 60000 - (sim_now_ms() - begun));
+    sim_run(LOCK_MS - MINUTE - (sim_now_ms() - begun));
     assert_int_equal(
         town_run("connect password clear --tokens --password-file /desk/one "
                  "web-1",
-                 60000),
+                 MINUTE),
         6);
     sim_run(LOCK_MS);
     forget();
@@ -178,7 +159,7 @@ static void ten_wrong_ones_lock_for_a_quarter_of_an_hour(void **state)
 static int in_force(void)
 {
     int tool;
-    if (town_run("connect exec web-1 -- both", 60000) == 7)
+    if (town_run("connect exec web-1 -- both", MINUTE) == 7)
         return -1; /* an open machine */
     if (come_in("one", &tool) == 7)
         return 1;
@@ -194,11 +175,12 @@ static void a_kill_while_it_is_set_leaves_the_old_or_the_new(void **state)
     for (uint64_t nth = 1; nth < 200; nth += 1) {
         bool struck = false;
         for (int after = 0; after < 2; after++) {
-            town_end();
-            setup(NULL);
+            town_reopen(town.seed);
             arm();
-            int tool = spawn_with(
-                "connect password set --password-file /desk/one web-1",
+            int tool = given(
+                town_tool(
+                    "connect password set --password-file /desk/one web-1",
+                    &open),
                 "the second one\n");
             sim_kill_at(town.agent, nth, after == 1);
             (void)sim_wait(tool, 40000);
@@ -231,24 +213,20 @@ static void a_damaged_file_lets_nobody_in(void **state)
     assert_true(sim_wait_log(town.agent, "event=lock.damaged", 10000));
     sim_run(5000);
     assert_int_equal(come_in("one", &tool), 6);
-    assert_true(tells(sim_err(tool), "the password file of the machine is "
-                                     "damaged"));
+    assert_true(town_tells(sim_err(tool), "the password file of the machine is "
+                                          "damaged"));
     town_check();
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(
-            who_has_it_comes_in_and_is_not_asked_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(it_is_typed_unseen, setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            ten_wrong_ones_lock_for_a_quarter_of_an_hour, setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            a_kill_while_it_is_set_leaves_the_old_or_the_new, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_damaged_file_lets_nobody_in, setup,
-                                        teardown),
+        TOWN_FACT(who_has_it_comes_in_and_is_not_asked_again),
+        TOWN_FACT(it_is_typed_unseen),
+        TOWN_FACT(ten_wrong_ones_lock_for_a_quarter_of_an_hour),
+        TOWN_TALE(a_kill_while_it_is_set_leaves_the_old_or_the_new),
+        TOWN_FACT(a_damaged_file_lets_nobody_in),
     };
-    seed = town_seed(1);
+    town_seed(1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

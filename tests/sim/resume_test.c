@@ -16,29 +16,12 @@
 #include "limits.h"
 #include "sim/town.h"
 
-#define MINUTE UINT64_C(60000)
-#define SEEDS  25 /* of the weather */
+#define SEEDS 25 /* of the weather */
 
-static uint64_t seed;
 static char typed[64 * 1024];
 static size_t typed_len;
 
 static const struct sim_start terminal = {.tty = true, .open_stdin = true};
-
-static int setup(void **state)
-{
-    (void)state;
-    town_open(seed);
-    typed_len = 0;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    town_end();
-    return 0;
-}
 
 /* ---- a typist -------------------------------------------------------------------------- */
 
@@ -49,6 +32,7 @@ static int start_hearing(void)
     assert_true(sim_wait_out(tool, "$ ", 10000));
     sim_type(tool, view_str("hear\r"));
     assert_true(sim_wait_out(tool, "hear\r\n", 5000));
+    typed_len = 0;
     sim_run(1000); /* a person works here, and all is acknowledged */
     return tool;
 }
@@ -107,7 +91,7 @@ static void assert_echo_within(struct echo *e, uint64_t ms)
     if (!there || sim_now_ms() - from > ms)
         fail_msg("the echo took %llu ms, not %llu (seed %llu)",
                  (unsigned long long)(sim_now_ms() - from),
-                 (unsigned long long)ms, (unsigned long long)seed);
+                 (unsigned long long)ms, (unsigned long long)town.seed);
 }
 
 static bool all_is_heard(void *ctx)
@@ -129,8 +113,7 @@ static void assert_heard_once(uint64_t with)
 
 static bool said(int tool, const char *words)
 {
-    struct view v = sim_out(tool);
-    return memmem(v.ptr, v.len, words, strlen(words)) != NULL;
+    return town_tells(sim_out(tool), words);
 }
 
 /* ---- the way back in time ------------------------------------------------------------------ */
@@ -144,7 +127,7 @@ static void dead_path(int host, uint64_t ms, uint64_t typed_before_ms)
     sim_run(typed_before_ms);
     sim_partition(host, town.relay_host, false);
     assert_echo_within(&e, 300);
-    assert_heard_once(seed);
+    assert_heard_once(town.seed);
     assert_false(said(tool, "may be lost"));
 }
 
@@ -153,7 +136,7 @@ static void all_dead_paths(int *host, uint64_t ms)
     static const uint64_t before[] = {1, 700, 5000, 9900};
     for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++)
         for (int again = 0; again < 3; again++) {
-            (void)setup(NULL);
+            town_open(town.seed);
             sim_run(sim_roll(1000)); /* not in step with anything */
             dead_path(*host, ms + sim_roll(400), before[i]);
         }
@@ -189,7 +172,7 @@ static void a_key_behind_a_dead_path_is_echoed_at_once(void **state)
     (void)state;
     int hosts[] = {town.desk_host, town.machine_host};
     for (int i = 0; i < 2; i++) {
-        (void)setup(NULL);
+        town_open(town.seed);
         int tool = start_hearing();
         sim_partition(hosts[i], town.relay_host, true);
         sim_run(20000);
@@ -197,7 +180,7 @@ static void a_key_behind_a_dead_path_is_echoed_at_once(void **state)
         sim_run(1 + sim_roll(300));
         struct echo e = type_key(tool);
         assert_echo_within(&e, 300);
-        assert_heard_once(seed);
+        assert_heard_once(town.seed);
     }
 }
 
@@ -212,7 +195,7 @@ static void a_cut_connection_costs_fifty_milliseconds(void **state)
         assert_echo_within(&e, 50);
         sim_run(2000 + sim_roll(5000));
     }
-    assert_heard_once(seed);
+    assert_heard_once(town.seed);
 }
 
 static void a_restarted_relay_costs_a_second(void **state)
@@ -227,7 +210,7 @@ static void a_restarted_relay_costs_a_second(void **state)
         assert_echo_within(&e, 1000);
         sim_run(5000);
     }
-    assert_heard_once(seed);
+    assert_heard_once(town.seed);
 }
 
 /* ---- what the person sees -------------------------------------------------------------------- */
@@ -237,7 +220,7 @@ static void a_typist_learns_of_a_dead_path_in_three_seconds(void **state)
     int hosts[] = {town.desk_host, town.machine_host};
     (void)state;
     for (int i = 0; i < 2; i++) {
-        (void)setup(NULL);
+        town_open(town.seed);
         sim_tcp_dead(0);
         int tool = start_hearing();
         sim_partition(hosts[i], town.relay_host, true);
@@ -258,7 +241,7 @@ static void a_link_that_nobody_uses_is_found_dead_in_time(void **state)
     int hosts[] = {town.desk_host, town.machine_host};
     (void)state;
     for (int i = 0; i < 6; i++) {
-        (void)setup(NULL);
+        town_open(town.seed);
         sim_tcp_dead(0);
         int tool = start_hearing();
         sim_run(5 * MINUTE + sim_roll(30000));
@@ -272,7 +255,7 @@ static void a_link_that_nobody_uses_is_found_dead_in_time(void **state)
         sim_run(5000);
         struct echo e = type_key(tool);
         assert_echo_within(&e, 300);
-        assert_heard_once(seed);
+        assert_heard_once(town.seed);
     }
 }
 
@@ -282,7 +265,7 @@ static void a_relay_that_comes_back_is_found_soon(void **state)
 {
     (void)state;
     for (int i = 0; i < 16; i++) {
-        (void)setup(NULL);
+        town_open(town.seed);
         sim_tcp_dead(0);
         int tool = start_hearing();
         sim_run(2 * MINUTE + sim_roll(30000));
@@ -307,7 +290,7 @@ static void a_key_ends_the_leisure(void **state)
     struct echo e = type_key(tool);
     sim_partition(town.desk_host, town.relay_host, false);
     assert_echo_within(&e, 300);
-    assert_heard_once(seed);
+    assert_heard_once(town.seed);
 }
 
 static void a_session_that_nobody_uses_wakes_nobody(void **state)
@@ -359,7 +342,7 @@ static void a_forgotten_typist_is_told_what_may_be_lost(void **state)
     sim_partition(desk, town.relay_host, false);
     assert_true(sim_wait_out(tool, "[cmdop: 4 typed bytes may be lost]", 9000));
     type(tool, "after");
-    assert_heard_once(seed);
+    assert_heard_once(town.seed);
     town.desk_host = desk;
 }
 
@@ -402,7 +385,6 @@ static void weather(uint64_t with)
 {
     unsigned n = 0;
     town_open(with);
-    typed_len = 0;
     int tool = start_hearing();
     for (int i = 0; i < 25; i++) {
         type_numbers(tool, &n);
@@ -422,30 +404,28 @@ static void no_weather_costs_a_key(void **state)
 {
     (void)state;
     for (uint64_t s = 0; s < SEEDS; s++)
-        weather(seed * 1000 + s);
+        weather(town.seed * 1000 + s);
 }
-
-#define FACT(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FACT(ten_seconds_without_the_operators_path),
-        FACT(half_a_minute_without_the_operators_path),
-        FACT(ten_seconds_without_the_machines_path),
-        FACT(half_a_minute_without_the_machines_path),
-        FACT(a_key_behind_a_dead_path_is_echoed_at_once),
-        FACT(a_cut_connection_costs_fifty_milliseconds),
-        FACT(a_restarted_relay_costs_a_second),
-        FACT(a_typist_learns_of_a_dead_path_in_three_seconds),
-        FACT(a_link_that_nobody_uses_is_found_dead_in_time),
-        FACT(a_relay_that_comes_back_is_found_soon),
-        FACT(a_key_ends_the_leisure),
-        FACT(a_session_that_nobody_uses_wakes_nobody),
-        FACT(a_flood_on_a_slow_line_doubts_nothing),
-        FACT(a_forgotten_typist_is_told_what_may_be_lost),
-        FACT(no_weather_costs_a_key),
+        TOWN_FACT(ten_seconds_without_the_operators_path),
+        TOWN_FACT(half_a_minute_without_the_operators_path),
+        TOWN_FACT(ten_seconds_without_the_machines_path),
+        TOWN_FACT(half_a_minute_without_the_machines_path),
+        TOWN_FACT(a_key_behind_a_dead_path_is_echoed_at_once),
+        TOWN_FACT(a_cut_connection_costs_fifty_milliseconds),
+        TOWN_FACT(a_restarted_relay_costs_a_second),
+        TOWN_FACT(a_typist_learns_of_a_dead_path_in_three_seconds),
+        TOWN_FACT(a_link_that_nobody_uses_is_found_dead_in_time),
+        TOWN_FACT(a_relay_that_comes_back_is_found_soon),
+        TOWN_FACT(a_key_ends_the_leisure),
+        TOWN_FACT(a_session_that_nobody_uses_wakes_nobody),
+        TOWN_FACT(a_flood_on_a_slow_line_doubts_nothing),
+        TOWN_FACT(a_forgotten_typist_is_told_what_may_be_lost),
+        TOWN_FACT(no_weather_costs_a_key),
     };
-    seed = town_seed(1);
+    town_seed(1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,8 +21,6 @@
 #include "sim/pools.h"
 #include "sim/town.h"
 
-#define SECOND    UINT64_C(1000)
-#define MINUTE    (60 * SECOND)
 #define SCHEDULES 200
 #define ECHO_MS   (3 * SECOND)
 #define SETTLE_MS (4 * MINUTE)
@@ -218,10 +216,7 @@ static bool is_empty(void *ctx)
 
 static bool all_ends(void)
 {
-    static const struct sim_start how = {
-        .env = {"CMDOP_CONFIG_DIR=/sim/machine/config",
-                "CMDOP_STATE_DIR=/sim/machine"}};
-    int role = sim_spawn(town.machine_host, "cmdop agent stop --all", &how);
+    int role = town_local("agent stop --all", NULL);
     if (sim_wait(role, MINUTE) != 0)
         return crew_wrong(&events.crew, "the agent does not stop: %.*s",
                           (int)sim_err(role).len,
@@ -296,17 +291,10 @@ static void any_schedule_ends_well(void **state)
     assert_int_equal(wrong, 0);
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    town_end();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(any_schedule_ends_well, teardown),
+        TOWN_TALE(any_schedule_ends_well),
     };
     sim_notes(pools_note);
     return cmocka_run_group_tests(tests, NULL, NULL);

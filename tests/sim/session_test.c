@@ -16,25 +16,9 @@
 #include "base/err.h"
 #include "sim/town.h"
 
-#define MINUTE UINT64_C(60000)
-#define SEEDS  20
+#define SEEDS 20
 
-static uint64_t seed;
 static char text[4 * 1024 * 1024]; /* a screen, without what the tool says */
-
-static int setup(void **state)
-{
-    (void)state;
-    town_open(seed);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    town_end();
-    return 0;
-}
 
 /* ---- a screen ------------------------------------------------------------------------ */
 
@@ -47,8 +31,7 @@ static int attach(const char *line)
 
 static bool saw(int tool, const char *what)
 {
-    struct view v = sim_out(tool);
-    return memmem(v.ptr, v.len, what, strlen(what)) != NULL;
+    return town_tells(sim_out(tool), what);
 }
 
 static void type(int tool, const char *keys)
@@ -380,7 +363,7 @@ static void no_weather_costs_a_byte(void **state)
 {
     (void)state;
     for (uint64_t s = 0; s < SEEDS; s++)
-        weather(seed * 100 + s);
+        weather(town.seed * 100 + s);
 }
 
 /* ---- much output -------------------------------------------------------------------------- */
@@ -509,33 +492,30 @@ static void a_lost_link_in_a_flood_leaves_a_counted_gap(void **state)
     town_check();
 }
 
-#define FACT(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-#define TALE(f) cmocka_unit_test_teardown(f, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FACT(keys_reach_the_shell_and_its_output_the_screen),
-        FACT(an_interrupt_overtakes_a_flood),
-        FACT(a_detached_session_goes_on_and_is_found_again),
-        FACT(a_killed_tool_costs_nothing),
-        FACT(a_terminal_that_hangs_up_detaches),
-        FACT(two_operators_see_the_same),
-        FACT(the_operators_link_is_cut),
-        FACT(the_machines_link_is_cut),
-        FACT(the_machine_is_away_for_minutes),
-        FACT(the_relay_restarts_under_a_session),
-        FACT(a_keeper_that_answers_late_costs_no_operator),
-        FACT(an_agent_that_starts_with_trouble_finds_its_session),
-        FACT(a_lost_operator_may_still_leave),
-        TALE(no_weather_costs_a_byte),
-        FACT(a_flood_arrives_whole_at_a_fast_terminal),
-        FACT(a_slow_line_loses_nothing),
-        FACT(a_slow_terminal_loses_nothing),
-        FACT(a_stopped_terminal_finds_a_counted_gap),
-        FACT(an_interrupt_skips_what_a_slow_line_has_not_brought),
-        FACT(a_lost_link_in_a_flood_leaves_a_counted_gap),
+        TOWN_FACT(keys_reach_the_shell_and_its_output_the_screen),
+        TOWN_FACT(an_interrupt_overtakes_a_flood),
+        TOWN_FACT(a_detached_session_goes_on_and_is_found_again),
+        TOWN_FACT(a_killed_tool_costs_nothing),
+        TOWN_FACT(a_terminal_that_hangs_up_detaches),
+        TOWN_FACT(two_operators_see_the_same),
+        TOWN_FACT(the_operators_link_is_cut),
+        TOWN_FACT(the_machines_link_is_cut),
+        TOWN_FACT(the_machine_is_away_for_minutes),
+        TOWN_FACT(the_relay_restarts_under_a_session),
+        TOWN_FACT(a_keeper_that_answers_late_costs_no_operator),
+        TOWN_FACT(an_agent_that_starts_with_trouble_finds_its_session),
+        TOWN_FACT(a_lost_operator_may_still_leave),
+        TOWN_TALE(no_weather_costs_a_byte),
+        TOWN_FACT(a_flood_arrives_whole_at_a_fast_terminal),
+        TOWN_FACT(a_slow_line_loses_nothing),
+        TOWN_FACT(a_slow_terminal_loses_nothing),
+        TOWN_FACT(a_stopped_terminal_finds_a_counted_gap),
+        TOWN_FACT(an_interrupt_skips_what_a_slow_line_has_not_brought),
+        TOWN_FACT(a_lost_link_in_a_flood_leaves_a_counted_gap),
     };
-    seed = town_seed(3);
+    town_seed(3);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,12 +36,11 @@ static int cmdop(int argc, char **argv)
     return cmd_main(&env, argc, argv);
 }
 
-uint64_t town_seed(uint64_t otherwise)
+void town_seed(uint64_t otherwise)
 {
     const char *given = getenv("SEED");
-    uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : otherwise;
-    printf("# seed %llu\n", (unsigned long long)seed);
-    return seed;
+    town.seed = given != NULL ? strtoull(given, NULL, 0) : otherwise;
+    printf("# seed %llu\n", (unsigned long long)town.seed);
 }
 
 /* ---- beginning and end ------------------------------------------------------------- */
@@ -94,6 +93,20 @@ void town_end(void)
     folder[0] = '\0';
 }
 
+int town_setup(void **state)
+{
+    (void)state;
+    town_open(town.seed);
+    return 0;
+}
+
+int town_teardown(void **state)
+{
+    (void)state;
+    town_end();
+    return 0;
+}
+
 void town_check(void)
 {
     const char *trouble = sim_trouble();
@@ -121,9 +134,8 @@ void town_check(void)
 
 static bool relay_listens(void *ctx)
 {
-    struct view err = sim_err(town.relay);
     (void)ctx;
-    return memmem(err.ptr, err.len, "relay ready", 11) != NULL;
+    return town_tells(sim_err(town.relay), "relay ready");
 }
 
 void town_spawn_relay(void)
@@ -191,16 +203,15 @@ void town_join_line(const char *name, char *line, size_t cap)
 {
     char string[400];
     join_string(string, sizeof(string));
-    snprintf(line, cap, "cmdop join --name %s %s", name, string);
+    snprintf(line, cap, "join --name %s %s", name, string);
 }
 
 void town_join(const char *name)
 {
-    static const struct sim_start how = {.env = MACHINE_ENV};
     char line[500];
     town_join_line(name, line, sizeof(line));
-    int role = sim_spawn(town.machine_host, line, &how);
-    int status = sim_wait(role, 60000);
+    int role = town_local(line, NULL);
+    int status = sim_wait(role, MINUTE);
     town_check();
     if (status != 0)
         print_message("join: %.*s\n", (int)sim_err(role).len,
@@ -210,9 +221,7 @@ void town_join(const char *name)
 
 void town_start_agent(void)
 {
-    static const struct sim_start how = {.env = MACHINE_ENV};
-    town.agent =
-        sim_spawn(town.machine_host, "cmdop agent start --foreground", &how);
+    town.agent = town_local("agent start --foreground", NULL);
 }
 
 /* The verb's own connection ends before the agent's begins. */
@@ -319,18 +328,30 @@ void town_reopen(uint64_t seed)
     town_check();
 }
 
-/* ---- the desk ------------------------------------------------------------------------------ */
+/* ---- programs ------------------------------------------------------------------------------ */
+
+static int spawn(int host, const char *line, const struct sim_start *how,
+                 const char *const env[8])
+{
+    struct sim_start start = {.tty = false};
+    char words[500];
+    if (how != NULL)
+        start = *how;
+    memcpy(start.env, env, sizeof(start.env));
+    snprintf(words, sizeof(words), "cmdop %s", line);
+    return sim_spawn(host, words, &start);
+}
 
 int town_tool(const char *line, const struct sim_start *how)
 {
     static const char *const env[8] = DESK_ENV;
-    struct sim_start start = {.tty = false};
-    char words[400];
-    if (how != NULL)
-        start = *how;
-    memcpy(start.env, env, sizeof(env));
-    snprintf(words, sizeof(words), "cmdop %s", line);
-    return sim_spawn(town.desk_host, words, &start);
+    return spawn(town.desk_host, line, how, env);
+}
+
+int town_local(const char *line, const struct sim_start *how)
+{
+    static const char *const env[8] = MACHINE_ENV;
+    return spawn(town.machine_host, line, how, env);
 }
 
 int town_run(const char *line, uint64_t ms_max)
@@ -339,6 +360,11 @@ int town_run(const char *line, uint64_t ms_max)
     int status = sim_wait(role, ms_max);
     town_check();
     return status;
+}
+
+bool town_tells(struct view said, const char *words)
+{
+    return memmem(said.ptr, said.len, words, strlen(words)) != NULL;
 }
 
 void town_assert_produced(struct view got, size_t len)

@@ -7,15 +7,28 @@
 
 #include "port/sim/sim.h"
 
+#define SECOND UINT64_C(1000)
+#define MINUTE (60 * SECOND)
+
 struct town {
+    uint64_t seed; /* of this run */
     int relay_host, machine_host, desk_host;
     int relay, agent; /* roles; -1: none */
 };
 
 extern struct town town;
 
-/* The seed of this run: SEED if it is set, else `otherwise`; printed. */
-uint64_t town_seed(uint64_t otherwise);
+/* Set town.seed: SEED if it is set, else `otherwise`; printed. */
+void town_seed(uint64_t otherwise);
+
+/* Around a test: an open town at town.seed; its end. */
+int town_setup(void **state);
+int town_teardown(void **state);
+
+/* A test in an open town; one that opens its own, often many. */
+#define TOWN_FACT(f) \
+    cmocka_unit_test_setup_teardown(f, town_setup, town_teardown)
+#define TOWN_TALE(f) cmocka_unit_test_teardown(f, town_teardown)
 
 /* A fresh world with the three hosts and nothing on them; the relay's store is
  * new. The old world ends; call town_end at last. */
@@ -36,9 +49,11 @@ void town_open(uint64_t seed);
 /* The same town as town_open makes, faster: from the files of a first one. */
 void town_reopen(uint64_t seed);
 
-/* An operator's program at the desk: "connect exec web-1 -- true". */
+/* An operator's program at the desk: "connect exec web-1 -- true"; and one at
+ * the machine, by the agent's user. The environment in `how` is not used. */
 int town_tool(const char *line, const struct sim_start *how);
-/* The same, until it ended; its status. */
+int town_local(const char *line, const struct sim_start *how);
+/* A tool, until it ended; its status. */
 int town_run(const char *line, uint64_t ms_max);
 
 /* How many rows a table of the relay's store has, looked at from outside. */
@@ -50,6 +65,9 @@ bool town_wait_offline(uint64_t ms_max);
 
 /* Fail the test when something is wrong with the world itself. */
 void town_check(void);
+
+/* Are these words in what a program said? */
+bool town_tells(struct view said, const char *words);
 
 /* The first `len` bytes of what the program `producer` writes. */
 void town_assert_produced(struct view got, size_t len);
