@@ -1,7 +1,8 @@
 /*
  * A machine with an attach password, in virtual time: who has it comes in,
- * who guesses waits longer and longer, and whenever the agent is killed while
- * another one is set, the old or the new one is in force.
+ * who guesses waits longer and longer, whenever the agent is killed while
+ * another one is set, the old or the new one is in force, and who sets one on
+ * the machine itself has the last word.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,11 +29,16 @@ static int given(int tool, const char *input)
     return tool;
 }
 
-/* The machine has the first of two passwords, which the desk has in files. */
-static void arm(void)
+static void desk_files(void)
 {
     sim_file_put("/desk/one", view_str("the first one\n"));
     sim_file_put("/desk/two", view_str("the second one\n"));
+}
+
+/* The machine has the first of two passwords, which the desk has in files. */
+static void arm(void)
+{
+    desk_files();
     int tool = given(town_tool("connect password set web-1", &open),
                      "the first one\n");
     assert_int_equal(sim_wait(tool, MINUTE), 0);
@@ -202,6 +208,47 @@ static void a_kill_while_it_is_set_leaves_the_old_or_the_new(void **state)
     assert_true(seen[1] > 0 && seen[2] > 0);
 }
 
+/* One is set from afar and, so much later, one on the machine, which is in
+ * force in the end. How often the first was told that he was overtaken is
+ * counted. False: he was done before the other began. */
+static bool both_set(bool armed, uint64_t later_ms, int *overtaken)
+{
+    int tool;
+    town_reopen(town.seed);
+    desk_files();
+    if (armed)
+        arm();
+    int afar =
+        given(town_tool("connect password set --password-file /desk/one web-1",
+                        &open),
+              "one from afar\n");
+    sim_run(later_ms);
+    bool together = sim_alive(afar);
+    int here =
+        given(town_local("connect password set", &open), "the second one\n");
+    assert_int_equal(sim_wait(here, MINUTE), 0);
+    assert_true(sim_wait(afar, MINUTE) >= 0);
+    *overtaken +=
+        town_tells(sim_err(afar), "the password was changed at this moment");
+    assert_int_equal(town_run("connect exec web-1 -- both", MINUTE), 6);
+    assert_int_equal(come_in("two", &tool), 7);
+    town_check();
+    return together;
+}
+
+static void who_is_at_the_machine_has_the_last_word(void **state)
+{
+    (void)state;
+    for (int armed = 0; armed < 2; armed++) {
+        int overtaken = 0;
+        for (uint64_t later = 0; both_set(armed == 1, later, &overtaken);)
+            later += 10;
+        print_message("%s: overtaken %d times\n", armed ? "armed" : "open",
+                      overtaken);
+        assert_true(overtaken > 0);
+    }
+}
+
 static void a_damaged_file_lets_nobody_in(void **state)
 {
     int tool;
@@ -225,6 +272,7 @@ int main(void)
         TOWN_FACT(it_is_typed_unseen),
         TOWN_FACT(ten_wrong_ones_lock_for_a_quarter_of_an_hour),
         TOWN_TALE(a_kill_while_it_is_set_leaves_the_old_or_the_new),
+        TOWN_TALE(who_is_at_the_machine_has_the_last_word),
         TOWN_FACT(a_damaged_file_lets_nobody_in),
     };
     town_seed(1);
