@@ -135,11 +135,7 @@ void status_print_json(const struct status *s)
         json_member(&j, "trouble", a->trouble);
         json_key(&j, "connected");
         json_bool(&j, a->connected);
-        json_key(&j, "connected_at");
-        if (a->connected_ms != 0)
-            json_time(&j, a->connected_ms);
-        else
-            json_null(&j);
+        json_member_time(&j, "connected_at", a->connected_ms);
         json_key(&j, "started_at");
         json_time(&j, a->started_ms);
         json_key(&j, "clock_ahead_ms");

@@ -80,6 +80,15 @@ int read_bytes(struct reader *r, size_t len, struct view *out)
     return OK;
 }
 
+int read_copy(struct reader *r, void *to, size_t len)
+{
+    struct view v;
+    int err = read_bytes(r, len, &v);
+    if (err == OK)
+        memcpy(to, v.ptr, len);
+    return err;
+}
+
 static int read_be(struct reader *r, size_t len, uint64_t *out)
 {
     struct view raw;

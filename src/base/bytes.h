@@ -63,6 +63,7 @@ int read_u16(struct reader *r, uint16_t *out);
 int read_u32(struct reader *r, uint32_t *out);
 int read_u64(struct reader *r, uint64_t *out);
 int read_bytes(struct reader *r, size_t len, struct view *out);
+int read_copy(struct reader *r, void *to, size_t len);
 
 /*
  * Writer: appends to a span. The first overflow sets `err` to ERR_FULL and

@@ -71,6 +71,15 @@ void text_hex(struct text *t, struct view v)
     }
 }
 
+int text_hex_digit(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 void text_pad(struct text *t, size_t from, size_t col)
 {
     size_t shown = 0;

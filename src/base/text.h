@@ -27,6 +27,7 @@ void text_i64(struct text *t, int64_t v);
 /* Decimal, left-padded with zeros to at least `width` digits. */
 void text_u64_pad(struct text *t, uint64_t v, int width);
 void text_hex(struct text *t, struct view v);
+int text_hex_digit(uint8_t c); /* its value; -1: it is none */
 /* Pad with spaces, one at least, until `col` characters stand since `from`. */
 void text_pad(struct text *t, size_t from, size_t col);
 

@@ -115,11 +115,7 @@ static void print_json(const struct status *s, int status)
     else
         json_null(&j);
     json_member(&j, "token_kind", kind_of(s));
-    json_key(&j, "expires_at");
-    if (end_of(s) != 0)
-        json_time(&j, end_of(s));
-    else
-        json_null(&j);
+    json_member_time(&j, "expires_at", end_of(s));
     json_key(&j, "renewable");
     json_bool(&j, s->server.refresh[0] != '\0');
     json_member(&j, "key",

@@ -108,11 +108,7 @@ static void say_done_json(const struct login *l, enum credential_key where)
     json_member(&j, "email", l->to.email);
     json_member(&j, "fleet", l->to.fleet);
     json_member(&j, "fleet_id", l->to.fleet_id);
-    json_key(&j, "expires_at");
-    if (l->to.token_expires_ms != 0)
-        json_time(&j, l->to.token_expires_ms);
-    else
-        json_null(&j);
+    json_member_time(&j, "expires_at", l->to.token_expires_ms);
     json_member(&j, "key",
                 where == CREDENTIAL_KEY_KEYRING ? "keyring" : "file");
     json_obj_end(&j);

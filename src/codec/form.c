@@ -5,15 +5,6 @@
 
 #include "base/err.h"
 
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Take one decoded byte off the front: 1 to 255, 0 at the end, ERR_PROTO. */
 static int take_byte(struct view *v)
 {
@@ -23,7 +14,7 @@ static int take_byte(struct view *v)
     if (c == '%') {
         if (v->len < 3)
             return ERR_PROTO;
-        int high = hex_digit(v->ptr[1]), low = hex_digit(v->ptr[2]);
+        int high = text_hex_digit(v->ptr[1]), low = text_hex_digit(v->ptr[2]);
         *v = view_from(*v, 3);
         /* NUL would end a C string early: two readings. */
         return high < 0 || low < 0 || (high | low) == 0 ? ERR_PROTO

@@ -63,14 +63,10 @@ static int take_hex4(struct view *in, uint32_t *out)
     if (in->len < 4)
         return ERR_PROTO;
     for (size_t i = 0; i < 4; i++) {
-        uint8_t c = in->ptr[i];
-        uint8_t low = c | 0x20;
-        if (is_digit(c))
-            v = v << 4 | (uint32_t)(c - '0');
-        else if (low >= 'a' && low <= 'f')
-            v = v << 4 | (uint32_t)(low - 'a' + 10);
-        else
+        int digit = text_hex_digit(in->ptr[i]);
+        if (digit < 0)
             return ERR_PROTO;
+        v = v << 4 | (uint32_t)digit;
     }
     *in = view_from(*in, 4);
     *out = v;
@@ -697,6 +693,15 @@ void json_time(struct json_out *o, int64_t unix_ms)
     text_char(&o->text, '"');
     text_time(&o->text, unix_ms);
     text_char(&o->text, '"');
+}
+
+void json_member_time(struct json_out *o, const char *name, int64_t unix_ms)
+{
+    json_key(o, name);
+    if (unix_ms == 0)
+        json_null(o);
+    else
+        json_time(o, unix_ms);
 }
 
 int json_done(const struct json_out *o, struct view *out)

@@ -132,6 +132,8 @@ void json_i64(struct json_out *o, int64_t v);
 void json_bool(struct json_out *o, bool v);
 void json_null(struct json_out *o);
 void json_time(struct json_out *o, int64_t unix_ms); /* RFC 3339, UTC */
+/* A member that is such a time; null for 0, which is never. */
+void json_member_time(struct json_out *o, const char *name, int64_t unix_ms);
 
 /* The finished text, a view into the buffer (NUL-terminated there). OK, or
  * ERR_FULL when it did not fit; `out` is written on success only. */

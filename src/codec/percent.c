@@ -15,22 +15,13 @@ void percent_encode(struct text *t, struct view v)
     }
 }
 
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* The byte that "%XX" at the front stands for, or -1. */
 static int percent_byte(struct view v)
 {
     if (v.len < 3 || v.ptr[0] != '%')
         return -1;
-    int high = hex_digit(v.ptr[1]);
-    int low = hex_digit(v.ptr[2]);
+    int high = text_hex_digit(v.ptr[1]);
+    int low = text_hex_digit(v.ptr[2]);
     return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 

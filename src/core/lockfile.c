@@ -52,30 +52,23 @@ int lockfile_encode(const struct lock_record *r, uint64_t now_ms,
 
 /* ---- from bytes ----------------------------------------------------------------- */
 
-static int take(struct reader *r, void *to, size_t len)
-{
-    struct view v;
-    int err = read_bytes(r, len, &v);
-    if (err == OK)
-        memcpy(to, v.ptr, len);
-    return err;
-}
-
 static bool get_text(struct reader *r, char out[PWHASH_CAP])
 {
     uint8_t len;
     struct pwhash p;
     memset(out, 0, PWHASH_CAP);
     return read_u8(r, &len) == OK && len < PWHASH_CAP &&
-           take(r, out, len) == OK && pwhash_read(view_of(out, len), &p) == OK;
+           read_copy(r, out, len) == OK &&
+           pwhash_read(view_of(out, len), &p) == OK;
 }
 
 static bool get_token(struct reader *r, struct lock_token *t)
 {
     uint64_t from, until;
-    if (take(r, t->hash, sizeof(t->hash)) != OK ||
-        take(r, t->who, sizeof(t->who)) != OK || read_u64(r, &from) != OK ||
-        read_u64(r, &until) != OK || from > INT64_MAX || until > INT64_MAX)
+    if (read_copy(r, t->hash, sizeof(t->hash)) != OK ||
+        read_copy(r, t->who, sizeof(t->who)) != OK ||
+        read_u64(r, &from) != OK || read_u64(r, &until) != OK ||
+        from > INT64_MAX || until > INT64_MAX)
         return false;
     t->from_ms = (int64_t)from;
     t->until_ms = (int64_t)until;
@@ -105,7 +98,8 @@ static bool get_all(struct reader *r, uint64_t now_ms, struct lock_record *out)
         return false;
     for (out->triers = 0; out->triers < triers; out->triers++) {
         struct lock_tries *t = &out->tries[out->triers];
-        if (take(r, t->who, sizeof(t->who)) != OK || !get_tries(r, now_ms, t))
+        if (read_copy(r, t->who, sizeof(t->who)) != OK ||
+            !get_tries(r, now_ms, t))
             return false;
     }
     return get_tries(r, now_ms, &out->all) && r->left.len == 0;

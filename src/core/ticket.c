@@ -23,15 +23,6 @@ static int path_of(const char *dir, const uint8_t pin[32], char out[PATH_CAP])
     return paths_join(out, dir, name);
 }
 
-static int copy_out(struct reader *r, void *to, size_t len)
-{
-    struct view v;
-    if (read_bytes(r, len, &v) != OK)
-        return ERR_DAMAGED;
-    memcpy(to, v.ptr, len);
-    return OK;
-}
-
 static int parse(struct view raw, const uint8_t pin[32], struct tls_ticket *out)
 {
     struct reader r = {raw};
@@ -45,11 +36,11 @@ static int parse(struct view raw, const uint8_t pin[32], struct tls_ticket *out)
     (void)read_u16(&r, &p->version);
     (void)read_u16(&r, &p->cipher_suite);
     (void)read_u8(&r, &p->session_id_len);
-    (void)copy_out(&r, p->session_id, 32);
-    (void)copy_out(&r, p->master_secret, 48);
+    (void)read_copy(&r, p->session_id, 32);
+    (void)read_copy(&r, p->master_secret, 48);
     if (p->session_id_len > 32)
         return ERR_DAMAGED;
-    return copy_out(&r, out->end_point, 32);
+    return read_copy(&r, out->end_point, 32);
 }
 
 int ticket_load(const char *dir, const uint8_t pin[32], struct tls_ticket *out)

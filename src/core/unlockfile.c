@@ -33,15 +33,6 @@ static int path_of(char out[PATH_CAP], const char *dir, const char *prefix,
     return paths_join(out, dir, name);
 }
 
-static int take(struct reader *r, void *to, size_t len)
-{
-    struct view v;
-    int err = read_bytes(r, len, &v);
-    if (err == OK)
-        memcpy(to, v.ptr, len);
-    return err;
-}
-
 /* A text of at most cap - 1 bytes, without zeros. */
 static bool take_text(struct reader *r, char *to, size_t cap)
 {
@@ -83,7 +74,7 @@ int unlockfile_decode(struct view raw, struct unlock_token *out)
     uint64_t until;
     struct unlock_token t = {0};
     if (read_bytes(&r, 8, &magic) != OK || !view_is(magic, TOKEN_MAGIC) ||
-        take(&r, t.token, sizeof(t.token)) != OK ||
+        read_copy(&r, t.token, sizeof(t.token)) != OK ||
         read_u64(&r, &until) != OK || until > INT64_MAX ||
         !take_text(&r, t.machine_id, sizeof(t.machine_id)) ||
         !take_text(&r, t.name, sizeof(t.name)) || r.left.len != 0)
@@ -233,7 +224,7 @@ int known_check(const char *config_dir, const uint8_t pin[32],
         return n;
     struct reader r = {view_of(raw, (size_t)n)};
     if (read_bytes(&r, 8, &magic) != OK || !view_is(magic, KEY_MAGIC) ||
-        take(&r, kept, sizeof(kept)) != OK || read_u64(&r, &since) != OK ||
+        read_copy(&r, kept, sizeof(kept)) != OK || read_u64(&r, &since) != OK ||
         since > INT64_MAX || !take_text(&r, word, sizeof(word)) ||
         r.left.len != 0)
         return ERR_DAMAGED;

@@ -342,15 +342,6 @@ void oauth_authorize_post(struct call *c)
 
 /* ---- what a token is --------------------------------------------------------------------------- */
 
-static void member_time(struct json_out *o, const char *name, int64_t ms)
-{
-    json_key(o, name);
-    if (ms == 0)
-        json_null(o);
-    else
-        json_time(o, ms);
-}
-
 static void member_flag(struct json_out *o, const char *name, bool v)
 {
     json_member(o, name, v ? "true" : "false"); /* strings, as declared */
@@ -387,10 +378,10 @@ static void info_end(struct call *c, const struct store_answer *a)
     (void)a;
     if (!c->flag)
         json_member(o, "access_token_prefix", "");
-    member_time(o, "created_at", c->who.created_ms);
-    member_time(o, "access_token_expires_at", c->who.expires_ms);
-    member_time(o, "refresh_token_expires_at", refresh);
-    member_time(o, "last_used_at", c->who.last_used_ms);
+    json_member_time(o, "created_at", c->who.created_ms);
+    json_member_time(o, "access_token_expires_at", c->who.expires_ms);
+    json_member_time(o, "refresh_token_expires_at", refresh);
+    json_member_time(o, "last_used_at", c->who.last_used_ms);
     member_flag(o, "is_expired",
                 c->who.expires_ms != 0 && c->who.expires_ms <= now);
     member_flag(o, "is_refresh_expired", refresh != 0 && refresh <= now);
@@ -441,9 +432,9 @@ static bool tokens_row(struct call *c, const union store_row *row)
     json_member(o, "client_name", t->client.name);
     json_member(o, "client_hostname", t->client.host);
     json_member(o, "client_platform", t->client.platform);
-    member_time(o, "created_at", t->created_ms);
-    member_time(o, "last_used_at", t->last_used_ms);
-    member_time(o, "revoked_at", t->revoked_ms);
+    json_member_time(o, "created_at", t->created_ms);
+    json_member_time(o, "last_used_at", t->last_used_ms);
+    json_member_time(o, "revoked_at", t->revoked_ms);
     member_flag(o, "is_active",
                 t->revoked_ms == 0 &&
                     (t->expires_ms == 0 || t->expires_ms > port_wall_ms()));

@@ -138,15 +138,6 @@ void rest_list_end(struct call *c, const struct store_answer *a)
     call_json_done(c, 200);
 }
 
-void rest_time(struct json_out *o, const char *name, int64_t ms)
-{
-    json_key(o, name);
-    if (ms == 0)
-        json_null(o);
-    else
-        json_time(o, ms);
-}
-
 bool rest_role(struct call *c, enum store_role *out)
 {
     char word[16];

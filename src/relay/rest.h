@@ -25,8 +25,6 @@ void rest_last(struct call *c, const char *name, int64_t ms, const char *id);
 /* End the list: a call_next. */
 void rest_list_end(struct call *c, const struct store_answer *a);
 
-void rest_time(struct json_out *o, const char *name, int64_t ms);
-
 /* A role in the body: false: answered. */
 bool rest_role(struct call *c, enum store_role *out);
 /* A whole number of days in the body, as an end; 0 when it is absent and

@@ -12,7 +12,7 @@ static bool audit_row(struct call *c, const union store_row *row)
     json_obj_begin(o);
     json_key(o, "id");
     json_i64(o, row->audit.id);
-    rest_time(o, "at", line->at_ms);
+    json_member_time(o, "at", line->at_ms);
     json_member(o, "actor_kind", line->actor.kind);
     json_member(o, "actor", line->actor.name);
     json_member(o, "action", line->action);

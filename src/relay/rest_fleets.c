@@ -27,7 +27,7 @@ static void put_fleet(struct json_out *o, const struct store_fleet *f)
     json_key(o, "session_seconds");
     json_i64(o, f->policy.session_ms / 1000);
     json_member(o, "default_mode", store_mode_str(f->policy.mode));
-    rest_time(o, "created_at", f->created_ms);
+    json_member_time(o, "created_at", f->created_ms);
     json_obj_end(o);
 }
 
@@ -232,8 +232,8 @@ static void put_member(struct json_out *o, const struct store_member *m)
     json_member(o, "role", store_role_str(m->role));
     json_key(o, "has_second_factor");
     json_bool(o, m->has_totp);
-    rest_time(o, "joined_at", m->joined_ms);
-    rest_time(o, "disabled_at", m->disabled_ms);
+    json_member_time(o, "joined_at", m->joined_ms);
+    json_member_time(o, "disabled_at", m->disabled_ms);
     json_obj_end(o);
 }
 
@@ -420,8 +420,8 @@ static void put_invite(struct json_out *o, const struct store_invite *i,
     json_member(o, "email", i->email);
     json_member(o, "role", store_role_str(i->role));
     json_member(o, "state", invite_state(i));
-    rest_time(o, "created_at", i->created_ms);
-    rest_time(o, "expires_at", i->expires_ms);
+    json_member_time(o, "created_at", i->created_ms);
+    json_member_time(o, "expires_at", i->expires_ms);
     if (code != NULL)
         json_member(o, "code", code);
     json_obj_end(o);

@@ -26,7 +26,7 @@ static void put_link(struct call *c, const struct store_link *l)
     json_member(o, "fleet_slug", l->slug);
     json_key(o, "home");
     json_bool(o, l->home);
-    rest_time(o, "joined_at", l->joined_ms);
+    json_member_time(o, "joined_at", l->joined_ms);
     json_key(o, "added_by_id");
     if (l->added_by[0] != '\0')
         json_cstr(o, l->added_by);

@@ -41,9 +41,9 @@ static void put_machine(struct call *c, const struct store_machine *m)
     json_member(o, "public_key_fingerprint", fingerprint);
     json_key(o, "public_key_version");
     json_u64(o, m->key_version);
-    rest_time(o, "public_key_registered_at", m->key_since_ms);
-    rest_time(o, "last_seen_at", m->last_seen_ms);
-    rest_time(o, "created_at", m->created_ms);
+    json_member_time(o, "public_key_registered_at", m->key_since_ms);
+    json_member_time(o, "last_seen_at", m->last_seen_ms);
+    json_member_time(o, "created_at", m->created_ms);
     json_obj_end(o);
 }
 
@@ -155,10 +155,10 @@ static void put_key(struct json_out *o, const struct store_token *t,
     json_member(o, "key_prefix", t->prefix);
     json_member(o, "scope", t->scope);
     json_member(o, "created_by_id", t->person_id);
-    rest_time(o, "created_at", t->created_ms);
-    rest_time(o, "expires_at", t->expires_ms);
-    rest_time(o, "last_used_at", t->last_used_ms);
-    rest_time(o, "revoked_at", t->revoked_ms);
+    json_member_time(o, "created_at", t->created_ms);
+    json_member_time(o, "expires_at", t->expires_ms);
+    json_member_time(o, "last_used_at", t->last_used_ms);
+    json_member_time(o, "revoked_at", t->revoked_ms);
     if (raw != NULL)
         json_member(o, "raw_token", raw);
     json_obj_end(o);

@@ -17,7 +17,7 @@ static void put_me(struct call *c, const struct store_person *p)
     json_bool(o, p->has_password);
     json_key(o, "has_second_factor");
     json_bool(o, p->has_totp);
-    rest_time(o, "created_at", p->created_ms);
+    json_member_time(o, "created_at", p->created_ms);
     json_member(o, "fleet_id", c->who.fleet_id);
     json_member(o, "role", store_role_str(c->who.role));
     json_obj_end(o);

@@ -72,15 +72,7 @@ static int quarantine(struct store_engine *e, struct store_machine *m,
     m->state = STORE_STATE_QUARANTINED;
     m->changed = true;
     (void)STR_COPY(m->why, TWO_HOLDERS);
-    struct query q = query_of(e, SQL_MACHINE_STATE);
-    query_str(&q, m->fleet_id);
-    query_str(&q, m->id);
-    query_int(&q, m->state);
-    query_str(&q, m->why);
-    query_blob(&q, m->holder, STORE_INSTANCE);
-    query_int(&q, (int64_t)m->epoch);
-    query_int(&q, m->lease);
-    err = query_run(&q);
+    err = query_set_state(e, m);
     if (err == OK)
         err = query_audit(e, &(struct query_line){&RELAY, m->fleet_id,
                                                   "machine.quarantine", m->id,

@@ -107,20 +107,6 @@ static bool applies(enum store_state from, enum store_state_change change)
     return false;
 }
 
-static int write_state(struct store_engine *e, const struct store_machine *m)
-{
-    struct query q = query_of(e, SQL_MACHINE_STATE);
-
-    query_str(&q, m->fleet_id);
-    query_str(&q, m->id);
-    query_int(&q, m->state);
-    query_str(&q, m->why);
-    query_blob(&q, m->holder, STORE_INSTANCE);
-    query_int(&q, (int64_t)m->epoch);
-    query_int(&q, m->lease);
-    return query_run(&q);
-}
-
 /* Out of every fleet's list, and not counted any more. */
 static int leave_all(struct store_engine *e, const struct store_machine *m)
 {
@@ -150,7 +136,7 @@ static int change(struct store_engine *e, const struct store_machine_state *in,
     }
     m->state = CHANGES[in->change].to;
     (void)STR_COPY(m->why, m->state == STORE_STATE_ACTIVE ? "" : in->why);
-    int err = write_state(e, m);
+    int err = query_set_state(e, m);
     if (err == OK && in->change == STORE_RESET)
         err = leave_all(e, m);
     return err;

@@ -357,3 +357,17 @@ void query_get_machine(struct query *q, struct store_machine *m)
     m->epoch = (uint64_t)query_get_int(q);
     m->lease = (enum store_lease)query_get_int(q);
 }
+
+int query_set_state(struct store_engine *e, const struct store_machine *m)
+{
+    struct query q = query_of(e, SQL_MACHINE_STATE);
+
+    query_str(&q, m->fleet_id);
+    query_str(&q, m->id);
+    query_int(&q, m->state);
+    query_str(&q, m->why);
+    query_blob(&q, m->holder, STORE_INSTANCE);
+    query_int(&q, (int64_t)m->epoch);
+    query_int(&q, m->lease);
+    return query_run(&q);
+}

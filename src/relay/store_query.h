@@ -120,6 +120,8 @@ int query_machine(struct store_engine *e, enum store_sql which,
                   const char *fleet_id, const char *id,
                   struct store_machine *out);
 void query_get_machine(struct query *q, struct store_machine *m);
+/* Write its state, why, and who holds it. */
+int query_set_state(struct store_engine *e, const struct store_machine *m);
 
 /* May the machine come in at all, as its state is? Says the outcome; OK. */
 int query_state(const struct store_machine *m, struct store_answer *a);

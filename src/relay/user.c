@@ -190,15 +190,6 @@ struct listing {
     char buf[4096];
 };
 
-static void member_time(struct json_out *o, const char *name, int64_t ms)
-{
-    json_key(o, name);
-    if (ms == 0)
-        json_null(o);
-    else
-        json_time(o, ms);
-}
-
 static void put_json(struct listing *l, const struct store_person *p)
 {
     struct json_out *o = &l->out;
@@ -212,9 +203,9 @@ static void put_json(struct listing *l, const struct store_person *p)
     json_bool(o, p->has_password);
     json_key(o, "has_second_factor");
     json_bool(o, p->has_totp);
-    member_time(o, "created_at", p->created_ms);
-    member_time(o, "disabled_at", p->disabled_ms);
-    member_time(o, "locked_until", p->locked_until_ms);
+    json_member_time(o, "created_at", p->created_ms);
+    json_member_time(o, "disabled_at", p->disabled_ms);
+    json_member_time(o, "locked_until", p->locked_until_ms);
     json_obj_end(o);
     cmd_out_json(o);
 }

@@ -103,6 +103,7 @@ static void a_short_view_is_more_and_takes_nothing(void **state)
         uint16_t u16 = 7;
         uint32_t u32 = 7;
         uint64_t u64 = 7;
+        uint8_t copy[9] = {7};
         struct view v = {NULL, 7};
         memset(block, 0xaa, len + (len == 0));
         struct reader r = {view_of(block, len)};
@@ -115,12 +116,24 @@ static void a_short_view_is_more_and_takes_nothing(void **state)
         assert_int_equal(read_u64(&r, &u64), ERR_MORE);
         assert_int_equal(read_bytes(&r, len + 1, &v), ERR_MORE);
         assert_int_equal(read_bytes(&r, SIZE_MAX, &v), ERR_MORE);
+        assert_int_equal(read_copy(&r, copy, len + 1), ERR_MORE);
         assert_int_equal(r.left.len, len);
         assert_true(u8 == 7 && u16 == 7 && u32 == 7 && u64 == 7 && v.len == 7);
+        assert_int_equal(copy[0], 7);
         assert_int_equal(read_bytes(&r, len, &v), OK);
         assert_int_equal(v.len, len);
         free(block);
     }
+}
+
+static void a_copy_is_read_and_the_rest_is_left(void **state)
+{
+    struct reader r = {view_str("abcd")};
+    uint8_t copy[4] = {'.', '.', '.', '.'};
+    (void)state;
+    assert_int_equal(read_copy(&r, copy, 3), OK);
+    assert_memory_equal(copy, "abc.", 4);
+    assert_true(view_is(r.left, "d"));
 }
 
 static void what_is_written_is_read(void **state)
@@ -176,6 +189,7 @@ int main(void)
         cmocka_unit_test(a_string_is_cut_and_terminated),
         cmocka_unit_test(numbers_are_big_endian),
         cmocka_unit_test(a_short_view_is_more_and_takes_nothing),
+        cmocka_unit_test(a_copy_is_read_and_the_rest_is_left),
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(an_overflow_is_kept),
     };

@@ -67,6 +67,18 @@ static void bytes_are_hex(void **state)
     assert_text("001fff");
 }
 
+static void a_hex_digit_has_a_value(void **state)
+{
+    const char *digits = "0123456789abcdefABCDEF";
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        const char *at = c != 0 ? strchr(digits, c) : NULL;
+        int value = at != NULL ? (int)(at - digits) : -1;
+        assert_int_equal(text_hex_digit((uint8_t)c),
+                         value > 15 ? value - 6 : value);
+    }
+}
+
 static void padding_counts_characters(void **state)
 {
     (void)state;
@@ -282,6 +294,7 @@ int main(void)
         cmocka_unit_test_setup(pieces_are_appended, setup),
         cmocka_unit_test_setup(numbers_are_decimal, setup),
         cmocka_unit_test_setup(bytes_are_hex, setup),
+        cmocka_unit_test_setup(a_hex_digit_has_a_value, setup),
         cmocka_unit_test_setup(padding_counts_characters, setup),
         cmocka_unit_test_setup(a_full_buffer_is_cut_at_every_size, setup),
         cmocka_unit_test_setup(remote_text_cannot_move_the_cursor, setup),

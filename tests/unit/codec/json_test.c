@@ -547,14 +547,17 @@ static void write_sample(struct json_out *o)
     json_obj_end(o);
     json_key(o, "t");
     json_time(o, 1763692496789);
+    json_member_time(o, "u", 1763692496789);
+    json_member_time(o, "n", 0);
     json_key(o, "q\"");
     json_cstr(o, "x");
     json_obj_end(o);
 }
 
-#define SAMPLE                                                            \
-    "{\"a\":[18446744073709551615,-9223372036854775808,true,false,null]," \
-    "\"b\":{},\"t\":\"2025-11-21T02:34:56Z\",\"q\\\"\":\"x\"}"
+#define SAMPLE                                                                \
+    "{\"a\":[18446744073709551615,-9223372036854775808,true,false,null],"     \
+    "\"b\":{},\"t\":\"2025-11-21T02:34:56Z\",\"u\":\"2025-11-21T02:34:56Z\"," \
+    "\"n\":null,\"q\\\"\":\"x\"}"
 
 static void commas_and_colons_are_put(void **state)
 {

@@ -275,6 +275,17 @@ static inline void stage_turn(void)
             half_settle(&op[i].near, &op[i].far);
 }
 
+/* He detaches, and the machine hears of it. */
+static inline void op_leaves(struct operator* o)
+{
+    static const msg_close bye = {.which_result =
+                                      cmdop_agent_v1_Close_detached_tag,
+                                  .result.detached = true};
+    chan_close(&o->chan, &bye, CHAN_NOW);
+    half_settle(&o->near, &o->far);
+    stage_turn();
+}
+
 /* Turn until the fact is there; the alarm ends a wait in vain. */
 #define UNTIL(fact) \
     while (!(fact)) \

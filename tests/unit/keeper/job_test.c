@@ -111,16 +111,6 @@ static msg_exec_accept info_of(const struct operator* o)
     return p;
 }
 
-static void leave(struct operator* o)
-{
-    static const msg_close bye = {.which_result =
-                                      cmdop_agent_v1_Close_detached_tag,
-                                  .result.detached = true};
-    chan_close(&o->chan, &bye, CHAN_NOW);
-    half_settle(&o->near, &o->far);
-    stage_turn();
-}
-
 static void assert_exit(const struct operator* o, uint32_t status)
 {
     assert_int_equal(o->closed, 1);
@@ -338,7 +328,7 @@ static void a_command_that_was_left_runs_free_and_its_end_is_kept(void **state)
         get(0, &(struct ask){.id = "one",
                              .script = "read x; seq 1 200000; exit 6"});
     op_types(o, "x\n");
-    leave(o);
+    op_leaves(o);
     assert_true(job("one")->info.keep);
     UNTIL(job_is_over(job("one")));
     stage_later(1000 * MINUTE);
@@ -373,7 +363,7 @@ static void a_running_one_is_removed_by_force_only(void **state)
     struct operator* o = get(
         0, &(struct ask){.id = "one", .script = "exec sleep 1000", .keep = 1});
     assert_int_equal(job_remove(job("one"), true), ERR_BUSY);
-    leave(o);
+    op_leaves(o);
     assert_int_equal(job_remove(job("one"), false), ERR_BUSY);
     int keeper = keeper_of("one");
     assert_int_equal(job_remove(job("one"), true), OK);
@@ -387,7 +377,7 @@ static void a_time_out_ends_it_without_anybody(void **state)
                                               .script = "exec sleep 1000",
                                               .keep = true,
                                               .timeout_ms = 5 * MINUTE});
-    leave(o);
+    op_leaves(o);
     stage_later(6 * MINUTE);
     UNTIL(job_is_over(job("one")));
     o = get(0, &(struct ask){.id = "one"});

@@ -110,16 +110,6 @@ static msg_pty_accept info_of(const struct operator* o)
     return p;
 }
 
-static void leave(struct operator* o)
-{
-    static const msg_close bye = {.which_result =
-                                      cmdop_agent_v1_Close_detached_tag,
-                                  .result.detached = true};
-    chan_close(&o->chan, &bye, CHAN_NOW);
-    half_settle(&o->near, &o->far);
-    stage_turn();
-}
-
 static void take(struct operator* o, bool control)
 {
     op_sends(o, &(msg_event){.which_what = cmdop_agent_v1_Event_control_tag,
@@ -174,7 +164,7 @@ static void who_typed_last_may_change_the_size(void **state)
     assert_size(30, 90);
     op_sends(a, &e);
     assert_size(20, 70);
-    leave(a);
+    op_leaves(a);
     assert_size(20, 70); /* b's as well */
     e.what.resize.rows = 21;
     op_sends(b, &e);
@@ -190,7 +180,7 @@ static void an_observer_has_no_say_in_the_size(void **state)
     struct operator* w =
         get(1, &(struct ask){.observe = true, .rows = 10, .cols = 40});
     op_sends(w, &e);
-    leave(a);
+    op_leaves(a);
     assert_size(30, 90);
 }
 
@@ -199,7 +189,7 @@ static void the_next_ones_size_counts_when_the_last_one_leaves(void **state)
     (void)state;
     struct operator* a = get(0, &tell_keys);
     (void)get(1, &(struct ask){.rows = 50, .cols = 132});
-    leave(a);
+    op_leaves(a);
     assert_size(50, 132);
 }
 
@@ -244,7 +234,7 @@ static void control_that_is_left_is_everybodys(void **state)
     op_types(a, "x");
     UNTIL(op_saw(a, "got-x"));
     take(b, true);
-    leave(b);
+    op_leaves(b);
     UNTIL(a->notices == 4);
     assert_string_equal(a->notice, "op-1 has left control; everybody may type");
     op_types(a, "xy");
@@ -358,7 +348,7 @@ static void more_sessions_than_fit_are_refused(void **state)
 {
     (void)state;
     for (int i = 0; i < SESSIONS_MAX; i++)
-        leave(get(0, &(struct ask){.script = "exec sleep 1000"}));
+        op_leaves(get(0, &(struct ask){.script = "exec sleep 1000"}));
     struct operator* o = ask(0, &(struct ask){.script = "exec sleep 1000"});
     assert_int_equal(o->rejected, 1);
     assert_int_equal(o->reject.code, cmdop_agent_v1_Code_CODE_LIMIT);
@@ -372,13 +362,13 @@ static void a_session_ends_that_nobody_uses_for_a_week(void **state)
     (void)state;
     struct operator* a = get(0, &tell_keys);
     stage_later(30 * 24 * HOUR); /* somebody is attached */
-    leave(a);
+    op_leaves(a);
     stage_later(6 * 24 * HOUR);
     stage_rest();
     assert_int_equal(sessions_live(&sessions), 1);
     assert_int_equal(described().idle_ms / HOUR, 6 * 24);
     a = get(0, &(struct ask){.rows = 0});
-    leave(a);
+    op_leaves(a);
     stage_later(6 * 24 * HOUR);
     stage_rest();
     assert_int_equal(sessions_live(&sessions), 1);
@@ -391,7 +381,7 @@ static void a_session_may_have_a_time_of_its_own(void **state)
     struct ask w = tell_keys;
     (void)state;
     w.idle_ms = HOUR / 2;
-    leave(get(0, &w));
+    op_leaves(get(0, &w));
     stage_later(HOUR / 2 - 5000);
     stage_rest();
     assert_int_equal(sessions_live(&sessions), 1);

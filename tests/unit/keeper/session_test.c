@@ -684,13 +684,10 @@ static void the_last_of_none_is_a_new_one(void **state)
 
 static void a_detached_operator_leaves_the_shell_running(void **state)
 {
-    static const msg_close bye = {.which_result =
-                                      cmdop_agent_v1_Close_detached_tag,
-                                  .result.detached = true};
     (void)state;
     struct operator* o = run(0, RAW "cat");
     UNTIL(op_saw(o, "READY"));
-    chan_close(&o->chan, &bye, CHAN_NOW);
+    op_leaves(o);
     stage_rest();
     assert_int_equal(sessions_live(&sessions), 1);
     assert_int_equal(o->far.mux.count, 0);
