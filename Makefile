@@ -245,6 +245,8 @@ REPLAY_BIN := $(call bin,host-asan,$(FUZZ))
 FUZZ_BIN   := $(call bin,host-fuzz,$(FUZZ))
 SYSTEM_BIN := all build/host-asan/full/cmdop \
               $(if $(wildcard tests/system/nomalloc.c),build/$(BOARD)/nomalloc/cmdop)
+# What is run by hand only must build all the same.
+HAND_BIN   := build/host-fast/sim/schedule_test build/$(BOARD)/bench/crowd
 
 run_check  := tools/tally run check '"$$1"' $(CHECKS)
 run_unit   := tools/tally run unit '"$$1"' $(UNIT_BIN)
@@ -300,7 +302,7 @@ system-asan: $(SYSTEM_BIN) ; $(Q)$(run_strict)
 kills: all ; $(Q)KILLS=$(or $(N),1000) LIMIT=7200 BUILD=build/$(BOARD) tests/system/run tests/system/kills.sh
 
 ## every test; the last line is the total
-test: $(UNIT_BIN) $(PROP_BIN) $(SIM_BIN) $(REPLAY_BIN) $(SYSTEM_BIN)
+test: $(UNIT_BIN) $(PROP_BIN) $(SIM_BIN) $(REPLAY_BIN) $(SYSTEM_BIN) $(HAND_BIN)
 	$(Q)tools/tally begin
 	-$(Q)$(run_check)
 	-$(Q)$(run_unit)

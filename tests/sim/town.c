@@ -334,7 +334,7 @@ static int spawn(int host, const char *line, const struct sim_start *how,
                  const char *const env[8])
 {
     struct sim_start start = {.tty = false};
-    char words[500];
+    char words[600];
     if (how != NULL)
         start = *how;
     memcpy(start.env, env, sizeof(start.env));
