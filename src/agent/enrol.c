@@ -91,16 +91,12 @@ static int parse(const char *string, const char *server, struct joinstr *to,
     return joinstr_parse(in, to, why);
 }
 
-bool enrol_is_name(const char *name)
-{
-    return name == NULL || strlen(name) < NAME_CAP;
-}
-
 void enrol_name(const char *name, char out[NAME_CAP])
 {
     if (name != NULL)
         bytes_to_str(out, NAME_CAP, view_str(name));
-    else if (!port_env("CMDOP_MACHINE_NAME", out, NAME_CAP) || out[0] == '\0')
+    else if (!port_env("CMDOP_MACHINE_NAME", out, NAME_CAP) ||
+             text_is_blank(view_str(out)))
         port_hostname(out, NAME_CAP);
 }
 

@@ -39,9 +39,6 @@ struct enrolment {
 int enrol_read(struct enrolment *e, const char *string, const char *server,
                const char *name, struct text *why);
 
-/* Is it short enough for a name, or NULL? What else is wrong the relay says. */
-bool enrol_is_name(const char *name);
-
 /* The name to have: this one, or the environment's if NULL, or the host's. */
 void enrol_name(const char *name, char out[NAME_CAP]);
 

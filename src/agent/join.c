@@ -40,8 +40,8 @@ static int run(const struct cmd_env *env, int argc, char **argv)
         return status;
     if (argc > 2)
         return cmd_usage(&join_cmd, "one join string, please: ", argv[2]);
-    if (!enrol_is_name(name))
-        return cmd_usage(&join_cmd, "that is too long for a name: ", name);
+    if (cmd_name(&join_cmd, name) != CMD_OK)
+        return CMD_USAGE;
     TEXT_OF(&why, buf);
     int err = enrol_read(&e, argc == 2 ? argv[1] : NULL, server, name, &why);
     if (err == ERR_NOT_FOUND)

@@ -107,8 +107,8 @@ static int run(const struct cmd_env *env, int argc, char **argv)
         return status;
     if (argc > 1)
         return cmd_usage(&register_cmd, "nothing is expected here: ", argv[1]);
-    if (!enrol_is_name(name))
-        return cmd_usage(&register_cmd, "that is too long for a name: ", name);
+    if (cmd_name(&register_cmd, name) != CMD_OK)
+        return CMD_USAGE;
     return do_register(env, &where, name);
 }
 

@@ -134,6 +134,14 @@ void text_safe(struct text *t, struct view v)
     }
 }
 
+bool text_is_blank(struct view v)
+{
+    for (size_t i = 0; i < v.len; i++)
+        if (v.ptr[i] != ' ')
+            return false;
+    return true;
+}
+
 /* Civil date from days since 1970-01-01, proleptic Gregorian. */
 static void civil(int64_t days, int64_t *y, int64_t *m, int64_t *d)
 {

@@ -40,6 +40,9 @@ void text_safe(struct text *t, struct view v);
 /* RFC 3339 in UTC, "2026-11-21T02:34:56Z"; ms since 1970. */
 void text_time(struct text *t, int64_t unix_ms);
 
+/* Is there nothing in it but blanks? */
+bool text_is_blank(struct view v);
+
 /* Exactly such a time, of the years 1 to 9999; OK, or ERR_RANGE. */
 int text_parse_time(struct view v, int64_t *out_ms);
 

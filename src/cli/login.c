@@ -550,8 +550,8 @@ int login_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
     for (int i = 1; i < argc; i++)
         wipe_key(argv[i]);
     wipe_key((char *)(uintptr_t)server);
-    if (name != NULL && (name[0] == '\0' || strlen(name) >= NAME_CAP))
-        return cmd_usage(cmd, "a name has 1 to 63 characters: ", name);
+    if (cmd_name(cmd, name) != CMD_OK)
+        return CMD_USAGE;
     if (name != NULL)
         STR_COPY(l.to.name, name);
     forget_who(&l.to);

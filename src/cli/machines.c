@@ -142,11 +142,14 @@ static int do_verb(const struct cmd_env *env, const struct where *where,
     msg_call call = cmdop_agent_v1_Call_init_zero;
     char buf[256];
     struct text t;
-    if (STR_COPY(call.id, words[0]) >= sizeof(call.id) - 1 ||
-        (v->words == 2 &&
-         STR_COPY(call.name, words[1]) >= sizeof(call.name) - 1))
+    const char *name = v->words == 2 ? words[1] : NULL;
+    if (STR_COPY(call.id, words[0]) >= sizeof(call.id) - 1)
         return cmd_usage(&machines_cmd,
-                         "that is too long for a name: ", words[v->words - 1]);
+                         "that is too long for a name: ", words[0]);
+    if (cmd_name(&machines_cmd, name) != CMD_OK)
+        return CMD_USAGE;
+    if (name != NULL)
+        STR_COPY(call.name, name);
     int status = order(env, where, v->method, &call);
     if (status != CMD_OK)
         return status;

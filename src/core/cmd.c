@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "limits.h"
 #include "port/port.h"
 
 static void put(int handle, struct view v)
@@ -69,6 +70,15 @@ int cmd_usage(const struct cmd *cmd, const char *what, const char *value)
     cmd_say(what, value, NULL);
     cmd_say("`cmdop ", cmd->name, " --help` shows how it is used", NULL);
     return CMD_USAGE;
+}
+
+int cmd_name(const struct cmd *cmd, const char *name)
+{
+    if (name == NULL ||
+        (strlen(name) < NAME_CAP && !text_is_blank(view_str(name))))
+        return CMD_OK;
+    return cmd_usage(
+        cmd, "a name has 1 to 63 bytes, not all of them blanks: ", name);
 }
 
 /* ---- options ------------------------------------------------------------------------ */

@@ -29,7 +29,9 @@ void admit_fault(struct conn *c, int err)
     if (err == ERR_RANGE) {
         link_refuse(&c->peer.link, cmdop_agent_v1_Code_CODE_PROTOCOL,
                     "the machine's name cannot be kept",
-                    "give it 1 to 63 printable bytes with --name", 0);
+                    "give it 1 to 63 printable bytes, not all of them blanks, "
+                    "with --name",
+                    0);
         return;
     }
     log_error("store.failed", store_why(&c->relay->store));

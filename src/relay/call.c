@@ -291,6 +291,15 @@ int call_param(struct call *c, const char *name, char *out, size_t cap)
     return at < 0 ? at : json_to_str(&c->doc, at, out, cap);
 }
 
+int call_name(struct call *c, const char *name, char *out, size_t cap)
+{
+    int n = call_param(c, name, out, cap);
+
+    if (n == ERR_NOT_FOUND)
+        return n;
+    return n < 0 || text_is_blank(view_str(out)) ? ERR_RANGE : n;
+}
+
 int call_query(const struct call *c, const char *name, char *out, size_t cap)
 {
     return form_get(http_request(&c->conn->http)->query, name, out, cap);

@@ -152,6 +152,8 @@ bool call_could(const struct call *c, enum may_op op,
 /* A field of the body, form or JSON (null counts as absent). Its length;
  * ERR_NOT_FOUND; ERR_TOO_BIG; ERR_PROTO for what cannot be read. */
 int call_param(struct call *c, const char *name, char *out, size_t cap);
+/* One that is a name: ERR_RANGE for what cannot be one, or only has blanks. */
+int call_name(struct call *c, const char *name, char *out, size_t cap);
 /* A field of the query, as form_get. */
 int call_query(const struct call *c, const char *name, char *out, size_t cap);
 /* A place to go to behind a sign-in: ours, or "/account". */

@@ -48,8 +48,9 @@ void host_close(struct host *h)
 static int complain(struct host *h, int err, struct text *why)
 {
     if (err == ERR_RANGE)
-        text_str(why, "a name has 1 to 63 printable bytes, the beginning of "
-                      "an id four characters or more");
+        text_str(why, "a name has 1 to 63 printable bytes, not all of them "
+                      "blanks, the beginning of an id four characters or "
+                      "more");
     else if (err != OK)
         text_str(why, store_why(&h->store));
     return err;

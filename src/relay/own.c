@@ -68,14 +68,14 @@ void own_ask(struct call *c, const struct own *o)
 
 const char *own_read(struct call *c, struct store_person_set *out)
 {
-    int name = call_param(c, "name", out->name, sizeof out->name);
+    int name = call_name(c, "name", out->name, sizeof out->name);
     int email = call_param(c, "email", out->email, sizeof out->email);
 
     out->has_email = email >= 0;
     if (name == ERR_NOT_FOUND && email == ERR_NOT_FOUND)
         return "A name or an email says what shall change.";
-    if (name == 0 || (name < 0 && name != ERR_NOT_FOUND))
-        return "A name has 1 to 63 bytes.";
+    if (name == ERR_RANGE)
+        return "A name has 1 to 63 bytes, not all of them blanks.";
     if ((email < 0 && email != ERR_NOT_FOUND) ||
         (email > 0 && !people_is_email(out->email)))
         return "An e-mail address has an @ and at most 127 bytes.";

@@ -264,7 +264,7 @@ void invite_make_person(struct call *c)
         fault = "A login has 1 to 63 letters, digits and marks, and no "
                 "blanks.";
     }
-    if (call_param(c, "name", c->text[2], NAME_CAP) <= 0)
+    if (call_name(c, "name", c->text[2], NAME_CAP) < 0)
         STR_COPY(c->text[2], c->text[1]);
     int n = call_param(c, "password", password, sizeof password);
     if (fault == NULL)

@@ -56,8 +56,8 @@ void reply_fault(struct rpcs *r, rpc_ref ref, int err)
     else if (err == ERR_RANGE)
         rpc_fail(r, ref, cmdop_agent_v1_Code_CODE_PROTOCOL,
                  "a name or an id cannot be what it is",
-                 "a name has 1 to 63 printable bytes, the beginning of an id "
-                 "four characters or more");
+                 "a name has 1 to 63 printable bytes, not all of them blanks, "
+                 "the beginning of an id four characters or more");
     else
         rpc_fail(r, ref, cmdop_agent_v1_Code_CODE_INTERNAL,
                  err == ERR_NO_SPACE ? "the relay's disk is full"

@@ -138,6 +138,25 @@ void rest_list_end(struct call *c, const struct store_answer *a)
     call_json_done(c, 200);
 }
 
+static bool is_name(struct call *c, bool is)
+{
+    if (!is)
+        call_fail(c, 422, "name has 1 to 63 bytes, not all of them blanks");
+    return is;
+}
+
+bool rest_name(struct call *c, char *out, size_t cap)
+{
+    return is_name(c, call_name(c, "name", out, cap) >= 0);
+}
+
+bool rest_new_name(struct call *c, char *out, size_t cap)
+{
+    int n = call_name(c, "name", out, cap);
+
+    return is_name(c, n >= 0 || n == ERR_NOT_FOUND);
+}
+
 bool rest_role(struct call *c, enum store_role *out)
 {
     char word[16];

@@ -25,6 +25,10 @@ void rest_last(struct call *c, const char *name, int64_t ms, const char *id);
 /* End the list: a call_next. */
 void rest_list_end(struct call *c, const struct store_answer *a);
 
+/* "name" in the body. False: answered. */
+bool rest_name(struct call *c, char *out, size_t cap);
+/* The same; when it is absent, what is there stays. */
+bool rest_new_name(struct call *c, char *out, size_t cap);
 /* A role in the body: false: answered. */
 bool rest_role(struct call *c, enum store_role *out);
 /* A whole number of days in the body, as an end; 0 when it is absent and

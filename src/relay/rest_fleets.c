@@ -78,9 +78,10 @@ void rest_fleets_make(struct call *c)
     struct store_fleet_make *m = &q.u.fleet_make;
     int n = call_param(c, "slug", m->slug, sizeof m->slug);
 
-    if (call_param(c, "name", m->name, sizeof m->name) <= 0 ||
-        (n < 0 && n != ERR_NOT_FOUND)) {
-        call_fail(c, 422, "name has 1 to 63 bytes, slug up to 31");
+    if (!rest_name(c, m->name, sizeof m->name))
+        return;
+    if (n < 0 && n != ERR_NOT_FOUND) {
+        call_fail(c, 422, "slug has up to 31 bytes");
         return;
     }
     STR_COPY(m->person_id, c->who.user_id);
@@ -173,12 +174,8 @@ static void set_answer(struct call *c, const struct store_answer *a)
     STR_COPY(s->fleet_id, c->id[0]);
     STR_COPY(s->name, a->u.fleet.name);
     s->policy = a->u.fleet.policy;
-    int n = call_param(c, "name", s->name, sizeof s->name);
-    if (n == 0 || (n < 0 && n != ERR_NOT_FOUND)) {
-        call_fail(c, 422, "name has 1 to 63 bytes");
-        return;
-    }
-    if (!read_policy(c, &s->policy, &policy) ||
+    if (!rest_new_name(c, s->name, sizeof s->name) ||
+        !read_policy(c, &s->policy, &policy) ||
         (policy && !call_may(c, MAY_FLEETS_POLICY, &o)))
         return;
     s->name_only = !policy; /* or an owner's change meanwhile were undone */

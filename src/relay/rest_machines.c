@@ -120,10 +120,8 @@ void rest_machine_rename(struct call *c)
     struct store_ask q = {.op = STORE_MACHINE_RENAME};
     struct store_machine_rename *m = &q.u.machine_rename;
 
-    if (call_param(c, "name", m->name, sizeof m->name) <= 0) {
-        call_fail(c, 422, "name has 1 to 63 bytes");
+    if (!rest_name(c, m->name, sizeof m->name))
         return;
-    }
     STR_COPY(m->fleet_id, c->who.fleet_id);
     STR_COPY(m->machine_id, c->id[0]);
     m->actor = call_actor(c);
@@ -244,10 +242,8 @@ void rest_keys_make(struct call *c)
     struct text t;
     char secret[PEOPLE_SECRET_CAP];
 
-    if (call_param(c, "name", m->label, sizeof m->label) <= 0) {
-        call_fail(c, 422, "name has 1 to 63 bytes");
+    if (!rest_name(c, m->label, sizeof m->label))
         return;
-    }
     if (!read_scopes(c, m->scope, sizeof m->scope) ||
         !rest_days(c, "expires_in_days", 0, &m->secret.expires_ms))
         return;

@@ -39,14 +39,14 @@ static bool is_uuid_or_empty(const char id[UUID_CAP])
 }
 
 /* Ends inside its field and holds nothing that text_safe would change. */
-static bool is_text(const char *s, size_t cap, bool may_be_empty)
+static bool is_text(const char *s, size_t cap)
 {
     char safe[TEXT_MAX * 4];
     struct text t;
     const char *end = memchr(s, '\0', cap);
 
     assert(cap <= TEXT_MAX);
-    if (end == NULL || (end == s && !may_be_empty))
+    if (end == NULL)
         return false;
     struct view v = view_of(s, (size_t)(end - s));
     TEXT_OF(&t, safe);
@@ -54,8 +54,14 @@ static bool is_text(const char *s, size_t cap, bool may_be_empty)
     return view_eq(text_done(&t), v);
 }
 
-#define IS_TEXT(field) is_text((field), sizeof(field), true)
-#define IS_NAME(field) is_text((field), sizeof(field), false)
+/* The same, and something of it can be seen. */
+static bool is_name(const char *s, size_t cap)
+{
+    return is_text(s, cap) && !text_is_blank(view_str(s));
+}
+
+#define IS_TEXT(field) is_text((field), sizeof(field))
+#define IS_NAME(field) is_name((field), sizeof(field))
 
 bool store_is_login(struct view v)
 {
@@ -67,8 +73,7 @@ bool store_is_login(struct view v)
 
 static bool is_login(const char login[STORE_LOGIN_CAP])
 {
-    return is_text(login, STORE_LOGIN_CAP, false) &&
-           store_is_login(view_str(login));
+    return is_text(login, STORE_LOGIN_CAP) && store_is_login(view_str(login));
 }
 
 /* Lower-case letters and digits, with single hyphens between them. */
@@ -136,8 +141,11 @@ static bool person_set(const struct store_ask *q)
 {
     const struct store_person_set *in = &q->u.person_set;
 
-    return is_uuid(in->person_id) && IS_TEXT(in->name) && IS_TEXT(in->email) &&
-           (in->has_email || in->name[0] != '\0') && is_actor(&in->actor);
+    bool named = in->name[0] != '\0';
+
+    return is_uuid(in->person_id) && (IS_NAME(in->name) || !named) &&
+           IS_TEXT(in->email) && (in->has_email || named) &&
+           is_actor(&in->actor);
 }
 
 static bool person_set_password(const struct store_ask *q)

@@ -61,7 +61,11 @@ is "or in a file" "$(at fourth env CMDOP_JOIN_KEY_FILE="$T/string" "$CMDOP" join
 is "or in the environment" "$(at fifth env CMDOP_JOIN_KEY="$key" "$CMDOP" join --name fifth | grep -c '^joined as fifth')" 1
 
 run at sixth "$CMDOP" join --name "$(printf %064d 0)" "$key"
-is "a name that is too long is not cut" "$STATUS $(grep -c 'too long for a name' "$T/err")" '2 1'
+is "a name that is too long is not cut" "$STATUS $(grep -c 'not all of them blanks' "$T/err")" '2 1'
+run at sixth "$CMDOP" join --name "   " "$key"
+is "a name of nothing but blanks is none" "$STATUS $(grep -c 'not all of them blanks' "$T/err")" '2 1'
+is "but from the environment it is as if there were none" \
+    "$(at seventh env CMDOP_MACHINE_NAME=" " "$CMDOP" join "$key" | grep -c '^joined as [^ ]')" 1
 run join_key --revoke "$id" --revoke 00000000
 refused "a join key that is none is told" 1 'no such join key.*--list'
 

@@ -56,6 +56,9 @@ control '{"device": [], "device_seconds": 2}'
 run at eve "$CMDOP" login --server "$SERVER_URL"
 refused "a code that nobody enters ends" 124 'not entered in time'
 
+run at eve "$CMDOP" login --server "$SERVER_URL" --name " "
+is "a sign-in has a name that can be seen" "$STATUS $(grep -c 'not all of them blanks' "$T/err")" '2 1'
+
 # The link may be lost, and the relay may be away for a while.
 control '{"device": ["drop", "authorization_pending", "drop", "ok"]}'
 run at eve "$CMDOP" login --server "$SERVER_URL" --name first

@@ -41,6 +41,8 @@ is "an owner lets it in again" "$STATUS" 0
 run machines rename box web
 is "it gets another name" "$(cat "$T/out")" "web is the new name"
 is "which the fleet sees" "$(field web state)" active
+run machines rename web "  "
+is "a name of nothing but blanks is none" "$STATUS $(grep -c 'not all of them blanks' "$T/err")" '2 1'
 run machines approve nobody
 refused "a machine that is not there is told" 255 'no machine'
 run machines approve
@@ -56,6 +58,8 @@ is "who is signed in makes his machine one of the fleet" "$STATUS" 0
 says "it is told" "$T/out" '^joined as desk '
 is "and is active" "$(field desk state)" active
 fact "the key is spent" sh -c "'$CMDOP' server join-key --state-dir '$SERVER' --list | grep -q 'used up.*register desk'"
+run at relay "$CMDOP" register --name " "
+is "under a name" "$STATUS $(grep -c 'not all of them blanks' "$T/err")" '2 1'
 run at nobody "$CMDOP" register
 refused "who is not signed in cannot" 255 'not signed in.*cmdop login'
 run at relay "$CMDOP" register --server nowhere

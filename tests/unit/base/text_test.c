@@ -79,6 +79,14 @@ static void a_hex_digit_has_a_value(void **state)
     }
 }
 
+static void blanks_are_nothing_to_see(void **state)
+{
+    (void)state;
+    assert_true(text_is_blank(VIEW_NONE));
+    assert_true(text_is_blank(view_str("   ")));
+    assert_false(text_is_blank(view_str("  x ")));
+}
+
 static void padding_counts_characters(void **state)
 {
     (void)state;
@@ -295,6 +303,7 @@ int main(void)
         cmocka_unit_test_setup(numbers_are_decimal, setup),
         cmocka_unit_test_setup(bytes_are_hex, setup),
         cmocka_unit_test_setup(a_hex_digit_has_a_value, setup),
+        cmocka_unit_test_setup(blanks_are_nothing_to_see, setup),
         cmocka_unit_test_setup(padding_counts_characters, setup),
         cmocka_unit_test_setup(a_full_buffer_is_cut_at_every_size, setup),
         cmocka_unit_test_setup(remote_text_cannot_move_the_cursor, setup),

@@ -114,6 +114,9 @@ static void a_fleet_is_made_seen_and_set(void **state)
     ASK(q, STORE_UNKNOWN);
     q = fleet_ask(who.user_id, "Not A Slug", 200);
     assert_int_equal(store_ask(&store, &q), ERR_RANGE);
+    q = fleet_ask(who.user_id, "another", 200);
+    PUT(q.u.fleet_make.name, " ");
+    assert_int_equal(store_ask(&store, &q), ERR_RANGE);
 
     q = ask_of(STORE_FLEET_SET);
     PUT(q.u.fleet_set.fleet_id, f.id);

@@ -519,6 +519,10 @@ static void a_name_that_people_gave_stays(void **state)
     ASK(q, STORE_UNKNOWN);
     PUT(q.u.machine_rename.name, "");
     assert_int_equal(store_ask(&store, &q), ERR_RANGE);
+    PUT(q.u.machine_rename.name, "  ");
+    assert_int_equal(store_ask(&store, &q), ERR_RANGE);
+    e = enrol_ask(20, 100, "  ");
+    assert_int_equal(store_ask(&store, &e), ERR_RANGE);
 }
 
 /* ---- links -------------------------------------------------------------------------- */

@@ -552,6 +552,11 @@ static void malformed_people_are_refused_at_the_door(void **state)
     assert_int_equal(store_ask(&store, &q), ERR_RANGE);
     q = person_set(NOBODY, "x\n", NULL);
     assert_int_equal(store_ask(&store, &q), ERR_RANGE);
+    q = person_set(NOBODY, " ", "a@example.org");
+    assert_int_equal(store_ask(&store, &q), ERR_RANGE);
+    q = person_ask("x", 1, "", STORE_OWNER);
+    PUT(q.u.person_make.name, " ");
+    assert_int_equal(store_ask(&store, &q), ERR_RANGE);
     q = person_set(NOBODY, "x", "a@\x1b");
     assert_int_equal(store_ask(&store, &q), ERR_RANGE);
     q = ask_of(STORE_PERSON_SET_TOTP);
