@@ -155,7 +155,6 @@ struct join {
 
 static void say_joined(struct join *j, const struct agentfile *f, bool pending)
 {
-    bool runs = status_holder(j->paths->state) != 0;
     struct text t;
     TEXT_OF(&t, j->out->said);
     text_str(&t, "joined as ");
@@ -168,7 +167,6 @@ static void say_joined(struct join *j, const struct agentfile *f, bool pending)
         text_safe(&t, view_str(f->name));
         text_str(&t, "\n");
     }
-    text_join(&t, "next: cmdop agent ", runs ? "restart" : "start", "\n", NULL);
 }
 
 static void on_welcomed(void *ctx, const msg_welcome *w)
@@ -315,4 +313,17 @@ void enrol(const struct enrolment *e, const struct paths *paths,
     out->again = true;
     connect(&j, version);
     identity_wipe(&j.identity);
+}
+
+int enrol_say(const struct enrol_result *r, const struct paths *paths)
+{
+    if (r->status != CMD_OK) {
+        cmd_say(r->said, NULL);
+        return r->status;
+    }
+    cmd_out(view_str(r->said));
+    cmd_out(view_str(status_holder(paths->state) != 0
+                         ? "next: cmdop agent restart\n"
+                         : "next: cmdop agent start\n"));
+    return CMD_OK;
 }

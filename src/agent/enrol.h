@@ -58,6 +58,10 @@ struct enrol_result {
 void enrol(const struct enrolment *e, const struct paths *paths,
            const char *version, struct enrol_result *out);
 
+/* How it went, from a verb of its own, which also tells what comes next: the
+ * agent. The exit status. */
+int enrol_say(const struct enrol_result *r, const struct paths *paths);
+
 void enrol_wipe(struct enrolment *e);
 
 #endif

@@ -18,11 +18,7 @@ static int do_join(const struct enrolment *e, const char *version)
         return CMD_FAILED;
     }
     enrol(e, &paths, version, &result);
-    if (result.status == CMD_OK)
-        cmd_out(view_str(result.said));
-    else
-        cmd_say(result.said, NULL);
-    return result.status;
+    return enrol_say(&result, &paths);
 }
 
 static int run(const struct cmd_env *env, int argc, char **argv)

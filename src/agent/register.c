@@ -82,11 +82,7 @@ static int do_register(const struct cmd_env *env, const struct where *where,
     int status = ask_key(env, where, e.name, e.to.key);
     if (status == CMD_OK) {
         enrol(&e, &paths, env->version, &result);
-        status = result.status;
-        if (status == CMD_OK)
-            cmd_out(view_str(result.said));
-        else
-            cmd_say(result.said, NULL);
+        status = enrol_say(&result, &paths);
     }
     enrol_wipe(&e);
     return status;

@@ -7,6 +7,7 @@ key=$(join_key --uses 1)
 run join box "$key"
 is "a single-use key lets one machine in" "$STATUS" 0
 says "the machine is told its name" "$T/out" '^joined as box \([0-9a-f-]{36}\)$'
+says "and what comes next" "$T/out" '^next: cmdop agent start$'
 run join other "$key"
 refused "the second machine with it is refused" 255 'spent.*new join string'
 fact "who was refused has no record of a relay" test ! -e "$T/other/state/cmdop/agent.json"

@@ -54,6 +54,12 @@ end "$FOUR"
 spawn four "$T/four.log" env CMDOP_JOIN_KEY="spent" "$CMDOP" agent start --foreground
 fact "the next time nothing of it is looked at" wait_for 10 has "$T/four.log" 'event=relay.online'
 is "it is the same machine" "$(machine_id four)" "$id"
+run at six env CMDOP_JOIN_KEY="$(join_key)" "$CMDOP" agent start
+cat "$T/out" "$T/err" > "$T/six.said"
+says "in the background too" "$T/six.said" '^joined as '
+is "the agent starts, and nobody is told to start it" \
+    "$STATUS $(grep -c '^agent started' "$T/six.said") $(grep -c 'next:' "$T/six.said")" '0 1 0'
+at six "$CMDOP" agent stop 2> /dev/null
 run at five env CMDOP_JOIN_KEY="$once" CMDOP_SERVER_URL="$url" "$CMDOP" agent start
 refused "a key that does not help ends the start with a sentence" 255 'cannot join: .*spent'
 
