@@ -19,13 +19,13 @@ typedef cmdop_agent_v1_FleetInfo fleet_info;
 struct list {
     bool json;
     bool first;
+    struct cmd_rows rows;
 };
 
-static void json_row(const struct list *l, const fleet_info *f)
+static void json_row(struct list *l, const fleet_info *f)
 {
     char buf[2048];
     struct json_out j;
-    struct view v;
     json_begin(&j, buf, sizeof(buf));
     json_obj_begin(&j);
     json_member(&j, "id", f->id);
@@ -38,10 +38,7 @@ static void json_row(const struct list *l, const fleet_info *f)
     json_key(&j, "current");
     json_bool(&j, f->current);
     json_obj_end(&j);
-    if (json_done(&j, &v) != OK)
-        return;
-    cmd_out(view_str(l->first ? "{\"fleets\":[" : ","));
-    cmd_out(v);
+    cmd_row(&l->rows, &j);
 }
 
 static void text_row(const struct list *l, const fleet_info *f)
@@ -82,7 +79,7 @@ static void on_fleet(void *ctx, struct view record)
 
 static int run_list(const struct cmd_env *env, int argc, char **argv)
 {
-    struct list l = {.first = true};
+    struct list l = {.first = true, .rows = {.name = "fleets"}};
     struct client_question q = {.version = env->version,
                                 .method = "fleets.list",
                                 .record = on_fleet,
@@ -97,7 +94,7 @@ static int run_list(const struct cmd_env *env, int argc, char **argv)
         return cmd_usage(&fleet_cmd, "nothing is expected here: ", argv[1]);
     status = client_ask(&q);
     if (status == CMD_OK && l.json)
-        cmd_out(view_str(l.first ? "{\"fleets\":[]}\n" : "]}\n"));
+        cmd_rows_end(&l.rows);
     return status;
 }
 

@@ -28,13 +28,42 @@ void cmd_out(struct view v)
     put(PORT_STDOUT, v);
 }
 
-void cmd_out_json(const struct json_out *o)
+static void out_json(const struct json_out *o)
 {
     struct view text;
     if (json_done(o, &text) != OK)
         port_fatal("a JSON answer outgrew its buffer");
     cmd_out(text);
+}
+
+void cmd_out_json(const struct json_out *o)
+{
+    out_json(o);
     cmd_out(view_str("\n"));
+}
+
+static void out_head(const struct cmd_rows *rows)
+{
+    cmd_out(view_str("{\""));
+    cmd_out(view_str(rows->name));
+    cmd_out(view_str("\":["));
+}
+
+void cmd_row(struct cmd_rows *rows, const struct json_out *o)
+{
+    if (rows->any)
+        cmd_out(view_str(","));
+    else
+        out_head(rows);
+    rows->any = true;
+    out_json(o);
+}
+
+void cmd_rows_end(const struct cmd_rows *rows)
+{
+    if (!rows->any)
+        out_head(rows);
+    cmd_out(view_str("]}\n"));
 }
 
 void cmd_note(const char *text)

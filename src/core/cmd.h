@@ -63,6 +63,13 @@ int cmd_options(const struct cmd *cmd, int *argc, char **argv, int *rest,
 void cmd_out(struct view v);
 /* A finished JSON document and a line end. */
 void cmd_out_json(const struct json_out *o);
+/* A list as one JSON object, row by row: {"fleets":[{...},{...}]}. */
+struct cmd_rows {
+    const char *name;
+    bool any;
+};
+void cmd_row(struct cmd_rows *rows, const struct json_out *o);
+void cmd_rows_end(const struct cmd_rows *rows);
 /* To standard error, "cmdop: " in front and a line end behind; NULL-ended. */
 void cmd_say(const char *first, ...);
 /* To standard error, as it is. */

@@ -68,27 +68,51 @@ static int make(struct host *k, const struct order *o, struct text *why)
 
 /* ---- list -------------------------------------------------------------------------- */
 
-static const char *state_of(const struct store_joinkey *k, int64_t now)
+static const char *state_of(const struct store_joinkey *k, int64_t now,
+                            const char *used_up)
 {
     if (k->revoked_ms != 0)
         return "revoked";
     if (k->expires_ms != 0 && k->expires_ms <= now)
         return "expired";
     if (k->uses_max != 0 && k->uses >= k->uses_max)
-        return "used up";
+        return used_up;
     return "valid";
 }
 
-static bool row(void *ctx, uint32_t tag, const union store_row *r)
+static void put_json(struct cmd_rows *rows, const struct store_joinkey *k)
 {
-    const struct store_joinkey *k = &r->joinkey;
-    char line[256];
+    char buf[2048];
+    struct json_out o;
+    json_begin(&o, buf, sizeof(buf));
+    json_obj_begin(&o);
+    json_member(&o, "id", k->id);
+    json_member(&o, "state", state_of(k, port_wall_ms(), "used_up"));
+    json_member(&o, "label", k->label);
+    json_member(&o, "labels", k->labels);
+    json_key(&o, "approval");
+    json_bool(&o, k->approval);
+    json_key(&o, "uses");
+    json_u64(&o, k->uses);
+    json_key(&o, "uses_max");
+    if (k->uses_max != 0)
+        json_u64(&o, k->uses_max);
+    else
+        json_null(&o); /* any number */
+    json_member_time(&o, "created_at", k->created_ms);
+    json_member_time(&o, "expires_at", k->expires_ms);
+    json_member_time(&o, "revoked_at", k->revoked_ms);
+    json_obj_end(&o);
+    cmd_row(rows, &o);
+}
+
+static void put_text(const struct store_joinkey *k)
+{
+    char line[512];
     struct text t;
-    (void)ctx;
-    (void)tag;
     TEXT_OF(&t, line);
     text_view(&t, view_first(view_str(k->id), 8));
-    text_join(&t, "  ", state_of(k, port_wall_ms()), NULL);
+    text_join(&t, "  ", state_of(k, port_wall_ms(), "used up"), NULL);
     text_pad(&t, 0, 20);
     text_u64(&t, k->uses);
     text_str(&t, "/");
@@ -105,39 +129,36 @@ static bool row(void *ctx, uint32_t tag, const union store_row *r)
     text_safe(&t, view_str(k->label));
     if (k->approval)
         text_str(&t, k->label[0] != '\0' ? " (approval)" : "(approval)");
+    if (k->labels[0] != '\0') {
+        text_str(&t, " ");
+        text_pad(&t, 0, 72);
+        text_safe(&t, view_str(k->labels));
+    }
     text_str(&t, "\n");
     cmd_out(text_done(&t));
+}
+
+static bool row(void *ctx, const union store_row *r)
+{
+    struct cmd_rows *rows = ctx;
+    if (rows != NULL)
+        put_json(rows, &r->joinkey);
+    else
+        put_text(&r->joinkey);
     return true;
 }
 
-struct listed {
-    bool came;
-    int err;
-};
-
-static void listed(void *ctx, uint32_t tag, const struct store_answer *a)
+static int list(struct host *k, bool json, struct text *why)
 {
-    struct listed *l = ctx;
-    (void)tag;
-    l->came = true;
-    l->err = a->err;
-}
-
-static int list(struct host *k, struct text *why)
-{
-    struct listed l = {0};
-    struct store_ask q = {
-        .op = STORE_JOINKEY_LIST, .ctx = &l, .row = row, .answer = listed};
+    struct cmd_rows rows = {.name = "join_keys"};
+    struct store_ask q = {.op = STORE_JOINKEY_LIST};
     memcpy(q.u.list.fleet_id, k->owner.fleet_id, UUID_CAP);
-    cmd_out(view_str("ID        STATE     USES      EXPIRES               "
-                     "LABEL\n"));
-    int err = store_ask(&k->store, &q);
-    while (err == OK && !l.came)
-        (void)store_turn(&k->store, port_wall_ms());
-    if (err == OK)
-        err = l.err;
-    if (err != OK)
-        text_str(why, store_why(&k->store));
+    if (!json)
+        cmd_out(view_str("ID        STATE     USES      EXPIRES               "
+                         "LABEL               LABELS OF MACHINES\n"));
+    int err = host_list(k, &q, row, json ? &rows : NULL, why);
+    if (err == OK && json)
+        cmd_rows_end(&rows);
     return err;
 }
 
@@ -187,7 +208,7 @@ int joinkey_run(const struct cmd_env *env, int argc, char **argv)
     const char *state = NULL, *uses_arg = NULL, *expires_arg = NULL;
     const char *victim = NULL;
     struct order o = {.expires_ms = EXPIRES_MS, .label = "", .labels = ""};
-    bool listing = false;
+    bool listing = false, json = false;
     const struct cmd_opt opts[] = {{"--state-dir", NULL, NULL, &state},
                                    {"--uses", NULL, NULL, &uses_arg},
                                    {"--expires", NULL, NULL, &expires_arg},
@@ -195,6 +216,7 @@ int joinkey_run(const struct cmd_env *env, int argc, char **argv)
                                    {"--labels", NULL, NULL, &o.labels},
                                    {"--approve", NULL, &o.approval, NULL},
                                    {"--list", NULL, &listing, NULL},
+                                   {"--json", NULL, &json, NULL},
                                    {"--revoke", NULL, NULL, &victim}};
     uint64_t expires = EXPIRES_MS;
     char buf[512];
@@ -207,6 +229,9 @@ int joinkey_run(const struct cmd_env *env, int argc, char **argv)
         return status;
     if (argc > 1)
         return cmd_usage(&server_cmd, "nothing is expected here: ", argv[1]);
+    if (json && !listing)
+        return cmd_usage(&server_cmd, "only --list has an answer for ",
+                         "--json");
     if (number(uses_arg, &o.uses) != OK)
         return cmd_usage(&server_cmd, "that is not a number: ", uses_arg);
     if (expires_arg != NULL &&
@@ -217,7 +242,7 @@ int joinkey_run(const struct cmd_env *env, int argc, char **argv)
     TEXT_OF(&why, buf);
     int err = host_open(&k, state, &why);
     if (err == OK && listing)
-        err = list(&k, &why);
+        err = list(&k, json, &why);
     else if (err == OK && victim != NULL)
         err = revoke(&k, victim, &why);
     else if (err == OK)

@@ -25,7 +25,9 @@ struct tokens {
     const char *user;  /* --user: a login; NULL */
     const char *label; /* --label */
     int64_t expires_ms;
-    bool all;    /* --all: also those that are over */
+    bool all;  /* --all: also those that are over */
+    bool json; /* --json */
+    struct cmd_rows rows;
     uint32_t at; /* the fleet that is being listed */
     const char *victim;
     uint32_t hits;
@@ -128,12 +130,39 @@ static void column(struct text *t, size_t from, const char *words)
     text_char(t, ' ');
 }
 
+static void put_json(struct tokens *t, const struct store_token *k)
+{
+    char buf[4096];
+    struct json_out o;
+    json_begin(&o, buf, sizeof(buf));
+    json_obj_begin(&o);
+    json_member(&o, "id", k->id);
+    json_member(&o, "state", state_of(k, port_wall_ms()));
+    json_member(&o, "kind", store_token_kind_str(k->kind));
+    json_member(&o, "user", k->login);
+    json_member(&o, "user_id", k->person_id);
+    json_member(&o, "fleet", t->fleets.name[t->at]);
+    json_member(&o, "fleet_id", k->fleet_id);
+    json_member(&o, "label", k->label);
+    json_member(&o, "host", k->client.host);
+    json_member_time(&o, "created_at", k->created_ms);
+    json_member_time(&o, "expires_at", k->expires_ms);
+    json_member_time(&o, "last_used_at", k->last_used_ms);
+    json_member_time(&o, "revoked_at", k->revoked_ms);
+    json_obj_end(&o);
+    cmd_row(&t->rows, &o);
+}
+
 static bool print_row(void *ctx, const union store_row *row)
 {
     const struct store_token *k = &row->token;
     struct tokens *t = ctx;
     char line[400];
     struct text out;
+    if (t->json) {
+        put_json(t, k);
+        return true;
+    }
     TEXT_OF(&out, line);
     text_view(&out, view_first(view_str(k->id), 8));
     column(&out, 10, state_of(k, port_wall_ms()));
@@ -186,10 +215,15 @@ static int each_token(struct tokens *t,
 
 static int list(struct tokens *t, struct text *why)
 {
-    cmd_out(
-        view_str("ID        STATE    KIND     USER             FLEET        "
-                 "  EXPIRES               LABEL\n"));
-    return each_token(t, print_row, ~(1u << STORE_ACCESS), !t->all, why);
+    t->rows.name = "tokens";
+    if (!t->json)
+        cmd_out(
+            view_str("ID        STATE    KIND     USER             FLEET       "
+                     "   EXPIRES               LABEL\n"));
+    int err = each_token(t, print_row, ~(1u << STORE_ACCESS), !t->all, why);
+    if (err == OK && t->json)
+        cmd_rows_end(&t->rows);
+    return err;
 }
 
 /* ---- revoke ----------------------------------------------------------------- */
@@ -231,7 +265,8 @@ int token_run(const struct cmd_env *env, int argc, char **argv)
                                    {"--user", NULL, NULL, &t.user},
                                    {"--label", NULL, NULL, &t.label},
                                    {"--expires", NULL, NULL, &expires_arg},
-                                   {"--all", "-a", &t.all, NULL}};
+                                   {"--all", "-a", &t.all, NULL},
+                                   {"--json", NULL, &t.json, NULL}};
     uint64_t expires = 0;
     char buf[512];
     struct text why;
@@ -251,6 +286,9 @@ int token_run(const struct cmd_env *env, int argc, char **argv)
         return cmd_usage(&server_cmd,
                          revokes ? "revoke takes one id" : "nothing follows ",
                          revokes ? "" : what);
+    if (t.json && what[0] != 'l')
+        return cmd_usage(&server_cmd, "only `list` has an answer for ",
+                         "--json");
     if (expires_arg != NULL &&
         text_parse_duration(view_str(expires_arg), &expires) != OK)
         return cmd_usage(&server_cmd, "that is not a duration like 24h or 7d: ",

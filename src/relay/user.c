@@ -185,15 +185,16 @@ static int enable(struct host *h, const char *login, bool enabled,
 /* ---- list ------------------------------------------------------------------------ */
 
 struct listing {
-    bool json;
-    struct json_out out;
-    char buf[4096];
+    bool json;  /* one object, */
+    bool jsonl; /* or one for each account */
+    struct cmd_rows rows;
 };
 
 static void put_json(struct listing *l, const struct store_person *p)
 {
-    struct json_out *o = &l->out;
-    json_begin(o, l->buf, sizeof l->buf);
+    char buf[4096];
+    struct json_out out, *o = &out;
+    json_begin(o, buf, sizeof buf);
     json_obj_begin(o);
     json_member(o, "id", p->id);
     json_member(o, "login", p->login);
@@ -207,7 +208,10 @@ static void put_json(struct listing *l, const struct store_person *p)
     json_member_time(o, "disabled_at", p->disabled_ms);
     json_member_time(o, "locked_until", p->locked_until_ms);
     json_obj_end(o);
-    cmd_out_json(o);
+    if (l->json)
+        cmd_row(&l->rows, o);
+    else
+        cmd_out_json(o);
 }
 
 static bool row(void *ctx, const union store_row *r)
@@ -216,7 +220,7 @@ static bool row(void *ctx, const union store_row *r)
     const struct store_person *p = &r->person;
     char line[256];
     struct text t;
-    if (l->json) {
+    if (l->json || l->jsonl) {
         put_json(l, p);
         return true;
     }
@@ -238,15 +242,17 @@ static bool row(void *ctx, const union store_row *r)
     return true;
 }
 
-static int list(struct host *h, bool json, struct text *why)
+static int list(struct host *h, struct listing *l, struct text *why)
 {
-    static struct listing l;
     struct store_ask q = {.op = STORE_PERSON_LIST};
-    l.json = json;
-    if (!json)
+    l->rows.name = "users";
+    if (!l->json && !l->jsonl)
         cmd_out(view_str("LOGIN                   STATE         2ND     "
                          "E-MAIL\n"));
-    return host_list(h, &q, row, &l, why);
+    int err = host_list(h, &q, row, l, why);
+    if (err == OK && l->json)
+        cmd_rows_end(&l->rows);
+    return err;
 }
 
 /* ---- the verb ------------------------------------------------------------------------ */
@@ -277,11 +283,12 @@ int user_run(const struct cmd_env *env, int argc, char **argv)
 {
     static struct host h;
     const char *state = NULL, *role = NULL, *email = "";
-    bool json = false;
+    struct listing l = {0};
     const struct cmd_opt opts[] = {{"--state-dir", NULL, NULL, &state},
                                    {"--role", NULL, NULL, &role},
                                    {"--email", NULL, NULL, &email},
-                                   {"--jsonl", NULL, &json, NULL}};
+                                   {"--json", NULL, &l.json, NULL},
+                                   {"--jsonl", NULL, &l.jsonl, NULL}};
     char buf[512];
     struct text why;
     int rest;
@@ -296,10 +303,13 @@ int user_run(const struct cmd_env *env, int argc, char **argv)
                          "user takes add, password, disable or enable and a "
                          "login, or list",
                          "");
+    if ((l.json || l.jsonl) && !listing)
+        return cmd_usage(&server_cmd, "only `list` has an answer for ",
+                         l.json ? "--json" : "--jsonl");
     TEXT_OF(&why, buf);
     int err = host_open(&h, state, &why);
     if (err == OK)
-        err = listing ? list(&h, json, &why)
+        err = listing ? list(&h, &l, &why)
                       : act(&h, argv[1], argv[2], role, email, &why);
     host_close(&h);
     if (err != OK)

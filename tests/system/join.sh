@@ -3,6 +3,8 @@
 . tests/system/lib/test.sh
 relay
 
+run join_key --list --json
+is "a new relay has no join keys" "$(cat "$T/out")" '{"join_keys":[]}'
 key=$(join_key --uses 1)
 run join box "$key"
 is "a single-use key lets one machine in" "$STATUS" 0
@@ -67,6 +69,16 @@ run at sixth "$CMDOP" join --name "   " "$key"
 is "a name of nothing but blanks is none" "$STATUS $(grep -c 'not all of them blanks' "$T/err")" '2 1'
 is "but from the environment it is as if there were none" \
     "$(at seventh env CMDOP_MACHINE_NAME=" " "$CMDOP" join "$key" | grep -c '^joined as [^ ]')" 1
+join_key --uses 3 --label rack --labels rack=7,role=web --approve > /dev/null
+run join_key --list
+says "the list shows the labels of machines" "$T/out" ' 0/3 +20.* rack \(approval\) +rack=7,role=web$'
+run join_key --list --json
+is "so does its JSON" "$(json "$T/out" '[[k["state"], k["labels"], k["approval"], k["uses"], k["uses_max"], k["revoked_at"]]
+    for k in d["join_keys"] if k["label"] == "rack"]')" '[["valid", "rack=7,role=web", true, 0, 3, null]]'
+is "which knows how the others ended" "$(json "$T/out" 'sorted({k["state"] for k in d["join_keys"]})')" \
+    '["expired", "revoked", "used_up", "valid"]'
+run join_key --json
+is "a new key has no JSON" "$STATUS $(grep -c 'only --list' "$T/err")" '2 1'
 run join_key --revoke "$id" --revoke 00000000
 refused "a join key that is none is told" 1 'no such join key.*--list'
 

@@ -29,8 +29,13 @@ refused "no password is no password" 1 'password'
 fact "another account is made" user add bob --role viewer < "$T/password"
 run user list
 fact "accounts are listed, with what is wrong" has "$T/out" '^ada +active +no +ada@h.example$'
+run user list --json
+is "and as JSON" "$(json "$T/out" 'sorted((p["login"], p["has_password"]) for p in d["users"])[:2]')" \
+    '[["ada", true], ["bob", true]]'
 run user list --jsonl
-fact "and as JSON" has "$T/out" '"login":"ada".*"has_password":true'
+fact "or as one object for each" has "$T/out" '^\{"id":.*"login":"ada".*"has_password":true.*\}$'
+run user add eve --json < "$T/password"
+is "only a list has an answer in JSON" "$STATUS $(grep -c 'only `list`' "$T/err")" '2 1'
 is "no password is anywhere in the state folder" "$(grep -rlE 'correct horse|the owner has' "$SERVER" | wc -l)" 0
 
 script <<'EOS'

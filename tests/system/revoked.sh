@@ -10,6 +10,12 @@ says "it is one line" "$T/spare" '^cmdop_[A-Za-z0-9_-]{43}$'
 run token list
 says "it is listed" "$T/out" '^[0-9a-f]{8}  valid    cli .* never .* spare$'
 is "but its secret is not" "$(grep -c "$(cut -c1-12 "$T/spare")" "$T/out")" 0
+run token list --json
+is "in JSON as well" "$(json "$T/out" '[[t["kind"], t["state"], t["fleet"], t["expires_at"]] for t in d["tokens"] if t["label"] == "spare"]')" \
+    '[["cli", "valid", "home", null]]'
+is "without its secret" "$(grep -c "$(cut -c1-12 "$T/spare")" "$T/out")" 0
+run token make --json
+is "only a list has an answer in JSON" "$STATUS $(grep -c 'only `list`' "$T/err")" '2 1'
 is "the store has no secret" "$(cat "$SERVER"/server.db* | grep -a -c "$(cat "$T/spare")")" 0
 token make --label short --expires 1s > "$T/short"
 run token make --user nobody-here
