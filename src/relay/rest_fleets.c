@@ -260,7 +260,7 @@ static void member_answer(struct call *c, const struct store_answer *a)
         return;
     }
     put_member(call_json(c), &a->u.member);
-    call_json_done(c, c->flag ? 201 : 200);
+    call_json_done(c, a->u.member.added ? 201 : 200);
 }
 
 /* Ask for a member's role to be this; number2: the role; flag: add. */

@@ -95,7 +95,7 @@ static void link_end(struct call *c, const struct store_answer *a)
 {
     (void)a;
     if (c->flag)
-        call_json_done(c, 201);
+        call_json_done(c, c->number != 0 ? 201 : 200);
     else /* somebody took it away meanwhile */
         call_fail(c, 404, "the machine is not in this fleet");
 }
@@ -117,6 +117,7 @@ static void link_answer(struct call *c, const struct store_answer *a)
         call_fail(c, 404, "there is no such machine, or no such fleet");
     } else {
         c->flag = false;
+        c->number = a->u.machine.created;
         (void)call_json(c);
         STR_COPY(m->list.fleet_id, c->id[0]);
         STR_COPY(m->machine_id, c->text[0]);

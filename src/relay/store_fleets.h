@@ -224,6 +224,7 @@ struct store_member {
     enum store_role role;
     int64_t joined_ms;
     int64_t disabled_ms;
+    bool added; /* MEMBER_SET: was none before */
 };
 
 enum store_invite_state {

@@ -247,7 +247,7 @@ struct store_machine {
     uint8_t holder[STORE_INSTANCE]; /* zeros: nobody yet, or not any more */
     uint64_t epoch;
     enum store_lease lease; /* of the epoch */
-    bool created;           /* ENROL: made now, not known before */
+    bool created;           /* ENROL, LINK: made now, not there before */
     bool taken;             /* LOGIN, ENROL: another instance held it before */
     bool changed; /* LOGIN, ENROL: quarantined by this very question */
 };

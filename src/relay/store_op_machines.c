@@ -284,6 +284,7 @@ int store_machine_link(struct store_engine *e, const struct store_ask *ask,
     if (err != OK || a->outcome != STORE_DONE)
         return err;
     err = make_link(e, in, m);
+    m->created = true;
     return err == OK ? audit_both(e, in, m->fleet_id, "machine.link") : err;
 }
 

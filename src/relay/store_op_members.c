@@ -132,6 +132,7 @@ int store_member_set(struct store_engine *e, const struct store_ask *ask,
                                in->person_id, NULL, store_role_str(in->role)});
     if (err == OK)
         err = show(e, in->fleet_id, in->person_id, a);
+    a->u.member.added = was == 0;
     return err != OK ? err : query_say(a, STORE_DONE);
 }
 

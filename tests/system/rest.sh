@@ -108,11 +108,17 @@ fact("nor takes an owner's role away", ada("PATCH", F + "/members/" + root, {"ro
 s, d = ada("PATCH", F + "/members/" + who["vic"], {"role": "member"})
 fact("an admin makes a viewer a member", s == 200 and d["role"] == "member", s, d)
 fact("the answer tells what the list does", d in ada("GET", F + "/members")[1]["items"], d)
+again = [ada("POST", F + "/members", {"login": "vic", "role": r}) for r in ("member", "viewer")]
+fact("who is a member already is not added once more", [s for s, d in again] == [200, 200] and again[0][1] == d, again, d)
+fact("but has the role that was asked for", again[1][1]["role"] == "viewer" and again[1][1] in ada("GET", F + "/members")[1]["items"], again)
+fact("nor does an owner become less by it", ada("POST", F + "/members", {"login": owner("GET", "/api/me")[1]["login"], "role": "viewer"})[0] == 403)
 fact("the last owner stays one", owner("PATCH", F + "/members/" + root, {"role": "admin"})[0] == 409)
 fact("a role is one of four", ada("PATCH", F + "/members/" + who["vic"], {"role": "king"})[0] == 422)
 fact("a member removes nobody else", mia("DELETE", F + "/members/" + who["vic"])[0] == 403)
 fact("but may leave", vic("DELETE", F + "/members/" + who["vic"])[0] == 204)
 fact("and is out at once", vic("GET", "/api/fleets")[0] == 401)
+s, d = ada("POST", F + "/members", {"login": "vic", "role": "viewer"})
+fact("who was a member is added anew", s == 201 and (d["login"], d["role"]) == ("vic", "viewer"), s, d)
 
 # ---- invitations
 s, i = ada("POST", F + "/invitations", {"email": "eve@h.example", "role": "viewer", "expires_in_days": 1})

@@ -267,9 +267,11 @@ static void a_member_is_added_changed_and_removed(void **state)
     ASK_AT(q, NOW + 5, STORE_DONE);
     assert_string_equal(got.last.u.member.login, "grace");
     assert_int_equal(got.last.u.member.role, STORE_MEMBER);
+    assert_true(got.last.u.member.added);
     newest_line(who.fleet_id, "member.add", "done");
     int before = lines(who.fleet_id);
     ASK(q, STORE_DONE); /* is so already */
+    assert_false(got.last.u.member.added);
     assert_int_equal(lines(who.fleet_id), before);
     q = member_set(who.fleet_id, p.id, STORE_ADMIN, false);
     ASK(q, STORE_DONE);
