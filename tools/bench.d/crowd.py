@@ -8,16 +8,17 @@ import time
 
 from lab import Failed, free_port, say, wait_for
 from memory import rss
-from ours import BUILD
+from ours import BUILD, built
 from term import Term
 
-CROWD = os.path.abspath(BUILD + "/bench/crowd")
+CROWD = BUILD + "/bench/crowd"
 FLIGHTS = 128           # handshakes at a time, below what one address may have
 LIMIT_S = 600
 
 
 def run(lab, ours, peers, report, quick):
     count = 500 if quick else 10000
+    built(CROWD, CROWD)
     say("crowd: %d machines" % count)
     relay = Relay(lab, ours, count)
     empty = rss(relay.process.pid)
@@ -91,7 +92,7 @@ class Relay:
 
 class Crowd:
     def __init__(self, lab, join_string, count):
-        self.process = subprocess.Popen([CROWD, str(count), str(FLIGHTS)], env=lab.env, stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([os.path.abspath(CROWD), str(count), str(FLIGHTS)], env=lab.env, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, start_new_session=True)
         self.say(join_string)
 

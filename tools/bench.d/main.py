@@ -69,7 +69,9 @@ def measure(groups, flags, report):
             say("%s: others use %d %% of %d cores" % (group, report.others, os.cpu_count()))
             try:
                 GROUPS[group](lab, ours, peers, report, "--quick" in flags)
-            except (Failed, OSError) as why:
+            except Failed as why:
+                report.fail(group, why)
+            except OSError as why:
                 traceback.print_exc()
                 report.fail(group, why)
     finally:

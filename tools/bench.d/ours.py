@@ -12,9 +12,16 @@ FULL = os.path.abspath(os.environ.get("CMDOP_FULL", BUILD + "/full/cmdop"))
 HOST = "bench"
 
 
+def built(program, target):
+    """The program; or a word on what builds it."""
+    if not os.path.exists(program):
+        raise Failed("%s is not there: `make %s` builds it" % (program, target))
+    return program
+
+
 def copied(lab, program, name):
     path = lab.path(name)
-    return path if os.path.exists(path) else shutil.copy(program, path)
+    return path if os.path.exists(path) else shutil.copy(built(program, "all"), path)
 
 
 class Ours:
