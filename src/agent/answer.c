@@ -49,6 +49,8 @@ static int job_record(void *ctx, const char *of, uint32_t at, struct span out)
         return 0;
     if (!job_at(&app->jobs, at, &info))
         return ERR_NOT_FOUND;
+    STR_COPY(info.machine_id, app->file.machine_id);
+    STR_COPY(info.machine, app->file.name);
     return rpc_encode(out, cmdop_agent_v1_JobInfo_fields, &info);
 }
 
@@ -123,6 +125,8 @@ static int session_record_of(void *ctx, const char *of, uint32_t at,
         return 0;
     if (!session_at(&app->sessions, at, &info))
         return ERR_NOT_FOUND;
+    STR_COPY(info.machine_id, app->file.machine_id);
+    STR_COPY(info.machine, app->file.name);
     return rpc_encode(out, cmdop_agent_v1_SessionInfo_fields, &info);
 }
 

@@ -15,7 +15,8 @@ static bool key_of(struct view record, struct fleet_key *out)
     if (!find_session_decode(record, &s))
         return false;
     STR_COPY(out->id, s.id);
-    STR_COPY(out->name, s.ended ? "" : s.name);
+    STR_COPY(out->name, s.name);
+    out->old = s.ended;
     return true;
 }
 

@@ -36,6 +36,14 @@ struct fleet {
     bool asked_password;
 };
 
+void fleet_name(struct json_out *o, const struct fleet_machine *m,
+                const char *id, const char *name)
+{
+    bool listed = m->id[0] != '\0' || id[0] == '\0';
+    json_member(o, "machine_id", listed ? m->id : id);
+    json_member(o, "machine", listed ? m->name : name);
+}
+
 static void say_failure(const struct fleet_machine *m,
                         const question_failure *why)
 {
@@ -258,9 +266,11 @@ static void on_candidate(void *ctx, const struct fleet_machine *m,
     struct view word = view_str(s->word);
     if (!s->key(record, &k))
         return;
-    if (view_is(word, k.id) || (k.name[0] != '\0' && view_is(word, k.name))) {
+    bool named = k.name[0] != '\0' && view_is(word, k.name);
+    if (view_is(word, k.id) || (named && !k.old)) {
         s->exact++;
-    } else if (word.len >= REF_MIN && view_starts(view_str(k.id), word)) {
+    } else if (named ||
+               (word.len >= REF_MIN && view_starts(view_str(k.id), word))) {
         s->close++;
         if (s->exact > 0)
             return;
@@ -298,7 +308,9 @@ int fleet_find(const struct cmd_env *env, const struct where *where,
         return CMD_OK;
     if (n == 0)
         cmd_say("nothing on the machines that answer is called that: ", s.word,
-                NULL);
+                "; `cmdop ",
+                view_is(view_str(list), "jobs.list") ? "job" : "session",
+                " list` shows what is there", NULL);
     else
         cmd_say("several have that name: ", s.names,
                 "; write HOST:ID, with more of the id", NULL);

@@ -6,6 +6,7 @@
 #define CLI_FLEET_H
 
 #include "cli/where.h"
+#include "codec/json.h"
 #include "codec/msg.h"
 #include "core/cmd.h"
 #include "limits.h"
@@ -21,6 +22,11 @@ static inline const char *fleet_target(const struct fleet_machine *m)
 {
     return m->id[0] != '\0' ? m->id : m->name;
 }
+
+/* Which machine a list in JSON names: as the relay says; where one was asked
+ * for by whatever word, as it says itself. */
+void fleet_name(struct json_out *o, const struct fleet_machine *m,
+                const char *id, const char *name);
 
 struct fleet_question {
     const char *host; /* NULL: all of the fleet that are online */
@@ -40,6 +46,7 @@ int fleet_ask(const struct cmd_env *env, const struct where *where,
 struct fleet_key {
     char id[80];
     char name[NAME_CAP]; /* "": it has none */
+    bool old;            /* another one may have the name by now */
 };
 
 struct fleet_found {

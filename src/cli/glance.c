@@ -110,6 +110,7 @@ static void on_up(void *ctx)
     STR_COPY(p.name, g->name != NULL ? g->name : "");
     STR_COPY(open.target, g->target);
     p.observe = g->session != NULL;
+    p.glance = true;
     p.idle_ms = g->idle_ms;
     p.argv = msg_strings_out(&argv);
     struct view token = unlock_view(&g->unlock);

@@ -48,7 +48,9 @@ static int run_create(const struct cmd_env *env, int argc, char **argv)
     if (g.name != NULL && (g.name[0] == '\0' || strlen(g.name) >= NAME_CAP))
         return cmd_usage(&session_cmd,
                          "a name has 1 to 63 characters: ", g.name);
-    if (idle != NULL && text_parse_duration(view_str(idle), &g.idle_ms) != OK)
+    if (idle != NULL &&
+        (text_parse_duration(view_str(idle), &g.idle_ms) != OK ||
+         g.idle_ms == 0))
         return cmd_usage(&session_cmd,
                          "that is not a duration like 30m or 7d: ", idle);
     g.target = rest == 2 ? argv[1] : "";
@@ -77,8 +79,7 @@ static void json_row(const struct list *l, const struct fleet_machine *m,
     json_obj_begin(&o);
     json_member(&o, "session_id", s->id);
     json_member(&o, "name", s->name);
-    json_member(&o, "machine_id", m->id);
-    json_member(&o, "machine", m->name);
+    fleet_name(&o, m, s->machine_id, s->machine);
     json_member(&o, "status", s->ended ? "ended" : "live");
     json_member(&o, "command", s->command);
     json_member(&o, "user", s->user);
@@ -376,6 +377,8 @@ const struct cmd session_cmd = {
         "       cmdop session attach [--observe] SESSION\n"
         "       cmdop session detach SESSION...\n"
         "       cmdop session destroy SESSION... | --idle D [--host HOST]\n"
+        "       cmdop session save SESSION --to FILE\n"
+        "       cmdop session restore --from FILE [-n LINES]\n"
         "\n"
         "A session is a shell on a machine that goes on when nobody is "
         "attached; `cmdop connect`\nstarts one, too. SESSION is [HOST:]ID "
@@ -386,6 +389,8 @@ const struct cmd session_cmd = {
         "  attach              as `cmdop connect --session`\n"
         "  detach              all who are attached leave it; it goes on\n"
         "  destroy             end it, or all that nobody used for D\n"
+        "  save                write what it still holds as an asciicast file\n"
+        "  restore             show such a file: of what, and its last lines\n"
         "  --idle D            with create: it ends when unused for D (7d)\n"
         "  -s, --server NAME   another relay than the current one\n"
         "  --local             the agent of this machine, without a relay\n"

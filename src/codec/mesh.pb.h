@@ -228,6 +228,7 @@ typedef struct _cmdop_agent_v1_PtyOpen {
     cmdop_agent_v1_PtyOpen_attachment_t attachment; /* 16 random bytes, the same at every return */
     uint64_t idle_ms; /* a new session ends when unused so long; 0: a week */
     bool control; /* nobody else types from now on */
+    bool glance; /* he does not stay: its end is not told with this */
     cmdop_agent_v1_PtyOpen_unlock_t unlock; /* see AnyOpen */
 } cmdop_agent_v1_PtyOpen;
 
@@ -405,6 +406,8 @@ typedef struct _cmdop_agent_v1_SessionInfo {
     uint32_t rows;
     uint32_t cols;
     char attached[256]; /* their names, for people */
+    char machine_id[40]; /* as the machine says */
+    char machine[64];
 } cmdop_agent_v1_SessionInfo;
 
 typedef PB_BYTES_ARRAY_T(32) cmdop_agent_v1_JobInfo_digest_t;
@@ -425,6 +428,8 @@ typedef struct _cmdop_agent_v1_JobInfo {
     uint32_t pid;
     cmdop_agent_v1_JobInfo_digest_t digest; /* SHA-256 of what was asked for */
     char boot[40]; /* since when the machine runs */
+    char machine_id[40]; /* as the machine says; not in the file */
+    char machine[64];
 } cmdop_agent_v1_JobInfo;
 
 /* Method "agent.status" of an agent's local socket: one AgentStatus, framed
@@ -692,7 +697,7 @@ extern "C" {
 #define cmdop_agent_v1_Metrics_init_default      {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define cmdop_agent_v1_Open_init_default         {0, _cmdop_agent_v1_Kind_MIN, "", false, cmdop_agent_v1_Origin_init_default, 0, {{NULL}, NULL}, 0}
 #define cmdop_agent_v1_Origin_init_default       {"", "", "", "", "", ""}
-#define cmdop_agent_v1_PtyOpen_init_default      {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0, {0, {0}}, 0, 0, {0, {0}}}
+#define cmdop_agent_v1_PtyOpen_init_default      {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0, {0, {0}}, 0, 0, 0, {0, {0}}}
 #define cmdop_agent_v1_ExecOpen_init_default     {{{NULL}, NULL}, {{NULL}, NULL}, "", 0, "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}}
 #define cmdop_agent_v1_RpcOpen_init_default      {"", {0, {0}}, {0, {0}}}
 #define cmdop_agent_v1_AnyOpen_init_default      {{0, {0}}}
@@ -710,8 +715,8 @@ extern "C" {
 #define cmdop_agent_v1_Close_init_default        {0, 0, {0}, 0}
 #define cmdop_agent_v1_Failure_init_default      {_cmdop_agent_v1_Code_MIN, "", ""}
 #define cmdop_agent_v1_MachineInfo_init_default  {"", "", "", 0, 0, "", "", "", "", "", "", 0, "", "", 0, ""}
-#define cmdop_agent_v1_SessionInfo_init_default  {"", "", "", 0, 0, 0, 0, 0, 0, 0, "", 0, 0, ""}
-#define cmdop_agent_v1_JobInfo_init_default      {"", _cmdop_agent_v1_JobState_MIN, 0, "", "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}, ""}
+#define cmdop_agent_v1_SessionInfo_init_default  {"", "", "", 0, 0, 0, 0, 0, 0, 0, "", 0, 0, "", "", ""}
+#define cmdop_agent_v1_JobInfo_init_default      {"", _cmdop_agent_v1_JobState_MIN, 0, "", "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}, "", "", ""}
 #define cmdop_agent_v1_AgentStatus_init_default  {0, "", "", "", "", "", "", 0, 0, 0, "", 0, 0, 0, 0, "", "", 0, 0}
 #define cmdop_agent_v1_PasswordKey_init_default  {{0, {0}}, {0, {0}}, {0, {0}}, {0, {0}}, "", _cmdop_agent_v1_PasswordState_MIN, 0}
 #define cmdop_agent_v1_PasswordSecret_init_default {_cmdop_agent_v1_PasswordOrder_MIN, {0, {0}}, {0, {0}}, {0, {0}}}
@@ -740,7 +745,7 @@ extern "C" {
 #define cmdop_agent_v1_Metrics_init_zero         {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define cmdop_agent_v1_Open_init_zero            {0, _cmdop_agent_v1_Kind_MIN, "", false, cmdop_agent_v1_Origin_init_zero, 0, {{NULL}, NULL}, 0}
 #define cmdop_agent_v1_Origin_init_zero          {"", "", "", "", "", ""}
-#define cmdop_agent_v1_PtyOpen_init_zero         {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0, {0, {0}}, 0, 0, {0, {0}}}
+#define cmdop_agent_v1_PtyOpen_init_zero         {"", "", "", 0, 0, 0, 0, 0, {{NULL}, NULL}, {{NULL}, NULL}, 0, {0, {0}}, 0, 0, 0, {0, {0}}}
 #define cmdop_agent_v1_ExecOpen_init_zero        {{{NULL}, NULL}, {{NULL}, NULL}, "", 0, "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}}
 #define cmdop_agent_v1_RpcOpen_init_zero         {"", {0, {0}}, {0, {0}}}
 #define cmdop_agent_v1_AnyOpen_init_zero         {{0, {0}}}
@@ -758,8 +763,8 @@ extern "C" {
 #define cmdop_agent_v1_Close_init_zero           {0, 0, {0}, 0}
 #define cmdop_agent_v1_Failure_init_zero         {_cmdop_agent_v1_Code_MIN, "", ""}
 #define cmdop_agent_v1_MachineInfo_init_zero     {"", "", "", 0, 0, "", "", "", "", "", "", 0, "", "", 0, ""}
-#define cmdop_agent_v1_SessionInfo_init_zero     {"", "", "", 0, 0, 0, 0, 0, 0, 0, "", 0, 0, ""}
-#define cmdop_agent_v1_JobInfo_init_zero         {"", _cmdop_agent_v1_JobState_MIN, 0, "", "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}, ""}
+#define cmdop_agent_v1_SessionInfo_init_zero     {"", "", "", 0, 0, 0, 0, 0, 0, 0, "", 0, 0, "", "", ""}
+#define cmdop_agent_v1_JobInfo_init_zero         {"", _cmdop_agent_v1_JobState_MIN, 0, "", "", 0, 0, 0, 0, 0, 0, 0, {0, {0}}, "", "", ""}
 #define cmdop_agent_v1_AgentStatus_init_zero     {0, "", "", "", "", "", "", 0, 0, 0, "", 0, 0, 0, 0, "", "", 0, 0}
 #define cmdop_agent_v1_PasswordKey_init_zero     {{0, {0}}, {0, {0}}, {0, {0}}, {0, {0}}, "", _cmdop_agent_v1_PasswordState_MIN, 0}
 #define cmdop_agent_v1_PasswordSecret_init_zero  {_cmdop_agent_v1_PasswordOrder_MIN, {0, {0}}, {0, {0}}, {0, {0}}}
@@ -879,6 +884,7 @@ extern "C" {
 #define cmdop_agent_v1_PtyOpen_attachment_tag    12
 #define cmdop_agent_v1_PtyOpen_idle_ms_tag       13
 #define cmdop_agent_v1_PtyOpen_control_tag       14
+#define cmdop_agent_v1_PtyOpen_glance_tag        15
 #define cmdop_agent_v1_PtyOpen_unlock_tag        20
 #define cmdop_agent_v1_ExecOpen_argv_tag         1
 #define cmdop_agent_v1_ExecOpen_env_tag          2
@@ -983,6 +989,8 @@ extern "C" {
 #define cmdop_agent_v1_SessionInfo_rows_tag      12
 #define cmdop_agent_v1_SessionInfo_cols_tag      13
 #define cmdop_agent_v1_SessionInfo_attached_tag  14
+#define cmdop_agent_v1_SessionInfo_machine_id_tag 15
+#define cmdop_agent_v1_SessionInfo_machine_tag   16
 #define cmdop_agent_v1_JobInfo_id_tag            1
 #define cmdop_agent_v1_JobInfo_state_tag         2
 #define cmdop_agent_v1_JobInfo_status_tag        3
@@ -997,6 +1005,8 @@ extern "C" {
 #define cmdop_agent_v1_JobInfo_pid_tag           12
 #define cmdop_agent_v1_JobInfo_digest_tag        13
 #define cmdop_agent_v1_JobInfo_boot_tag          14
+#define cmdop_agent_v1_JobInfo_machine_id_tag    15
+#define cmdop_agent_v1_JobInfo_machine_tag       16
 #define cmdop_agent_v1_AgentStatus_pid_tag       1
 #define cmdop_agent_v1_AgentStatus_version_tag   2
 #define cmdop_agent_v1_AgentStatus_machine_id_tag 3
@@ -1253,6 +1263,7 @@ X(a, STATIC,   SINGULAR, BOOL,     observe,          11) \
 X(a, STATIC,   SINGULAR, BYTES,    attachment,       12) \
 X(a, STATIC,   SINGULAR, UINT64,   idle_ms,          13) \
 X(a, STATIC,   SINGULAR, BOOL,     control,          14) \
+X(a, STATIC,   SINGULAR, BOOL,     glance,           15) \
 X(a, STATIC,   SINGULAR, BYTES,    unlock,           20)
 #define cmdop_agent_v1_PtyOpen_CALLBACK pb_default_field_callback
 #define cmdop_agent_v1_PtyOpen_DEFAULT NULL
@@ -1433,7 +1444,9 @@ X(a, STATIC,   SINGULAR, BOOL,     ended,            10) \
 X(a, STATIC,   SINGULAR, STRING,   command,          11) \
 X(a, STATIC,   SINGULAR, UINT32,   rows,             12) \
 X(a, STATIC,   SINGULAR, UINT32,   cols,             13) \
-X(a, STATIC,   SINGULAR, STRING,   attached,         14)
+X(a, STATIC,   SINGULAR, STRING,   attached,         14) \
+X(a, STATIC,   SINGULAR, STRING,   machine_id,       15) \
+X(a, STATIC,   SINGULAR, STRING,   machine,          16)
 #define cmdop_agent_v1_SessionInfo_CALLBACK NULL
 #define cmdop_agent_v1_SessionInfo_DEFAULT NULL
 
@@ -1451,7 +1464,9 @@ X(a, STATIC,   SINGULAR, UINT32,   operators,        10) \
 X(a, STATIC,   SINGULAR, BOOL,     keep,             11) \
 X(a, STATIC,   SINGULAR, UINT32,   pid,              12) \
 X(a, STATIC,   SINGULAR, BYTES,    digest,           13) \
-X(a, STATIC,   SINGULAR, STRING,   boot,             14)
+X(a, STATIC,   SINGULAR, STRING,   boot,             14) \
+X(a, STATIC,   SINGULAR, STRING,   machine_id,       15) \
+X(a, STATIC,   SINGULAR, STRING,   machine,          16)
 #define cmdop_agent_v1_JobInfo_CALLBACK NULL
 #define cmdop_agent_v1_JobInfo_DEFAULT NULL
 
@@ -1735,7 +1750,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_FleetInfo_msg;
 #define cmdop_agent_v1_FleetInfo_size            181
 #define cmdop_agent_v1_Heartbeat_size            94
 #define cmdop_agent_v1_Hello_size                1052
-#define cmdop_agent_v1_JobInfo_size              402
+#define cmdop_agent_v1_JobInfo_size              509
 #define cmdop_agent_v1_JoinKeyOpen_size          209
 #define cmdop_agent_v1_JoinKey_size              149
 #define cmdop_agent_v1_MachineInfo_size          773
@@ -1753,7 +1768,7 @@ extern const pb_msgdesc_t cmdop_agent_v1_FleetInfo_msg;
 #define cmdop_agent_v1_Reject_size               732
 #define cmdop_agent_v1_Resize_size               12
 #define cmdop_agent_v1_RpcOpen_size              591
-#define cmdop_agent_v1_SessionInfo_size          624
+#define cmdop_agent_v1_SessionInfo_size          731
 #define cmdop_agent_v1_Signal_size               17
 #define cmdop_agent_v1_TokenInfo_size            614
 #define cmdop_agent_v1_TokensOpen_size           2

@@ -203,6 +203,17 @@ static void leave_control(struct attachment *a)
     notify_others(a, " has left control; everybody may type");
 }
 
+/* He wishes that everybody types; only who has control decides that. */
+static void give_control(struct attachment *a)
+{
+    const struct attachment *who = a->session->control;
+    leave_control(a);
+    if (who == NULL || who == a)
+        notify(a, "everybody may type", "");
+    else
+        notify(a, who->operator_name, " types alone; ~t takes control");
+}
+
 /* ---- attachments --------------------------------------------------------------- */
 
 static struct attachment *take_attachment(struct sessions *s)
@@ -219,6 +230,7 @@ static void attach(struct session *t, struct attachment *a,
     *a = (struct attachment){.session = t,
                              .next = t->attached,
                              .observer = w->observe,
+                             .glance = w->glance,
                              .has_key = w->has_key};
     memcpy(a->key, w->key, sizeof(a->key));
     STR_COPY(a->operator_name, w->open.origin.user);
@@ -354,7 +366,7 @@ static void on_event(void *ctx, const msg_event *event)
         if (event->what.control.take)
             take_control(a);
         else
-            leave_control(a);
+            give_control(a);
         return;
     case cmdop_agent_v1_Event_signal_tag:
         if (t->control == NULL || t->control == a)
@@ -373,7 +385,7 @@ static void on_closed(void *ctx, const msg_close *end)
 static void on_ended(void *ctx)
 {
     struct attachment *a = ctx;
-    a->session->told = a->session->told || a->session->exited;
+    a->session->told = a->session->told || (a->session->exited && !a->glance);
     detach(ctx);
 }
 
@@ -570,6 +582,7 @@ static struct wish make_wish(struct mux *m, const msg_open *open,
                      .resume = p->resume,
                      .observe = p->observe,
                      .control = p->control,
+                     .glance = p->glance,
                      .out_offset = p->out_offset};
     struct view key = view_of(p->attachment.bytes, p->attachment.size);
     STR_COPY(w.name, p->name);
@@ -669,7 +682,7 @@ bool session_at(struct sessions *s, uint32_t at, msg_session_info *out)
                               .cols = r->cols};
     out->observers = count(t, false) - out->operators;
     if (t->attached == NULL)
-        out->idle_ms = loop_now(s->loop) - t->touched_ms;
+        out->idle_ms = loop_now(s->loop) - r->touched_ms;
     STR_COPY(out->id, t->id);
     STR_COPY(out->name, r->name);
     STR_COPY(out->user, r->user);

@@ -37,6 +37,7 @@ struct attachment {
     uint32_t rows, cols; /* of his screen; 0: not known */
     bool stalled;        /* took too little for too long */
     bool observer;
+    bool glance; /* he does not stay */
     bool fenced; /* its key came again: it is nobody's now */
     bool owes;   /* input is applied and not acknowledged */
     bool deaf;   /* he was told that somebody else has control */

@@ -248,7 +248,8 @@ static uint64_t unused_until(const struct session *t)
 {
     if (!is_used(t) || !t->child.ready || t->attached != NULL)
         return PORT_FOREVER;
-    return t->touched_ms + patience_of(t);
+    uint64_t since = session_record(t)->touched_ms, patience = patience_of(t);
+    return patience < PORT_FOREVER - since ? since + patience : PORT_FOREVER;
 }
 
 static void on_idle(void *ctx, uint64_t now_ms)
@@ -270,8 +271,9 @@ static void on_idle(void *ctx, uint64_t now_ms)
 
 void session_left(struct session *t)
 {
-    t->touched_ms = loop_now(t->owner->loop);
-    on_idle(t->owner, t->touched_ms);
+    uint64_t now = loop_now(t->owner->loop);
+    session_record(t)->touched_ms = now;
+    on_idle(t->owner, now);
 }
 
 void session_used(struct sessions *s)
@@ -282,7 +284,7 @@ void session_used(struct sessions *s)
 
 void session_touch(struct session *t)
 {
-    t->touched_ms = loop_now(t->owner->loop);
+    session_record(t)->touched_ms = loop_now(t->owner->loop);
     session_used(t->owner);
 }
 
@@ -306,7 +308,8 @@ struct session *session_last(struct sessions *s)
     for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
         struct session *t = &s->slots[i];
         if (is_used(t) && t->child.ready && !t->exited &&
-            (best == NULL || t->touched_ms > best->touched_ms))
+            (best == NULL ||
+             session_record(t)->touched_ms > session_record(best)->touched_ms))
             best = t;
     }
     return best;
@@ -331,7 +334,8 @@ static struct session *oldest_ended(struct sessions *s)
     for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
         struct session *t = &s->slots[i];
         if (is_used(t) && t->exited && t->attached == NULL &&
-            (best == NULL || t->touched_ms < best->touched_ms))
+            (best == NULL ||
+             session_record(t)->touched_ms < session_record(best)->touched_ms))
             best = t;
     }
     return best;
@@ -465,12 +469,15 @@ static void on_ready(void *ctx, int err, const char *why)
         return;
     }
     t->typed = t->child.hold.queued;
-    t->touched_ms = loop_now(t->owner->loop);
+    uint64_t now = loop_now(t->owner->loop);
+    uint64_t *touched = &session_record(t)->touched_ms;
+    if (created || *touched == 0 || *touched > now)
+        *touched = now;
     log_info(created ? "session.start" : "session.adopt", t->id);
     t->owner->ops->ready(t, OK, "");
     t->wish.mux = NULL;
     turn_tty(t, true);
-    on_idle(t->owner, loop_now(t->owner->loop));
+    on_idle(t->owner, now);
 }
 
 static bool on_knows(void *ctx, const char *place)

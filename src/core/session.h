@@ -40,6 +40,7 @@ struct wish {
     bool resume;
     bool observe;
     bool control;
+    bool glance;
     bool has_key;
     uint8_t key[WRITERS_KEY]; /* of the attachment */
 };
@@ -53,7 +54,6 @@ struct session {
     struct attachment *control;  /* who alone may type; NULL: all */
     struct attachment *sized_by; /* whose size the terminal has */
     uint64_t typed;              /* bytes put into the child's queue */
-    uint64_t touched_ms;         /* last attach, input or detach */
     bool exited;                 /* no more is to be known about the child */
     bool drained;                /* the terminal has no more output */
     bool told;                   /* somebody heard how it ended */
@@ -73,6 +73,9 @@ struct session_record {
     char user[NAME_CAP];
     char command[SESSION_COMMAND_CAP]; /* "": the login shell */
     struct writers writers;
+    /* Last attach, input or detach, on the clock of all agents since the
+     * machine started; 0: an agent made it that did not note this. */
+    uint64_t touched_ms;
 };
 
 struct session_ops {

@@ -228,14 +228,18 @@ static void control_that_is_left_is_everybodys(void **state)
     struct operator* a = get(0, &tell_keys);
     struct operator* b = get(1, &(struct ask){.control = true});
     UNTIL(op_saw(a, "READY"));
-    take(b, false);
+    take(a, false); /* it is not his */
     UNTIL(a->notices == 2);
+    assert_string_equal(a->notice, "op-1 types alone; ~t takes control");
+    take(b, false);
+    UNTIL(a->notices == 3 && b->notices == 1);
     assert_string_equal(a->notice, "op-1 has left control; everybody may type");
+    assert_string_equal(b->notice, "everybody may type");
     op_types(a, "x");
     UNTIL(op_saw(a, "got-x"));
     take(b, true);
     op_leaves(b);
-    UNTIL(a->notices == 4);
+    UNTIL(a->notices == 5);
     assert_string_equal(a->notice, "op-1 has left control; everybody may type");
     op_types(a, "xy");
     UNTIL(op_saw(a, "got-y"));
