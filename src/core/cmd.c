@@ -8,6 +8,16 @@
 #include "limits.h"
 #include "port/port.h"
 
+static bool out_is_lost; /* of what was printed something is missing */
+
+/* A disk that is full, for example. What runs on goes on. */
+static void lose_out(void)
+{
+    if (!out_is_lost)
+        cmd_say("the output cannot be written: ", port_why(), NULL);
+    out_is_lost = true;
+}
+
 static void put(int handle, struct view v)
 {
     while (v.len > 0) {
@@ -15,6 +25,8 @@ static void put(int handle, struct view v)
         int n = port_send(handle, v);
         if (n == ERR_CLOSED && handle == PORT_STDOUT)
             port_exit(CMD_PIPE); /* nobody reads on: end as a filter ends */
+        if (n < 0 && handle == PORT_STDOUT)
+            lose_out();
         if (n < 0)
             return; /* nothing more can be said */
         if (n == 0)
@@ -243,7 +255,7 @@ static int run_named(const struct cmd_env *env, int argc, char **argv)
     return CMD_USAGE;
 }
 
-int cmd_main(const struct cmd_env *env, int argc, char **argv)
+static int run_verb(const struct cmd_env *env, int argc, char **argv)
 {
     static char ask[] = "--help";
     char *about[] = {argc > 2 ? argv[2] : NULL, ask, NULL};
@@ -259,4 +271,10 @@ int cmd_main(const struct cmd_env *env, int argc, char **argv)
         return CMD_OK;
     }
     return run_named(env, argc - 1, argv + 1);
+}
+
+int cmd_main(const struct cmd_env *env, int argc, char **argv)
+{
+    int status = run_verb(env, argc, argv);
+    return status == CMD_OK && out_is_lost ? CMD_FAILED : status;
 }
