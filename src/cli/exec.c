@@ -86,8 +86,8 @@ static int run(struct command *x, const struct cmd_env *env,
 static int set_time(struct command *x, const char *asked, bool kill)
 {
     uint64_t ms = x->collect && !x->detach ? JSON_TIMEOUT_MS : 0;
-    if (asked != NULL &&
-        (text_parse_duration(view_str(asked), &ms) != OK || ms > UINT32_MAX))
+    if (asked != NULL && (text_parse_duration(view_str(asked), &ms) != OK ||
+                          ms == 0 || ms > UINT32_MAX))
         return ERR_RANGE;
     x->kill_ms = kill ? ms : 0;
     x->wait_ms = kill ? 0 : ms;
@@ -120,8 +120,10 @@ int exec_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
                          "HOST -- ",
                          rest > 2 ? argv[2] : "ARGV...");
     if (set_time(&x, timeout, kill) != OK)
-        return cmd_usage(cmd,
-                         "that is not a duration like 30s or 5m: ", timeout);
+        return cmd_usage(
+            cmd, "that is not a duration like 30s or 5m, below 49d: ", timeout);
+    if (kill && x.kill_ms == 0)
+        return cmd_usage(cmd, "--kill needs --timeout: after which time?", "");
     if (id != NULL && !job_id_ok(id))
         return cmd_usage(cmd,
                          "an id is 1 to 64 letters, digits, dots, dashes and "

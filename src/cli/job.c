@@ -9,7 +9,7 @@
 #include "cli/fleet.h"
 #include "cli/verbs.h"
 
-#define COL_JOB   34
+#define COL_JOB   44
 #define COL_STATE 14
 #define COL_TIME  22
 
@@ -66,8 +66,7 @@ static void json_row(const struct list *l, const struct fleet_machine *m,
     json_begin(&o, buf, sizeof(buf));
     json_obj_begin(&o);
     json_member(&o, "id", j->id);
-    json_member(&o, "machine_id", m->id);
-    json_member(&o, "machine", m->name);
+    fleet_name(&o, m, j->machine_id, j->machine);
     json_member(&o, "state", state_word(j->state));
     json_key(&o, "status");
     if (has_number(j))
@@ -225,6 +224,7 @@ static int run_logs(const struct cmd_env *env, int argc, char **argv)
         return cmd_usage(&job_cmd,
                          "that is not an offset, or two with a comma: ", from);
     x.until_now = !follow;
+    x.outcome = COMMAND_REFUSED; /* until it is found */
     status = look(&x, env, &where, argv[1]);
     return x.outcome == COMMAND_LOST || x.outcome == COMMAND_REFUSED ? status
                                                                      : CMD_OK;
@@ -246,7 +246,8 @@ static int run_wait(const struct cmd_env *env, int argc, char **argv)
         return cmd_usage(&job_cmd, "which job? `cmdop job list` shows them",
                          "");
     if (timeout != NULL &&
-        text_parse_duration(view_str(timeout), &x.wait_ms) != OK)
+        (text_parse_duration(view_str(timeout), &x.wait_ms) != OK ||
+         x.wait_ms == 0))
         return cmd_usage(&job_cmd,
                          "that is not a duration like 30s or 5m: ", timeout);
     x.quiet = true;
@@ -351,7 +352,7 @@ const struct cmd job_cmd = {
             "\n"
             "  -f, --follow        until the job ends\n"
             "  --from OUT[,ERR]    from these offsets of stdout and stderr\n"
-            "  --timeout D         wait no longer than D (124)\n"
+            "  -t, --timeout D     wait no longer than D (124)\n"
             "  --force             end it if it runs\n"
             "  -s, --server NAME   another relay than the current one\n"
             "  --local             the agent of this machine, without a relay\n"

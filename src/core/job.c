@@ -23,7 +23,7 @@ struct job_record {
     uint32_t keep;
     uint32_t returns;
     uint32_t info_len;
-    uint32_t spare;
+    uint32_t timed_out; /* it was told to end because of that */
     uint8_t info[cmdop_agent_v1_JobInfo_size];
 };
 _Static_assert(sizeof(struct job_record) <= HOLD_RECORD,
@@ -157,6 +157,8 @@ static void on_deadline(void *ctx, uint64_t now_ms)
         return;
     }
     t->timed_out = true;
+    if (block_of(t) != NULL)
+        record_of(t)->timed_out = 1;
     end_child(t);
 }
 
@@ -542,6 +544,9 @@ static int recall(struct job *t)
     uint64_t left = ran > 0 && ran < r->timeout_ms
                         ? r->timeout_ms - (uint64_t)ran
                         : r->timeout_ms;
+    t->timed_out = r->timed_out != 0;
+    if (t->timed_out)
+        left = 0; /* once more, should it have been too late for the first */
     if (r->timeout_ms > 0)
         loop_arm(t->owner->loop, t->deadline, loop_now(t->owner->loop) + left);
     return OK;
@@ -587,6 +592,7 @@ static void on_ready(void *ctx, int err, const char *why)
         err = recall(t);
     if (err == OK) {
         t->taken = &record_of(t)->taken;
+        record_of(t)->timed_out = t->timed_out;
         err = jobpipe_watch(t);
     }
     if (err != OK && t->adopting && t->asker.mux == NULL) {

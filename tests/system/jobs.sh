@@ -9,6 +9,7 @@ state() { job list --json > "$T/list.json" && json "$T/list.json" \
     "next((j['state'] for j in d['jobs'] if j['id'] == '$1'), 'none')"; } # ID
 is_state() { test "$(state "$1")" = "$2"; }                    # ID STATE
 outcome() { json "$T/out" 'd["outcome"]'; }
+kill_agent() { end "$AGENT" KILL; agent box; }
 numbers_are() { # NAME FILE UPTO: 1 to UPTO, each once, and nothing else
     seq "$3" > "$T/seq"
     fact "$1" cmp "$T/seq" "$2"
@@ -62,6 +63,9 @@ fact "with numbers where they are known" json_is "$T/out" 'all(
     and j["machine"] == "box" and j["kept"] and j["pid"] >= 0 for j in d["jobs"])'
 run job list box
 says "one machine can be asked" "$T/out" '^box:nightly '
+run job list bo --json
+fact "by a part of its name, too: the list says which" json_is "$T/out" 'len(d["jobs"]) > 0 and all(
+    j["machine"] == "box" and j["machine_id"] == "'"$(machine_id box)"'" for j in d["jobs"])'
 run job list nobody
 is "and one that is not there is told" "$STATUS $(wc -l < "$T/err")" '255 1'
 run job logs nightly
@@ -74,6 +78,8 @@ run job logs --from 6,6 nightly
 is "of both streams" "$(cat "$T/out")$(cat "$T/err")" over
 run job logs --from 1,x nightly
 is "which are numbers" "$STATUS" 2
+run job logs no-such-job
+refused "there are no logs of what is not there" 1 'nothing .*: no-such-job; .cmdop job list'
 run job wait nightly
 is "wait exits as the command did" "$STATUS$(cat "$T/out" "$T/err")" 3
 run job wait box:nightly
@@ -103,6 +109,18 @@ fact "and the command is ended" wait_for 5 sh -c "! pgrep -f '^sleep 43\$'"
 is "which is known later" "$(state killed)" timeout
 run job wait killed
 is "and waited for" "$STATUS" 124
+kill_agent
+is "which a new agent knows, too" "$(state killed)" timeout
+run job wait killed
+is "and tells" "$STATUS" 124
+run exec_on --kill box -- true
+is "--kill wants a time" "$STATUS $(grep -c -- '--kill needs --timeout' "$T/err")" '2 1'
+for time in 0 -1 60d x; do
+    run exec_on --timeout $time box -- true
+    is "$time is no time to wait" "$STATUS" 2
+done
+run job wait --timeout 0 slow
+is "nor is 0 to wait for a job" "$STATUS" 2
 run job wait slow
 is "the slow one ended well meanwhile" "$STATUS" 0
 run job wait lazy
@@ -158,7 +176,6 @@ while [ $n -le "$2" ]; do echo $n; n=$((n + 1)); [ $((n % 50)) -ne 0 ] || sleep 
 exit 9
 EOS
 numbers() { exec_on --id "$1" box -- sh "$T/box/numbers.sh" "$1" "$2"; }
-kill_agent() { end "$AGENT" KILL; agent box; }
 kill_relay() { end "$RELAY" KILL; relay; }
 
 exec_on -d --id across box -- sh "$T/box/numbers.sh" across 2000 > "$T/out"
