@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "cli/escape.h"
 #include "cli/reopen.h"
+#include "cli/replay.h"
 #include "cli/run.h"
 #include "cli/unlock.h"
 #include "cli/where.h"
@@ -27,8 +28,9 @@
 #include "crypto/ct.h"
 
 #define KEYS_AT_ONCE 4096
-#define STATE_MS     1000 /* how often the state line counts */
-#define LEAVE_MS     2000 /* for a screen that takes nothing, at the end */
+#define KEYS_BYTES   (1 << 20) /* kept while nobody takes them: a long paste */
+#define STATE_MS     1000      /* how often the state line counts */
+#define LEAVE_MS     2000      /* for a screen that takes nothing, at the end */
 #define NOTICE_MS    500  /* a loss that is mended sooner is not worth a word */
 #define DOUBT_MS     250  /* without an acknowledgement: ask the relay */
 #define STUCK_MS     2000 /* and the person is told */
@@ -60,6 +62,8 @@ struct attach {
     bool leaving; /* detach was asked for */
     bool over;    /* result known; screen may still be busy */
     int status;
+    struct replay replay;
+    uint64_t old_end;    /* output below it was there before us */
     uint64_t out_next;   /* offset of the next output byte */
     uint64_t in_start;   /* ring offset of the machine's input 0 */
     uint64_t lost_ms;    /* since when; 0: connected */
@@ -129,6 +133,15 @@ static void state_line(struct attach *x)
     x->shown = true;
 }
 
+/* A full ring waits for room, but where the line says "~. to leave" it must
+ * not silence that: what there is no room for is dropped then. */
+static void watch_keys(struct attach *x)
+{
+    bool room = ring_room(&x->keys) > KEYS_AT_ONCE;
+    loop_want(&x->client.loop, x->keys_row,
+              room || !x->open || x->shown ? PORT_READ : 0);
+}
+
 /* The line is shown, counted and taken away as the state demands. */
 static void tell_state(struct attach *x)
 {
@@ -136,14 +149,18 @@ static void tell_state(struct attach *x)
     if (x->over)
         return;
     if (due == 0 || !x->attached) {
-        if (x->shown)
-            to_terminal(x, "\r\033[K");
-        x->shown = false;
         loop_disarm(&x->client.loop, x->state);
+        if (!x->shown)
+            return;
+        to_terminal(x, "\r\033[K");
+        x->shown = false;
+        watch_keys(x);
         return;
     }
-    if (now >= due)
+    if (now >= due) {
         state_line(x);
+        watch_keys(x);
+    }
     loop_arm(&x->client.loop, x->state, now >= due ? now + STATE_MS : due);
 }
 
@@ -219,16 +236,8 @@ static void control(struct attach *x, bool take)
         return;
     if (x->observe && take)
         become_operator(x);
-    else if (!x->observe && chan_event(&x->chan, &event) == OK)
-        to_terminal(x, take ? "\r\n[cmdop: you type alone; ~r ends that]\r\n"
-                            : "\r\n[cmdop: everybody may type]\r\n");
-}
-
-static void watch_keys(struct attach *x)
-{
-    bool room = ring_room(&x->keys) > KEYS_AT_ONCE;
-    /* While the link is down a full ring must not silence "~.". */
-    loop_want(&x->client.loop, x->keys_row, room || !x->open ? PORT_READ : 0);
+    else if (!x->observe && chan_event(&x->chan, &event) == OK && take)
+        to_terminal(x, "\r\n[cmdop: you type alone; ~r ends that]\r\n");
 }
 
 static void take_keys(struct attach *x, struct view in)
@@ -411,11 +420,12 @@ static void on_accepted(void *ctx, const msg_accept *accept)
     if (!x->attached) {
         go_raw(x);
         greet(x, &p);
+        x->old_end = p.created ? 0 : p.out_end;
     }
     if (p.gap > 0 && x->attached)
         tell_gap(x, p.gap);
     x->attached = true;
-    loop_want(&x->client.loop, x->keys_row, PORT_READ);
+    watch_keys(x);
     settle_screen(x);
 }
 
@@ -493,6 +503,30 @@ static void on_unlocked(void *ctx, msg_code code, const char *message,
         leave_because(x, code, message, remedy);
 }
 
+/* Output from before this terminal came: what it asks for is not answered. */
+static int show_old(struct attach *x, struct view bytes)
+{
+    static uint8_t buf[FRAME_MAX + 2 * REPLAY_HELD];
+    struct writer out;
+    writer_init(&out, SPAN_ARRAY(buf));
+    replay_feed(&x->replay, bytes, &out);
+    if (x->out_next == x->old_end)
+        write_bytes(&out, replay_rest(&x->replay)); /* it goes on now */
+    return sink_put(&x->screen, writer_view(&out));
+}
+
+static int show(struct attach *x, struct view bytes)
+{
+    uint64_t left = x->old_end > x->out_next ? x->old_end - x->out_next : 0;
+    size_t n = left < bytes.len ? (size_t)left : bytes.len;
+    int err = OK;
+    x->out_next += n;
+    if (n > 0)
+        err = show_old(x, view_first(bytes, n));
+    x->out_next += bytes.len - n;
+    return err != OK ? err : sink_put(&x->screen, view_from(bytes, n));
+}
+
 static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
                    bool fin)
 {
@@ -500,10 +534,12 @@ static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
     (void)fin;
     if (stream != 0)
         return ERR_PROTO;
-    if (off > x->out_next)
+    if (off > x->out_next) {
         tell_skip(x, off - x->out_next);
-    x->out_next = off + bytes.len;
-    if (sink_put(&x->screen, bytes) != OK)
+        replay_init(&x->replay); /* its end is gone */
+    }
+    x->out_next = off;
+    if (show(x, bytes) != OK)
         return ERR_PROTO;
     settle_screen(x);
     return OK;
@@ -534,8 +570,6 @@ static void on_ended(void *ctx)
 static void on_closed(void *ctx, const msg_close *end)
 {
     struct attach *x = ctx;
-    static char words[512];
-    struct text t;
     x->open = false;
     if (end == NULL)
         return; /* the link went away: on_down decides */
@@ -558,11 +592,8 @@ static void on_closed(void *ctx, const msg_close *end)
         leave(x, CMD_OK, "[the session was left there; it goes on]\n");
         return;
     }
-    TEXT_OF(&t, words);
-    text_str(&t, "cmdop: ");
-    text_safe(&t, view_str(end->result.failure.message));
-    text_str(&t, "\n");
-    leave(x, client_status(end->result.failure.code), words);
+    leave_because(x, end->result.failure.code, end->result.failure.message,
+                  end->result.failure.remedy);
 }
 
 static struct view on_peek(void *ctx, uint32_t stream, uint64_t *off, bool *fin)
@@ -732,15 +763,15 @@ static int run(struct attach *x, const struct cmd_env *env,
     struct arena arena;
     struct text why;
     TEXT_OF(&why, buf);
-    arena_init(&arena, port_memory(CLIENT_BYTES + 2 * WINDOW_BULK +
-                                   WINDOW_INPUT + QUESTION_RING + 65536));
+    arena_init(&arena, port_memory(CLIENT_BYTES + 2 * WINDOW_BULK + KEYS_BYTES +
+                                   QUESTION_RING + 65536));
     if (client_init(&x->client, &arena, env->version, where, &client_ops, x,
                     &why) != OK) {
         cmd_say(buf, NULL);
         return CMD_TRANSPORT;
     }
     struct loop *loop = &x->client.loop;
-    ring_init(&x->keys, arena_span(&arena, WINDOW_INPUT), 0);
+    ring_init(&x->keys, arena_span(&arena, KEYS_BYTES), 0);
     (void)port_handle_nonblock(PORT_STDIN);
     (void)port_handle_nonblock(PORT_STDOUT);
     sink_init(&x->screen, arena_span(&arena, 2 * WINDOW_BULK), PORT_STDOUT, 0);
@@ -751,6 +782,7 @@ static int run(struct attach *x, const struct cmd_env *env,
     x->doubt = loop_timer_add(loop, on_unacked, x);
     reopen_init(&x->reopen, &x->client, on_again, x);
     escape_init(&x->escape);
+    replay_init(&x->replay);
     unlock_init(&x->unlock, &arena, &x->client, x->target);
     x->unlock.file = where->password_file;
     x->unlock.keyboard = want_keyboard;

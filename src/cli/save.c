@@ -9,6 +9,7 @@
 #include "cli/find.h"
 #include "cli/fleet.h"
 #include "cli/glance.h"
+#include "cli/replay.h"
 #include "core/session.h"
 
 /* A byte of output is six characters of JSON at most; and the events around
@@ -17,6 +18,7 @@
 #define LINES      100 /* shown by restore */
 #define LINES_MAX  1000000
 #define READ_BYTES (2 * CAST_LINE_IN)
+#define SHOW_BYTES 4096
 
 /* ---- save ------------------------------------------------------------------------- */
 
@@ -99,9 +101,11 @@ static int put_file(const char *to, struct view data)
         cmd_out(data);
         return CMD_OK;
     }
-    if (port_keep_write(to, data) == OK)
+    /* A device or a pipe of that name would be replaced, too. */
+    bool is_file = port_keep_read(to, false, (struct span){0}) != ERR_DENIED;
+    if (is_file && port_keep_write(to, data) == OK)
         return CMD_OK;
-    cmd_say(to, ": ", port_why(), NULL);
+    cmd_say(port_why(), is_file ? "" : "; --to - writes to a pipe", NULL);
     return CMD_FAILED;
 }
 
@@ -243,7 +247,7 @@ static int read_file(struct restore *r)
 static uint64_t start_of(const struct ring *out, uint64_t lines)
 {
     uint64_t at = out->tail;
-    while (at > out->head) {
+    while (lines > 0 && at > out->head) {
         bool ends = ring_at(out, at - 1).ptr[0] == '\n';
         if (ends && at != out->tail && lines-- <= 1)
             break;
@@ -285,13 +289,20 @@ static void show_head(const struct cast_head *h)
     cmd_note(buf);
 }
 
+/* It is somebody's output of long ago: the terminal answers nothing of it. */
 static void show(const struct restore *r, uint64_t lines)
 {
+    static struct replay replay;
+    uint8_t buf[SHOW_BYTES + REPLAY_HELD];
     const struct ring *out = &r->output;
     show_head(&r->line.head);
+    replay_init(&replay);
     for (uint64_t at = start_of(out, lines); at < out->tail;) {
-        struct view v = ring_at(out, at);
-        cmd_out(v);
+        struct writer shown;
+        struct view v = view_first(ring_at(out, at), SHOW_BYTES);
+        writer_init(&shown, SPAN_ARRAY(buf));
+        replay_feed(&replay, v, &shown);
+        cmd_out(writer_view(&shown));
         at += v.len;
     }
     if (port_is_tty(PORT_STDOUT))
@@ -312,8 +323,10 @@ int restore_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
                              sizeof(opts) / sizeof(opts[0]));
     if (status >= 0)
         return status;
-    if (argc != 1 || r.path == NULL)
+    if (r.path == NULL)
         return cmd_usage(cmd, "--from FILE is missing", "");
+    if (argc != 1)
+        return cmd_usage(cmd, "a file is all it takes: ", argv[1]);
     if (lines_text != NULL &&
         text_parse_u64(view_str(lines_text), LINES_MAX, &lines) != OK)
         return cmd_usage(cmd, "that is no number of lines: ", lines_text);
