@@ -137,8 +137,7 @@ static void on_relay_open(void *ctx, const msg_open *open, struct view params)
 static void on_relay_gone(void *ctx, uint32_t number, const msg_close *end)
 {
     struct app *app = ctx;
-    (void)end;
-    offer_gone(app, uplink_mux(&app->relay), number);
+    offer_gone(app, uplink_mux(&app->relay), number, end);
 }
 
 static void on_relay_lost(void *ctx, struct mux *m)

@@ -56,8 +56,7 @@ static void local_open(void *ctx, const msg_open *open, struct view params)
 static void local_gone(void *ctx, uint32_t number, const msg_close *end)
 {
     struct local *l = ctx;
-    (void)end;
-    offer_gone(l->app, &l->peer.link.mux, number);
+    offer_gone(l->app, &l->peer.link.mux, number, end);
 }
 
 static void local_wake(void *ctx)

@@ -30,14 +30,15 @@ void offer_channel(struct app *app, struct mux *m, const msg_open *open,
                      "update cmdop on the machine");
 }
 
-void offer_gone(struct app *app, const struct mux *m, uint32_t number)
+void offer_gone(struct app *app, const struct mux *m, uint32_t number,
+                const msg_close *end)
 {
     sessions_gone(&app->sessions, m, number);
-    jobs_gone(&app->jobs, m, number);
+    jobs_gone(&app->jobs, m, number, end);
     guard_gone(app, m, number);
 }
 
 void offer_lost(struct app *app, const struct mux *m)
 {
-    offer_gone(app, m, 0);
+    offer_gone(app, m, 0, NULL);
 }

@@ -11,7 +11,8 @@ void offer_channel(struct app *app, struct mux *m, const msg_open *open,
                    struct view params, bool local);
 
 /* An Open that was not answered yet is taken back; or all, with the link. */
-void offer_gone(struct app *app, const struct mux *m, uint32_t number);
+void offer_gone(struct app *app, const struct mux *m, uint32_t number,
+                const msg_close *end);
 void offer_lost(struct app *app, const struct mux *m);
 
 #endif

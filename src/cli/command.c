@@ -22,7 +22,7 @@ void command_handle(const struct command *x, struct text *out)
     text_str(out, x->id);
 }
 
-/* An Open that was never answered may have started it. */
+/* There is something to come back to. */
 static bool may_run(const struct command *x)
 {
     return x->accepted || x->opens > 1;
@@ -49,9 +49,10 @@ static enum command_outcome outcome_of(const struct command *x,
     case cmdop_agent_v1_Close_signal_tag: return COMMAND_SIGNALLED;
     default: break;
     }
-    if (end->result.failure.code == cmdop_agent_v1_Code_CODE_TIMEOUT)
+    if (end->result.failure.code == cmdop_agent_v1_Code_CODE_TIMEOUT &&
+        x->accepted)
         return COMMAND_TIMED_OUT;
-    return may_run(x) ? COMMAND_LOST : COMMAND_REFUSED;
+    return may_run(x) || x->unanswered ? COMMAND_LOST : COMMAND_REFUSED;
 }
 
 /* Leave when the result is known and all output has been written. */
@@ -165,16 +166,16 @@ static void on_timer(void *ctx, uint64_t now_ms)
     (void)now_ms;
     if (x->over)
         return;
-    if (x->kill_ms > 0) {
+    if (!x->accepted) {
+        fail(x, cmdop_agent_v1_Code_CODE_TIMEOUT,
+             "the machine did not answer in that time",
+             "give it more time with --timeout");
+    } else if (x->kill_ms > 0) {
         msg_close end = chan_failure(cmdop_agent_v1_Code_CODE_TIMEOUT,
                                      "the command took longer than allowed",
                                      "give it more time with --timeout");
         chan_close(&x->chan, &end, CHAN_NOW);
         finish(x, &end);
-    } else if (!x->accepted) {
-        fail(x, cmdop_agent_v1_Code_CODE_TIMEOUT,
-             "the machine did not answer in that time",
-             "give it more time with --timeout");
     } else if (!x->open && !x->keep && !x->watch) {
         fail(x, cmdop_agent_v1_Code_CODE_LOST,
              "the connection was lost, and was not there again in that time; "
@@ -394,6 +395,7 @@ static void on_accepted(void *ctx, const msg_accept *accept)
     }
     bool first = !x->accepted;
     x->accepted = true;
+    x->unanswered = false;
     if (x->detach)
         leave_it(x, CMD_OK);
     else if (first && !x->watch)
@@ -468,9 +470,17 @@ static bool wants_password(struct command *x, msg_code code)
     return true;
 }
 
+/* The relay had handed the Open on, and never heard of it. */
+static bool leaves_open(msg_code code)
+{
+    return code == cmdop_agent_v1_Code_CODE_LOST ||
+           code == cmdop_agent_v1_Code_CODE_TIMEOUT;
+}
+
 static void on_rejected(void *ctx, const msg_reject *r)
 {
     struct command *x = ctx;
+    x->unanswered = leaves_open(r->code);
     if (try_again(x, r->code) || wants_password(x, r->code))
         return;
     if (x->accepted && r->code == cmdop_agent_v1_Code_CODE_NOT_FOUND)
@@ -606,6 +616,8 @@ static void open_it(void *ctx)
     if (chan_open(client_mux(&x->client), &x->chan, &open) != OK)
         fail(x, cmdop_agent_v1_Code_CODE_INTERNAL,
              "the request does not fit the connection", "");
+    else
+        x->unanswered = true; /* it may start the command */
     x->opens++;
 }
 

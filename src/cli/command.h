@@ -76,11 +76,12 @@ struct command {
     uint64_t discard;       /* the machine has so much of our input already */
     bool in_fin;
     bool reading;
-    uint32_t opens; /* that we sent */
-    bool accepted;  /* one of them */
-    bool open;      /* the channel is there */
-    bool lost;      /* it was open, and is to be opened again */
-    bool over;      /* the result is known */
+    uint32_t opens;  /* that we sent */
+    bool accepted;   /* one of them */
+    bool unanswered; /* what became of the last one is not known */
+    bool open;       /* the channel is there */
+    bool lost;       /* it was open, and is to be opened again */
+    bool over;       /* the result is known */
     int timer;
     int patience; /* timer: to come back to a plain command */
 };

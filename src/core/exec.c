@@ -260,6 +260,8 @@ static void on_ready(struct job *t, int err, const char *why)
     t->asker.mux = NULL;
     if (err == OK && a.mux != NULL)
         join(t, &a, !t->adopting);
+    else if (err == OK && a.unwanted)
+        job_ended(t);
     else if (err == OK)
         job_lost(t); /* perhaps he comes back */
     else if (a.mux != NULL)
@@ -381,15 +383,25 @@ void exec_open(struct jobs *j, struct mux *m, const msg_open *open,
         answer(j, r, m, open, &p);
 }
 
-void jobs_gone(struct jobs *j, const struct mux *m, uint32_t number)
+/* The relay says so of one that was lost, or if this machine took too long. */
+static bool may_come_back(const msg_close *end)
+{
+    return is_lost(end) ||
+           end->which_result != cmdop_agent_v1_Close_failure_tag ||
+           end->result.failure.code == cmdop_agent_v1_Code_CODE_TIMEOUT;
+}
+
+void jobs_gone(struct jobs *j, const struct mux *m, uint32_t number,
+               const msg_close *end)
 {
     for (uint32_t i = 0; i < JOBS_MAX; i++) {
         struct job *t = &j->slots[i];
-        if (t->asker.mux != m || (number != 0 && t->asker.channel != number))
+        struct asker *a = &t->asker;
+        if (a->mux != m || (number != 0 && a->channel != number))
             continue;
-        if (number == 0 && t->returns)
-            t->asker.mux = NULL;
-        else
+        a->mux = NULL;
+        a->unwanted = !t->adopting && !a->watch && !may_come_back(end);
+        if (!t->returns)
             job_take_back(t);
     }
 }

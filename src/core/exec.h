@@ -34,8 +34,13 @@ int jobs_init(struct jobs *j, struct arena *a, struct loop *loop,
 void exec_open(struct jobs *j, struct mux *m, const msg_open *open,
                struct view params);
 
-/* An Open that was not answered yet is taken back; with number 0 all of this
- * link are. */
-void jobs_gone(struct jobs *j, const struct mux *m, uint32_t number);
+/*
+ * Who asked with an Open that was not answered yet is gone, as `end` tells;
+ * with number 0 all of this link are, and `end` is NULL. His command may run
+ * by now: one with an id stays, so that nothing starts it a second time, and
+ * is ended if that is his wish.
+ */
+void jobs_gone(struct jobs *j, const struct mux *m, uint32_t number,
+               const msg_close *end);
 
 #endif

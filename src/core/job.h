@@ -38,6 +38,7 @@ struct viewer;
 /* What somebody asked for, kept until the keeper answers. */
 struct asker {
     struct mux *mux; /* NULL: nobody */
+    bool unwanted;   /* whoever asked wishes that it ends */
     uint32_t channel;
     uint32_t window;
     uint64_t from[CHAN_STREAMS]; /* the output that he wants */

@@ -279,4 +279,12 @@ run exec_on --json nobody -- true
 outcome_is "a machine that is not there" refused 255 255
 run exec_on --json --id doomed box -- sh -c 'echo $$ > "$HOME/doomed"; exec sleep 302'
 outcome_is "one that nobody knows of any more" lost 255 255
+silent() { exec_on --json --timeout "$1" --id silent box -- sh -c 'echo run >> "$HOME/silent"'; } # TIME
+kill -STOP "$AGENT"
+run silent 1s
+outcome_is "a machine that did not answer in time" lost 124 124
+kill -CONT "$AGENT"
+run silent 30s
+outcome_is "asked again it tells" exited 0 0
+is "how the one process ended" "$(count "$T/box/silent")" 1
 finish

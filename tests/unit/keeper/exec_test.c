@@ -23,7 +23,7 @@ static void on_open(void *ctx, const msg_open *open, struct view params)
 
 static void on_lost(const struct mux *m)
 {
-    jobs_gone(&jobs, m, 0);
+    jobs_gone(&jobs, m, 0, NULL);
 }
 
 static int setup(void **state)

@@ -27,7 +27,7 @@ static void on_open(void *ctx, const msg_open *open, struct view params)
 
 static void on_lost(const struct mux *m)
 {
-    jobs_gone(&jobs, m, 0);
+    jobs_gone(&jobs, m, 0, NULL);
 }
 
 static int setup(void **state)
@@ -300,23 +300,70 @@ static void an_end_that_was_told_can_be_asked_for_again(void **state)
     UNTIL(jobs.count == 0);
 }
 
-static void what_was_not_answered_goes_on_when_the_link_breaks(void **state)
+static const struct ask endless = {.id = "one",
+                                   .script = "echo $$; exec sleep 1000"};
+
+static struct operator* ask_unanswered(void)
 {
-    const struct ask a = {.id = "one", .script = "echo $$; exec sleep 1000"};
-    const char *argv[] = {"sh", "-c", a.script, NULL};
+    const char *argv[] = {"sh", "-c", endless.script, NULL};
     struct msg_strings args = {.list = argv, .count = 3};
     msg_exec_open p = {.id = "one"};
-    (void)state;
     struct operator* o = op_arrives(0, WINDOW, on_open);
     p.argv = msg_strings_out(&args);
     op_asks(o, cmdop_agent_v1_Kind_KIND_EXEC, cmdop_agent_v1_ExecOpen_fields,
             &p);
     assert_int_equal(o->accepted, 0);
-    op_vanishes(o);
+    return o;
+}
+
+static void what_was_not_answered_goes_on_when_the_link_breaks(void **state)
+{
+    (void)state;
+    op_vanishes(ask_unanswered());
     UNTIL(job("one")->child.ready);
-    o = get(0, &a);
+    struct operator* o = get(0, &endless);
     assert_false(info_of(o).created);
     assert_int_equal(jobs.count, 1);
+}
+
+/* The link that breaks may be the one behind the relay. */
+static void what_the_relay_gave_up_goes_on(msg_code code)
+{
+    msg_close end = chan_failure(code, "he is gone", "");
+    struct operator* o = ask_unanswered();
+    jobs_gone(&jobs, &o->far.mux, job("one")->asker.channel, &end);
+    UNTIL(job("one")->child.ready);
+    o = get(1, &endless);
+    assert_false(info_of(o).created);
+    assert_int_equal(jobs.count, 1);
+}
+
+static void what_was_not_answered_goes_on_when_its_asker_is_lost(void **state)
+{
+    (void)state;
+    what_the_relay_gave_up_goes_on(cmdop_agent_v1_Code_CODE_LOST);
+}
+
+static void what_was_not_answered_in_time_goes_on(void **state)
+{
+    (void)state;
+    what_the_relay_gave_up_goes_on(cmdop_agent_v1_Code_CODE_TIMEOUT);
+}
+
+static void
+what_is_unwanted_before_it_is_answered_ends_and_is_known(void **state)
+{
+    msg_close end =
+        chan_failure(cmdop_agent_v1_Code_CODE_UNSPECIFIED, "not wanted", "");
+    (void)state;
+    struct operator* o = ask_unanswered();
+    jobs_gone(&jobs, &o->far.mux, job("one")->asker.channel, &end);
+    UNTIL(job_is_over(job("one")));
+    o = get(1, &endless);
+    UNTIL(o->closed);
+    assert_false(info_of(o).created);
+    assert_int_equal(o->close.which_result, cmdop_agent_v1_Close_signal_tag);
+    assert_int_equal(o->close.result.signal, SIGTERM);
 }
 
 /* ---- left ------------------------------------------------------------------------------- */
@@ -735,6 +782,9 @@ int main(int argc, char **argv)
         FACT(its_end_waits_for_who_was_lost),
         FACT(an_end_that_was_told_can_be_asked_for_again),
         FACT(what_was_not_answered_goes_on_when_the_link_breaks),
+        FACT(what_was_not_answered_goes_on_when_its_asker_is_lost),
+        FACT(what_was_not_answered_in_time_goes_on),
+        FACT(what_is_unwanted_before_it_is_answered_ends_and_is_known),
         FACT(a_command_that_was_left_runs_free_and_its_end_is_kept),
         FACT(a_kept_end_is_forgotten_after_a_week),
         FACT(a_running_one_is_removed_by_force_only),
