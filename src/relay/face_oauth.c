@@ -36,12 +36,19 @@ static void fail_with(struct call *c, enum oauth_error error, const char *why)
     fail(c, &(struct oauth_answer){.error = error, .description = why});
 }
 
-/* Ours when the request that asked is still there. */
-static struct call *waiting(void *ctx, uint32_t tag)
+/* The request that asked, to be answered: it is still there, and was not
+ * refused, which is told here. */
+static struct call *granted(void *ctx, uint32_t tag,
+                            const struct oauth_answer *a)
 {
     struct call *c = ctx;
 
-    return c->serial == tag && api_waits(c->conn, tag) ? c : NULL;
+    if (c->serial != tag || !api_waits(c->conn, tag))
+        return NULL;
+    if (a->error == OAUTH_OK)
+        return c;
+    fail(c, a);
+    return NULL;
 }
 
 static void asked(struct call *c, int err)
@@ -58,15 +65,11 @@ static void asked(struct call *c, int err)
 
 static void device_answer(void *ctx, uint32_t tag, const struct oauth_answer *a)
 {
-    struct call *c = waiting(ctx, tag);
+    struct call *c = granted(ctx, tag, a);
     const struct oauth_device *d = &a->u.device;
 
     if (c == NULL)
         return;
-    if (a->error != OAUTH_OK) {
-        fail(c, a);
-        return;
-    }
     struct json_out *o = call_json(c);
     json_obj_begin(o);
     json_member(o, "device_code", d->device_code);
@@ -116,15 +119,11 @@ void oauth_device_post(struct call *c)
 
 static void token_answer(void *ctx, uint32_t tag, const struct oauth_answer *a)
 {
-    struct call *c = waiting(ctx, tag);
+    struct call *c = granted(ctx, tag, a);
     const struct oauth_tokens *t = &a->u.tokens;
 
     if (c == NULL)
         return;
-    if (a->error != OAUTH_OK) {
-        fail(c, a);
-        return;
-    }
     struct json_out *o = call_json(c);
     json_obj_begin(o);
     json_member(o, "access_token", t->access_token);
@@ -186,14 +185,10 @@ void oauth_token_post(struct call *c)
 
 static void revoke_answer(void *ctx, uint32_t tag, const struct oauth_answer *a)
 {
-    struct call *c = waiting(ctx, tag);
+    struct call *c = granted(ctx, tag, a);
 
     if (c == NULL)
         return;
-    if (a->error != OAUTH_OK) {
-        fail(c, a);
-        return;
-    }
     json_obj_begin(call_json(c));
     json_obj_end(&c->json);
     call_json_done(c, 200);

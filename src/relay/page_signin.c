@@ -268,9 +268,9 @@ static void password_done(struct call *c, int err, const char *stored)
 
 static bool nobody_waits(struct call *c)
 {
-    uint64_t wait = throttle_wait(&c->people->throttle, THROTTLE_NOBODY,
-                                  view_str(c->text[4]),
-                                  loop_now(c->people->loop));
+    uint64_t wait =
+        throttle_wait(&c->people->throttle, THROTTLE_NOBODY,
+                      view_str(c->text[4]), loop_now(c->people->loop));
 
     if (wait > STORE_LOCK_MS_MAX)
         wait = STORE_LOCK_MS_MAX;

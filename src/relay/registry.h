@@ -36,7 +36,8 @@ struct machine {
     int64_t created_ms;
     int64_t seen_ms;   /* last heartbeat, Unix time; 0 = never */
     struct conn *conn; /* NULL: offline */
-    uint64_t proven_ms; /* the newest challenge that it answered; loop's clock */
+    uint64_t
+        proven_ms; /* the newest challenge that it answered; loop's clock */
 };
 
 struct registry_link {
