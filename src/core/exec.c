@@ -294,6 +294,13 @@ static void reject(struct mux *m, const msg_open *open, msg_code code,
     (void)mux_reject(m, open->channel, code, message, remedy);
 }
 
+/* It may be one of those that an earlier agent left. */
+static void reject_unfound(struct mux *m, const msg_open *open)
+{
+    reject(m, open, cmdop_agent_v1_Code_CODE_TIMEOUT,
+           "not all keepers have answered yet", "try again in a moment");
+}
+
 /* Into one that is there. Its keeper may not have answered yet: then the one
  * who asked last is answered. */
 static void ask_again(struct job *t, const struct asker *a)
@@ -318,7 +325,9 @@ static void start(struct jobs *j, struct request *r, const msg_open *open,
     int err = environ_build(&r->environ, &facts, &r->env);
     o->env = r->environ.list;
     err = err != OK ? ERR_TOO_BIG : job_start(j, o, &t);
-    if (err == ERR_EXISTS || err == ERR_DAMAGED)
+    if (err == ERR_EXISTS && j->finder.missed)
+        reject_unfound(a->mux, open);
+    else if (err == ERR_EXISTS || err == ERR_DAMAGED)
         reject(a->mux, open, cmdop_agent_v1_Code_CODE_CONFLICT,
                "a command had this id, and its file on the machine cannot be "
                "read",
@@ -354,8 +363,7 @@ static void answer(struct jobs *j, struct request *r, struct mux *m,
                "underscores",
                "");
     else if (t == NULL && (p->attach || p->watch) && j->finder.missed)
-        reject(m, open, cmdop_agent_v1_Code_CODE_TIMEOUT,
-               "not all keepers have answered yet", "try again in a moment");
+        reject_unfound(m, open);
     else if (t == NULL && (p->attach || p->watch))
         reject(m, open, cmdop_agent_v1_Code_CODE_NOT_FOUND,
                "there is no such command on the machine",

@@ -130,7 +130,8 @@ is "and the lazy one" "$STATUS $(count "$T/box/lazy")" '0 1'
 
 exec_on -d --id victim box -- sleep 300 > "$T/out"
 run job rm victim
-is "a running job is not removed" "$STATUS $(wc -l < "$T/err") $(state victim)" '255 1 running'
+refused "a running job is not removed" 255 '^cmdop: box:victim: the command runs, .* --force'
+is "and runs on" "$(state victim)" running
 run job signal victim SIGINT
 is "a signal is sent" "$STATUS$(cat "$T/err")" 0
 run job wait victim
@@ -246,7 +247,7 @@ exec_on -d --id stopped box -- sh -c 'echo run >> "$HOME/stopped"; exec sleep 30
 wait_for 5 test -s "$T/box/stopped"
 at box "$CMDOP" agent stop --all > "$T/out" 2>&1
 agent box
-is "a job that \`agent stop --all\` has ended is lost" "$(state stopped)" lost
+fact "a job that \`agent stop --all\` has ended is lost" wait_for 8 is_state stopped lost
 run exec_on --id stopped box -- sh -c 'echo run >> "$HOME/stopped"; exec sleep 303'
 refused "and its id gets no second process either" 255 'how the command ended is not known'
 is "which is one" "$(count "$T/box/stopped")" 1

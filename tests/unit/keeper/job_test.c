@@ -545,6 +545,19 @@ static void a_command_outlives_its_agent(void **state)
     assert_exit(o, 4);
 }
 
+static void one_that_is_not_found_again_yet_has_its_id(void **state)
+{
+    const struct ask a = {
+        .id = "one", .script = "exec sleep 1000", .keep = true};
+    (void)state;
+    get(0, &a);
+    agent_dies();
+    jobs.finder.missed = true;
+    assert_refused(ask(0, &a), cmdop_agent_v1_Code_CODE_TIMEOUT);
+    another_agent();
+    assert_false(info_of(get(0, &a)).created);
+}
+
 static void output_waits_while_there_is_no_agent(void **state)
 {
     (void)state;
@@ -793,6 +806,7 @@ int main(int argc, char **argv)
         FACT(a_watcher_cannot_feed_or_end_it),
         FACT(who_only_waits_hears_the_end),
         FACT(a_command_outlives_its_agent),
+        FACT(one_that_is_not_found_again_yet_has_its_id),
         FACT(output_waits_while_there_is_no_agent),
         FACT(nobody_comes_for_it_after_a_new_agent),
         FACT(an_end_between_two_agents_is_kept),
