@@ -44,10 +44,9 @@ void fleet_name(struct json_out *o, const struct fleet_machine *m,
     json_member(o, "machine", listed ? m->name : name);
 }
 
-static void say_failure(const struct fleet_machine *m,
-                        const question_failure *why)
+static void say_failure(const char *of, const question_failure *why)
 {
-    cmd_say(m->name, m->name[0] != '\0' ? ": " : "", why->message,
+    cmd_say(of, of[0] != '\0' ? ": " : "", why->message,
             why->remedy[0] != '\0' ? "; " : "", why->remedy, NULL);
 }
 
@@ -77,7 +76,8 @@ static void on_done(void *ctx, const question_failure *why)
     if (f->client.done || wants_password(f, why))
         return;
     if (why != NULL) {
-        say_failure(l->machine, why);
+        const char *about = f->asked->about;
+        say_failure(about != NULL ? about : l->machine->name, why);
         f->status = client_status(why->code);
     } else {
         f->answered++;
@@ -169,7 +169,7 @@ static void on_all_machines(void *ctx, const question_failure *why)
     if (f->client.done)
         return;
     if (why != NULL) {
-        say_failure(&(struct fleet_machine){.id = ""}, why);
+        say_failure("", why);
         client_leave(&f->client, client_status(why->code));
         return;
     }
@@ -315,4 +315,29 @@ int fleet_find(const struct cmd_env *env, const struct where *where,
         cmd_say("several have that name: ", s.names,
                 "; write HOST:ID, with more of the id", NULL);
     return CMD_FAILED;
+}
+
+static void ignore(void *ctx, const struct fleet_machine *m, struct view record)
+{
+    (void)ctx;
+    (void)m;
+    (void)record;
+}
+
+int fleet_order(const struct cmd_env *env, const struct where *where,
+                const struct fleet_found *found, const char *method,
+                msg_call *call)
+{
+    char about[NAME_CAP + sizeof(found->id) + 1];
+    struct text t;
+    STR_COPY(call->id, found->id);
+    TEXT_OF(&t, about);
+    text_join(&t, found->machine.name, found->machine.name[0] ? ":" : "",
+              found->id, NULL);
+    struct fleet_question q = {.host = fleet_target(&found->machine),
+                               .method = method,
+                               .call = call,
+                               .about = about,
+                               .record = ignore};
+    return fleet_ask(env, where, &q);
 }

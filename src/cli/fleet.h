@@ -32,6 +32,7 @@ struct fleet_question {
     const char *host; /* NULL: all of the fleet that are online */
     const char *method;
     const msg_call *call; /* NULL: none */
+    const char *about;    /* what a failure is said of; NULL: the machine */
     void (*record)(void *ctx, const struct fleet_machine *m,
                    struct view record);
     void *ctx;
@@ -53,6 +54,12 @@ struct fleet_found {
     struct fleet_machine machine;
     char id[80];
 };
+
+/* Tell its machine to do something with it, "sessions.destroy" for example.
+ * `call` gets the id. An exit status; what is wrong was said. */
+int fleet_order(const struct cmd_env *env, const struct where *where,
+                const struct fleet_found *found, const char *method,
+                msg_call *call);
 
 /*
  * Find what `ref` means: [HOST:]ID, where ID may be a name or the first four

@@ -256,26 +256,13 @@ static int run_wait(const struct cmd_env *env, int argc, char **argv)
 
 /* ---- signal, rm ------------------------------------------------------------------------- */
 
-static void ignore(void *ctx, const struct fleet_machine *m, struct view record)
-{
-    (void)ctx;
-    (void)m;
-    (void)record;
-}
-
 static int order(const struct cmd_env *env, const struct where *where,
                  const char *ref, const char *method, msg_call *call)
 {
     struct fleet_found found;
     int status = find(env, where, ref, &found);
-    if (status != CMD_OK)
-        return status;
-    STR_COPY(call->id, found.id);
-    struct fleet_question q = {.host = fleet_target(&found.machine),
-                               .method = method,
-                               .call = call,
-                               .record = ignore};
-    return fleet_ask(env, where, &q);
+    return status != CMD_OK ? status
+                            : fleet_order(env, where, &found, method, call);
 }
 
 static int run_signal(const struct cmd_env *env, int argc, char **argv)

@@ -221,21 +221,11 @@ static int run_attach(const struct cmd_env *env, int argc, char **argv)
                      observe);
 }
 
-static void ignore(void *ctx, const struct fleet_machine *m, struct view record)
-{
-    (void)ctx;
-    (void)m;
-    (void)record;
-}
-
 static int order(const struct cmd_env *env, const struct where *where,
-                 const char *target, const char *method, const char *id)
+                 const struct fleet_found *found, const char *method)
 {
     msg_call call = cmdop_agent_v1_Call_init_zero;
-    STR_COPY(call.id, id);
-    struct fleet_question q = {
-        .host = target, .method = method, .call = &call, .record = ignore};
-    return fleet_ask(env, where, &q);
+    return fleet_order(env, where, found, method, &call);
 }
 
 static int order_each(const struct cmd_env *env, const struct where *where,
@@ -248,8 +238,7 @@ static int order_each(const struct cmd_env *env, const struct where *where,
         struct fleet_found found;
         int one = find_session(env, where, argv[i], &found);
         if (one == CMD_OK)
-            one = order(env, where, fleet_target(&found.machine), method,
-                        found.id);
+            one = order(env, where, &found, method);
         status = one != CMD_OK ? one : status;
     }
     return status;
@@ -303,8 +292,7 @@ static int destroy_unused(const struct cmd_env *env, const struct where *where,
     int status = fleet_ask(env, where, &q);
     for (uint32_t i = 0; i < u.count; i++) {
         const struct fleet_found *f = &u.found[i];
-        int one = order(env, where, fleet_target(&f->machine),
-                        "sessions.destroy", f->id);
+        int one = order(env, where, f, "sessions.destroy");
         if (one == CMD_OK)
             print_ref(f->machine.name, f->id);
         else

@@ -15,6 +15,7 @@
 #define ACK_MS          150
 #define ATTACHMENTS_MAX (SESSIONS_MAX * 4)
 #define OPERATORS_MAX   16 /* who may type into one session */
+#define PART_MIN        4  /* characters of an id that stand for it */
 /* Four that type into a stopped shell fit its queue. */
 #define INPUT_WINDOW    (16 * 1024)
 
@@ -614,13 +615,31 @@ static void start(struct sessions *s, struct request *r, const msg_pty_open *p,
         request_refuse(w->mux, w->open.channel, err, port_why());
 }
 
+/* By its id or name; or the only one whose id begins so. */
+static struct session *find(struct sessions *s, const char *ref)
+{
+    struct session *best = session_find(s, ref);
+    size_t len = strlen(ref);
+    if (best != NULL || len < PART_MIN)
+        return best;
+    for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
+        struct session *t = &s->slots[i];
+        if (strncmp(t->id, ref, len) != 0 || session_find(s, t->id) != t)
+            continue;
+        if (best != NULL)
+            return NULL;
+        best = t;
+    }
+    return best;
+}
+
 /* Into a session that is there, or one made now. */
 static void enter(struct sessions *s, struct mux *m, const msg_open *open,
                   struct request *r, const msg_pty_open *p)
 {
     struct wish w = make_wish(m, open, p);
     bool named = p->session_id[0] != '\0';
-    struct session *t = named     ? session_find(s, p->session_id)
+    struct session *t = named     ? find(s, p->session_id)
                         : p->last ? session_last(s)
                                   : NULL;
     if (t != NULL)
