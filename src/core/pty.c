@@ -648,6 +648,10 @@ static void enter(struct sessions *s, struct mux *m, const msg_open *open,
         reject(m, open->channel, cmdop_agent_v1_Code_CODE_TIMEOUT,
                "not all of the machine's sessions are found again yet",
                "try again in a moment; --new starts another one");
+    else if (!named && p->observe)
+        reject(m, open->channel, cmdop_agent_v1_Code_CODE_NOT_FOUND,
+               "there is no session on the machine that could be watched",
+               "connect without --observe to start one");
     else if (!named)
         start(s, r, p, &w);
     else if (session_may_come(s, p->session_id))

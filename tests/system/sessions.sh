@@ -11,6 +11,10 @@ seen() {
 is_seen() { test "$(seen "$1" "$2")" = "$3"; }
 kill_agent() { end "$AGENT" KILL; agent box; }
 
+run connect box --observe < /dev/null
+refused "where there is nothing to watch, nothing is started" 255 'no session .* watched; connect without --observe'
+is "so it is" "$(session list --json)" '{"sessions":[]}'
+
 # ---- create, list -----------------------------------------------------------------------
 
 run session create --name one box
