@@ -45,9 +45,8 @@ static int run_create(const struct cmd_env *env, int argc, char **argv)
         return status;
     if (rest != (where.local ? 1 : 2) && rest != 2)
         return cmd_usage(&session_cmd, "one machine, please", "");
-    if (g.name != NULL && (g.name[0] == '\0' || strlen(g.name) >= NAME_CAP))
-        return cmd_usage(&session_cmd,
-                         "a name has 1 to 63 characters: ", g.name);
+    if (cmd_name(&session_cmd, g.name) != CMD_OK)
+        return CMD_USAGE;
     if (idle != NULL &&
         (text_parse_duration(view_str(idle), &g.idle_ms) != OK ||
          g.idle_ms == 0))

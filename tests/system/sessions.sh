@@ -26,6 +26,10 @@ run session create --name 'sp ace' box -- sleep 500
 is "a name may have spaces" "$STATUS" 0
 run session create box -- no-such-program
 refused "a program that is not there" 127 'no such program'
+for name in ' ' "$(printf 'ä%.0s' $(seq 32))"; do
+    run session create --name "$name" box
+    is "a name of ${#name} bytes that is none" "$STATUS $(grep -c 'a name has 1 to 63 bytes' "$T/err")" '2 1'
+done
 for idle in 0 -1 x; do
     run session create --idle $idle box
     is "$idle is no time to be unused" "$STATUS" 2
