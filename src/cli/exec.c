@@ -119,6 +119,8 @@ int exec_run(const struct cmd *cmd, const struct cmd_env *env, int argc,
                          "write `--` before the command: cmdop connect exec "
                          "HOST -- ",
                          rest > 2 ? argv[2] : "ARGV...");
+    if (cmd_words(cmd, argc - rest, argv + rest) != CMD_OK)
+        return CMD_USAGE;
     if (set_time(&x, timeout, kill) != OK)
         return cmd_usage(
             cmd, "that is not a duration like 30s or 5m, below 49d: ", timeout);

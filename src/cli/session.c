@@ -45,7 +45,8 @@ static int run_create(const struct cmd_env *env, int argc, char **argv)
         return status;
     if (rest != (where.local ? 1 : 2) && rest != 2)
         return cmd_usage(&session_cmd, "one machine, please", "");
-    if (cmd_name(&session_cmd, g.name) != CMD_OK)
+    if (cmd_name(&session_cmd, g.name) != CMD_OK ||
+        cmd_words(&session_cmd, argc - rest, argv + rest) != CMD_OK)
         return CMD_USAGE;
     if (idle != NULL &&
         (text_parse_duration(view_str(idle), &g.idle_ms) != OK ||

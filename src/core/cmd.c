@@ -113,6 +113,19 @@ int cmd_usage(const struct cmd *cmd, const char *what, const char *value)
     return CMD_USAGE;
 }
 
+int cmd_words(const struct cmd *cmd, int argc, char **argv)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < argc; i++)
+        bytes += strlen(argv[i]) + 1;
+    if (argc <= ARGS_COUNT_MAX && bytes <= ARGS_MAX)
+        return CMD_OK;
+    return cmd_usage(cmd,
+                     "a command has 512 words and 24 KiB at most; put it into "
+                     "a file, or send it on standard input",
+                     "");
+}
+
 int cmd_name(const struct cmd *cmd, const char *name)
 {
     if (name == NULL ||

@@ -78,6 +78,9 @@ void cmd_note(const char *text);
 void cmd_nap(uint64_t ms);
 /* A usage mistake: the sentence, where to find help; returns CMD_USAGE. */
 int cmd_usage(const struct cmd *cmd, const char *what, const char *value);
+/* The same unless a machine takes these words as a command; then CMD_OK. */
+int cmd_words(const struct cmd *cmd, int argc, char **argv);
+
 /* The same unless this is a name that may be given, or NULL: 1 to 63 bytes,
  * not all of them blanks; then CMD_OK. */
 int cmd_name(const struct cmd *cmd, const char *name);

@@ -71,4 +71,18 @@ fact "and the next too" wait_for 5 has "$T/answers.log" '^got two$'
 exec 3>&-
 wait $SPAWNED
 is "then it ends well" $? 0
+
+# shellcheck disable=SC2046
+run exec_on box -- echo $(seq 511)
+is "a command of 512 words" "$STATUS $(wc -w < "$T/out")" '0 511'
+# shellcheck disable=SC2046
+run exec_on box -- echo $(seq 512)
+is "has as many as may be" "$STATUS $(grep -c '512 words and 24 KiB at most; put it into a file' "$T/err")" '2 1'
+long=$(head -c 24570 /dev/zero | tr '\0' x)
+run exec_on box -- echo "$long"
+is "one of 24 KiB" "$STATUS $(wc -c < "$T/out")" '0 24571'
+run exec_on box -- echo "x$long"
+is "is as long as may be" "$STATUS" 2
+run at relay "$CMDOP" session create box -- echo "x$long"
+is "that of a session as well" "$STATUS" 2
 finish
