@@ -350,6 +350,18 @@ static void greet(struct attach *x, const msg_pty_accept *p)
         to_terminal(x, buf);
 }
 
+/* What somebody else says, on a line of its own. */
+static void tell(struct attach *x, const char *what)
+{
+    char buf[300];
+    struct text t;
+    TEXT_OF(&t, buf);
+    text_str(&t, "\r\n[cmdop: ");
+    text_safe(&t, view_str(what));
+    text_str(&t, "]\r\n");
+    to_terminal(x, buf);
+}
+
 static void tell_bytes(struct attach *x, uint64_t bytes, const char *what)
 {
     char buf[96];
@@ -468,10 +480,21 @@ static void leave_because(struct attach *x, msg_code code, const char *message,
     leave(x, client_status(code), words);
 }
 
+/* There is no place for one more who types. */
+static void watch_on(struct attach *x, const msg_reject *r)
+{
+    tell(x, r->message);
+    x->observe = true;
+    x->wants_control = false;
+    open_session(x);
+}
+
 static void on_rejected(void *ctx, const msg_reject *r)
 {
     struct attach *x = ctx;
-    if (may_reopen(x, r->code)) {
+    if (x->wants_control && r->code == cmdop_agent_v1_Code_CODE_LIMIT) {
+        watch_on(x, r);
+    } else if (may_reopen(x, r->code)) {
         lost(x);
         reopen_later(&x->reopen);
     } else if (r->code == cmdop_agent_v1_Code_CODE_PIN && !x->attached &&
@@ -547,16 +570,8 @@ static int on_data(void *ctx, uint32_t stream, uint64_t off, struct view bytes,
 
 static void on_event(void *ctx, const msg_event *event)
 {
-    struct attach *x = ctx;
-    char buf[300];
-    struct text t;
-    if (event->which_what != cmdop_agent_v1_Event_notice_tag)
-        return;
-    TEXT_OF(&t, buf);
-    text_str(&t, "\r\n[cmdop: ");
-    text_safe(&t, view_str(event->what.notice.text));
-    text_str(&t, "]\r\n");
-    to_terminal(x, buf);
+    if (event->which_what == cmdop_agent_v1_Event_notice_tag)
+        tell(ctx, event->what.notice.text);
 }
 
 /* Our own Close went out: of the channel on which we only watched. */
