@@ -104,6 +104,8 @@ static void settle(struct replay *r, bool passes, struct writer *out)
 {
     if (passes)
         write_bytes(out, replay_rest(r));
+    else
+        r->more = 0; /* a character that began in it is gone */
     r->state = REPLAY_TEXT;
     r->len = 0;
     r->over = false;
@@ -137,9 +139,23 @@ static void take_csi(struct replay *r, uint8_t b, struct writer *out)
         settle(r, b < DEL && !r->over && csi_passes(replay_rest(r)), out);
 }
 
-static bool string_passes(const struct replay *r)
+static bool string_passes(const struct replay *r, struct view v)
 {
-    return r->held[1] == ']' && !r->over && osc_passes(replay_rest(r));
+    return r->held[1] == ']' && !r->over && osc_passes(v);
+}
+
+/* ESC in a string: with a backslash it ends it. Without one the string is
+ * broken, and what would follow its beginning must not complete it. */
+static void take_end(struct replay *r, uint8_t b, struct writer *out)
+{
+    bool passes = string_passes(r, view_of(r->held, r->len - 1));
+    if (b == '\\') {
+        hold(r, b);
+        settle(r, passes && !r->over, out);
+    } else {
+        begin(r);
+        take_second(r, b, out);
+    }
 }
 
 /* Returns whether it was one: those that end something or do nothing. Others
@@ -149,15 +165,17 @@ static bool take_control(struct replay *r, uint8_t b, struct writer *out)
     bool in_string = r->state == REPLAY_STRING;
     if (b == ENQ || is_c1(r, b))
         return true;
-    if (b == ESC) { /* the end of a string, whole or broken */
-        if (in_string && string_passes(r))
-            settle(r, true, out);
+    if (b == ESC && in_string) {
+        hold(r, b);
+        r->state = REPLAY_END;
+    } else if (b == ESC) {
         begin(r);
     } else if (b == CAN || b == SUB) {
         settle(r, false, out);
     } else if (b == BEL && in_string) {
+        bool passes = string_passes(r, replay_rest(r));
         hold(r, b);
-        settle(r, string_passes(r), out);
+        settle(r, passes && !r->over, out);
     } else if (b < 0x20 || b == DEL) {
         if (!in_string && b != DEL)
             write_u8(out, b);
@@ -176,6 +194,7 @@ static void take(struct replay *r, uint8_t b, struct writer *out)
     case REPLAY_ESC: take_second(r, b, out); break;
     case REPLAY_CSI: take_csi(r, b, out); break;
     case REPLAY_STRING: hold(r, b); break;
+    case REPLAY_END: take_end(r, b, out); break;
     }
 }
 

@@ -12,7 +12,13 @@
 
 #define REPLAY_HELD 2048 /* a longer sequence is left out */
 
-enum replay_state { REPLAY_TEXT, REPLAY_ESC, REPLAY_CSI, REPLAY_STRING };
+enum replay_state {
+    REPLAY_TEXT,
+    REPLAY_ESC,
+    REPLAY_CSI,
+    REPLAY_STRING,
+    REPLAY_END, /* ESC in a string */
+};
 
 struct replay {
     enum replay_state state;
