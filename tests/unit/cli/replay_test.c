@@ -53,6 +53,9 @@ static const struct {
     {"\033[8;50;200tx\033[5iy", "xy"},
     {"\033]nonsense\ax\033];\ay", "xy"},
     /* Ways to hide it. */
+    {"\033[\xc3\x9b"
+     "6nx",
+     "6nx"},
     {"\033[6\nnx", "\nx"},
     {"\033\n[6nx", "\nx"},
     {"\033\177[6nx", "x"},
