@@ -78,21 +78,18 @@ static bool osc_passes(struct view v)
 
 /* ---- byte by byte ---------------------------------------------------------------- */
 
-/* A control of 0x80 to 0x9F, alone or as a character in UTF-8, or the rest of
- * a character whose beginning is not shown. Nothing but old terminals means
- * anything by them, and what begins with one there is only text without it. */
+/* A control of 0x80 to 0x9F, alone or as a character in UTF-8. Nothing but
+ * old terminals means anything by them, and what begins with one there is only
+ * text without it. */
 static bool is_c1(struct replay *r, uint8_t b)
 {
     bool within = r->more > 0 && b >= 0x80 && b <= 0xBF;
     bool may_be = !within || r->c2;
-    bool headless = within && r->hidden && r->state == REPLAY_TEXT;
     r->more = within ? (uint8_t)(r->more - 1) : 0;
-    if (b >= 0xC2 && b <= 0xF4) {
+    if (b >= 0xC2 && b <= 0xF4)
         r->more = b < 0xE0 ? 1 : b < 0xF0 ? 2 : 3;
-        r->hidden = r->state != REPLAY_TEXT;
-    }
     r->c2 = b == 0xC2;
-    return headless || (may_be && b >= 0x80 && b <= 0x9F);
+    return may_be && b >= 0x80 && b <= 0x9F;
 }
 
 static void hold(struct replay *r, uint8_t b)

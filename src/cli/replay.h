@@ -27,7 +27,6 @@ struct replay {
     bool over;    /* it is longer than that */
     uint8_t more; /* bytes of a character in UTF-8 that are still to come */
     bool c2;      /* of one that may be a control */
-    bool hidden;  /* its first byte was not shown */
 };
 
 void replay_init(struct replay *r);
