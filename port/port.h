@@ -326,7 +326,8 @@ int port_keep_write(const char *path, struct view data);
 int port_keep_write_fast(const char *path, struct view data);
 int port_keep_remove(const char *path); /* ERR_NOT_FOUND if it is not there */
 /* Open a file to read it with port_recv, piece by piece: ERR_CLOSED is its
- * end for now, a later port_recv goes on where it has grown. */
+ * end for now, a later port_recv goes on where it has grown. ERR_NOT_FOUND:
+ * nothing has that name; a socket cannot be opened, but is there. */
 int port_file_open(const char *path);
 /* Is this still the file of that path, or is another one there by now? */
 bool port_file_is(int handle, const char *path);

@@ -17,7 +17,6 @@ static const struct {
     {ENOENT, ERR_NOT_FOUND},
     {ENOTDIR, ERR_NOT_FOUND},
     {ESRCH, ERR_NOT_FOUND},
-    {ENXIO, ERR_NOT_FOUND},
     {ENODEV, ERR_NOT_FOUND},
     {EEXIST, ERR_EXISTS},
     {EADDRINUSE, ERR_EXISTS},
@@ -53,6 +52,7 @@ static const struct {
     {EBUSY, ERR_BUSY},
     {ETXTBSY, ERR_BUSY},
     {ENOSYS, ERR_UNSUPPORTED},
+    {ENXIO, ERR_UNSUPPORTED}, /* to open a socket: it is there */
     {EOPNOTSUPP, ERR_UNSUPPORTED},
     {ENOTTY, ERR_UNSUPPORTED},
 };

@@ -225,7 +225,7 @@ static void alone(struct keeper *k)
         return;
     }
     hold_settle(&k->hold);
-    loop_arm(&k->loop, k->look, loop_now(&k->loop) + LOOK_MS);
+    loop_arm(&k->loop, k->look, loop_now(&k->loop));
     if (k->hold.block->exited)
         loop_arm(&k->loop, k->timer, loop_now(&k->loop) + FORGET_MS);
     for (uint32_t i = 0; i < k->hold.block->streams; i++)
@@ -265,6 +265,7 @@ static void rest(struct keeper *k)
 }
 
 static void on_listener(void *ctx, uint8_t ready);
+static void on_conn(void *ctx, uint8_t ready);
 
 /* Where the next agent finds it, whatever becomes of this one. */
 static int take_place(struct keeper *k)
@@ -295,6 +296,15 @@ static int begin(struct keeper *k)
     return err;
 }
 
+static void greet(struct keeper *k, bool all)
+{
+    if (hold_send_hello(&k->hold, k->hold.conn, all) > 0)
+        return;
+    on_conn(k, 0); /* who has gone already may have said something */
+    if (!is_alone(k))
+        alone(k);
+}
+
 static void run_child(struct keeper *k)
 {
     int err = begin(k);
@@ -304,8 +314,7 @@ static void run_child(struct keeper *k)
         return;
     }
     watch_child(k);
-    if (hold_send_hello(&k->hold, k->hold.conn, false) <= 0)
-        alone(k);
+    greet(k, false);
     if (is_tty(k))
         port_memory_trim(); /* it will sleep for long */
 }
@@ -376,11 +385,7 @@ static void on_listener(void *ctx, uint8_t ready)
     k->hold.conn = conn;
     k->conn_row = loop_add(&k->loop, conn, PORT_READ, on_conn, k);
     watch(k);
-    if (hold_send_hello(&k->hold, conn, true) > 0)
-        return;
-    on_conn(k, 0); /* who has gone already may have said something */
-    if (!is_alone(k))
-        alone(k);
+    greet(k, true);
 }
 
 /* ---- start ------------------------------------------------------------------------------- */

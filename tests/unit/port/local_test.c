@@ -133,6 +133,19 @@ static void nothing_there_is_not_found(void **state)
     assert_int_equal(port_local_dial(scratch_path("no/where")), ERR_NOT_FOUND);
 }
 
+/* A keeper looks so for its own. */
+static void a_socket_is_there_though_no_file(void **state)
+{
+    const char *path = scratch_path("run/a.sock");
+    (void)state;
+    int l = listen_at(path);
+    assert_int_equal(port_file_open(path), ERR_UNSUPPORTED);
+    port_close(l);
+    assert_int_equal(port_file_open(path), ERR_UNSUPPORTED);
+    assert_int_equal(port_keep_remove(path), OK);
+    assert_int_equal(port_file_open(path), ERR_NOT_FOUND);
+}
+
 static void a_folder_that_others_may_write_is_denied(void **state)
 {
     (void)state;
@@ -216,6 +229,7 @@ int main(void)
         cmocka_unit_test(a_stale_socket_is_refused_then_replaced),
         cmocka_unit_test(a_file_that_is_no_socket_is_not_replaced),
         cmocka_unit_test(nothing_there_is_not_found),
+        cmocka_unit_test(a_socket_is_there_though_no_file),
         cmocka_unit_test(a_folder_that_others_may_write_is_denied),
         cmocka_unit_test(a_full_queue_is_busy),
         cmocka_unit_test(another_user_is_told_apart),
