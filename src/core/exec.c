@@ -254,6 +254,14 @@ static void join(struct job *t, const struct asker *a, bool created)
         tell_end(v);
 }
 
+/* It may be one of those that did not answer. */
+static void reject_unfound(struct mux *m, uint32_t channel)
+{
+    (void)mux_reject(m, channel, cmdop_agent_v1_Code_CODE_TIMEOUT,
+                     "not all keepers have answered yet",
+                     "try again in a moment");
+}
+
 static void on_ready(struct job *t, int err, const char *why)
 {
     struct asker a = t->asker;
@@ -264,6 +272,8 @@ static void on_ready(struct job *t, int err, const char *why)
         job_ended(t);
     else if (err == OK)
         job_lost(t); /* perhaps he comes back */
+    else if (a.mux != NULL && t->adopting && err == ERR_CLOSED)
+        reject_unfound(a.mux, a.channel);
     else if (a.mux != NULL)
         request_refuse(a.mux, a.channel, err, why);
 }
@@ -294,13 +304,6 @@ static void reject(struct mux *m, const msg_open *open, msg_code code,
     (void)mux_reject(m, open->channel, code, message, remedy);
 }
 
-/* It may be one of those that an earlier agent left. */
-static void reject_unfound(struct mux *m, const msg_open *open)
-{
-    reject(m, open, cmdop_agent_v1_Code_CODE_TIMEOUT,
-           "not all keepers have answered yet", "try again in a moment");
-}
-
 /* Into one that is there. Its keeper may not have answered yet: then the one
  * who asked last is answered. */
 static void ask_again(struct job *t, const struct asker *a)
@@ -325,8 +328,8 @@ static void start(struct jobs *j, struct request *r, const msg_open *open,
     int err = environ_build(&r->environ, &facts, &r->env);
     o->env = r->environ.list;
     err = err != OK ? ERR_TOO_BIG : job_start(j, o, &t);
-    if (err == ERR_EXISTS && j->finder.missed)
-        reject_unfound(a->mux, open);
+    if (err == ERR_EXISTS && jobs_unfound(j))
+        reject_unfound(a->mux, a->channel);
     else if (err == ERR_EXISTS || err == ERR_DAMAGED)
         reject(a->mux, open, cmdop_agent_v1_Code_CODE_CONFLICT,
                "a command had this id, and its file on the machine cannot be "
@@ -362,8 +365,8 @@ static void answer(struct jobs *j, struct request *r, struct mux *m,
                "an id is 1 to 64 letters, digits, dots, dashes and "
                "underscores",
                "");
-    else if (t == NULL && (p->attach || p->watch) && j->finder.missed)
-        reject_unfound(m, open);
+    else if (t == NULL && (p->attach || p->watch) && jobs_unfound(j))
+        reject_unfound(m, open->channel);
     else if (t == NULL && (p->attach || p->watch))
         reject(m, open, cmdop_agent_v1_Code_CODE_NOT_FOUND,
                "there is no such command on the machine",

@@ -54,9 +54,8 @@ static void on_name(void *ctx, const char *name)
         finder_miss(f, name);
         return;
     }
-    if (f->ops->gone != NULL)
-        f->ops->gone(f->ctx, name);
-    (void)port_keep_remove(path);
+    if (f->ops->gone == NULL || f->ops->gone(f->ctx, name))
+        (void)port_keep_remove(path);
 }
 
 void finder_look(struct finder *f)

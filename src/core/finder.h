@@ -15,8 +15,8 @@ struct finder_ops {
     bool (*knows)(void *ctx, const char *place);
     /* Ask it: OK, or as held_adopt. */
     int (*adopt)(void *ctx, const char *place);
-    /* Nobody is behind this place any more; it is removed next. May be NULL. */
-    void (*gone)(void *ctx, const char *place);
+    /* Nobody is behind this place any more: may it be removed? May be NULL. */
+    bool (*gone)(void *ctx, const char *place);
     /* All that are there were asked. May be NULL. */
     void (*complete)(void *ctx);
 };

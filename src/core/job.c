@@ -35,7 +35,7 @@ static void on_deadline(void *ctx, uint64_t now_ms);
 static void on_patience(void *ctx, uint64_t now_ms);
 static bool on_knows(void *ctx, const char *place);
 static int on_adopt(void *ctx, const char *place);
-static void on_gone(void *ctx, const char *place);
+static bool on_gone(void *ctx, const char *place);
 static void on_complete(void *ctx);
 static const struct held_ops held_ops = {on_ready, on_exited, on_exited};
 static const struct finder_ops finder_ops = {.knows = on_knows,
@@ -583,11 +583,25 @@ static void note_start(struct job *t)
         save(t);
 }
 
+/* A keeper takes its place before it starts anything, and leaves it behind. */
+static bool has_place(const struct jobs *j, const char *place)
+{
+    char path[PATH_CAP];
+    int file = paths_join(path, j->folder, place);
+    if (file == OK)
+        file = port_file_open(path);
+    port_close(file);
+    return file != ERR_NOT_FOUND;
+}
+
 static void on_ready(void *ctx, int err, const char *why)
 {
     struct job *t = ctx;
     if (adopt_instead(t, err))
         return;
+    /* It went, or could not be heard, and may have started its child. */
+    if (err == ERR_CLOSED && has_place(t->owner, t->place))
+        t->adopting = true;
     if (err == OK && t->adopting)
         err = recall(t);
     if (err == OK) {
@@ -595,14 +609,10 @@ static void on_ready(void *ctx, int err, const char *why)
         record_of(t)->timed_out = t->timed_out;
         err = jobpipe_watch(t);
     }
-    if (err != OK && t->adopting && t->asker.mux == NULL) {
-        if (err != ERR_DAMAGED && err != ERR_EXISTS)
-            finder_miss(&t->owner->finder, t->place);
-        let_go(t);
-        return;
-    }
     if (err == OK)
         note_start(t);
+    else if (t->adopting && err != ERR_DAMAGED && err != ERR_EXISTS)
+        finder_miss(&t->owner->finder, t->place);
     t->owner->ops->ready(t, err, why);
     if (err == OK)
         jobpipe_settle_in(t);
@@ -614,14 +624,15 @@ static void on_ready(void *ctx, int err, const char *why)
 
 /* ---- after an earlier agent ------------------------------------------------------------------ */
 
-static void mark_lost(struct jobs *j, const char *place)
+/* Does its file, if it has one, say how it ended, or that this is lost? */
+static bool mark_lost(struct jobs *j, const char *place)
 {
     msg_job_info info;
     if (jobfile_read(j->folder, place, &info) != OK ||
         info.state > cmdop_agent_v1_JobState_JOB_STATE_RUNNING)
-        return;
+        return true;
     info.state = cmdop_agent_v1_JobState_JOB_STATE_LOST;
-    (void)jobfile_write(j->folder, place, &info);
+    return jobfile_write(j->folder, place, &info) == OK;
 }
 
 static int on_adopt(void *ctx, const char *place)
@@ -638,9 +649,10 @@ static int on_adopt(void *ctx, const char *place)
     return err;
 }
 
-static void on_gone(void *ctx, const char *place)
+/* As long as the disk is full the place tells it. */
+static bool on_gone(void *ctx, const char *place)
 {
-    mark_lost(ctx, place);
+    return mark_lost(ctx, place);
 }
 
 void jobs_adopt(struct jobs *j)
@@ -655,6 +667,11 @@ bool jobs_adopting(const struct jobs *j)
             j->slots[i].child.row >= 0 && !j->slots[i].child.ready)
             return true;
     return false;
+}
+
+bool jobs_unfound(const struct jobs *j)
+{
+    return j->finder.missed || jobs_adopting(j);
 }
 
 static bool on_knows(void *ctx, const char *place)
@@ -681,12 +698,12 @@ static void adopt_file(void *ctx, const char *name)
     }
     bool runs = info.state <= cmdop_agent_v1_JobState_JOB_STATE_RUNNING;
     if (runs && info.pid == 0 && j->boot[0] != '\0' &&
-        strcmp(info.boot, j->boot) == 0) {
+        strcmp(info.boot, j->boot) == 0 && !has_place(j, place)) {
         jobfile_remove(j->folder, place);
         return;
     }
     if (runs)
-        mark_lost(j, place);
+        (void)mark_lost(j, place);
     struct job *t = job_find(j, info.id) == NULL ? occupy(j, info.id) : NULL;
     if (t == NULL)
         return;

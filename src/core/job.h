@@ -137,6 +137,8 @@ void job_take_back(struct job *t);
  * something; while `adopting`, not all of their keepers have answered. */
 void jobs_adopt(struct jobs *j);
 bool jobs_adopting(const struct jobs *j);
+/* There may be commands that we know nothing of yet. */
+bool jobs_unfound(const struct jobs *j);
 
 static inline bool job_is_over(const struct job *t)
 {

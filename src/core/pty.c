@@ -644,7 +644,7 @@ static void enter(struct sessions *s, struct mux *m, const msg_open *open,
                                   : NULL;
     if (t != NULL)
         join(t, &w, false);
-    else if (p->last && s->finder.missed)
+    else if (p->last && session_may_come(s, ""))
         reject(m, open->channel, cmdop_agent_v1_Code_CODE_TIMEOUT,
                "not all of the machine's sessions are found again yet",
                "try again in a moment; --new starts another one");

@@ -319,9 +319,12 @@ bool session_may_come(const struct sessions *s, const char *id)
 {
     if (s->finder.missed)
         return true;
-    for (uint32_t i = 0; i < SESSIONS_MAX; i++)
-        if (strcmp(s->slots[i].id, id) == 0 && !s->slots[i].child.ready)
+    for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
+        const struct session *t = &s->slots[i];
+        if (is_used(t) && !t->child.ready && t->wish.mux == NULL &&
+            strncmp(t->id, id, strlen(id)) == 0)
             return true;
+    }
     return false;
 }
 

@@ -135,8 +135,8 @@ uint32_t sessions_live(const struct sessions *s);
 struct session *session_find(struct sessions *s, const char *ref);
 /* The live one that was used last. */
 struct session *session_last(struct sessions *s);
-/* Is it perhaps one whose keeper could not be asked, or has not answered
- * yet? */
+/* Is there perhaps one whose id begins so, and whose keeper could not be
+ * asked, or has not answered yet? */
 bool session_may_come(const struct sessions *s, const char *id);
 
 /* Start one, for this wish: `ready` follows. ERR_LIMIT, ... */

@@ -4,6 +4,7 @@
  * gone; and how its end is kept.
  */
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "base/err.h"
 #include "core/exec.h"
@@ -18,11 +19,22 @@
 #define MINUTE 60000
 
 static struct jobs jobs;
+static bool starves; /* there are no handles for what keepers say */
+
+static void limit(int what, rlim_t most)
+{
+    struct rlimit now;
+    assert_int_equal(getrlimit(what, &now), 0);
+    now.rlim_cur = most;
+    assert_int_equal(setrlimit(what, &now), 0);
+}
 
 static void on_open(void *ctx, const msg_open *open, struct view params)
 {
     struct operator* o = ctx;
     exec_open(&jobs, &o->far.mux, open, params);
+    if (starves)
+        limit(RLIMIT_NOFILE, 3);
 }
 
 static void on_lost(const struct mux *m)
@@ -558,6 +570,41 @@ static void one_that_is_not_found_again_yet_has_its_id(void **state)
     assert_false(info_of(get(0, &a)).created);
 }
 
+static void one_whose_keeper_hangs_has_its_id(void **state)
+{
+    const struct ask a = {
+        .id = "one", .script = "exec sleep 1000", .keep = true};
+    (void)state;
+    get(0, &a);
+    int keeper = keeper_of("one");
+    assert_int_equal(kill(keeper, SIGSTOP), 0);
+    agent_dies();
+    jobs_adopt(&jobs);
+    assert_refused(ask(0, &a), cmdop_agent_v1_Code_CODE_TIMEOUT);
+    assert_refused(ask(1, &(struct ask){.id = "one"}),
+                   cmdop_agent_v1_Code_CODE_TIMEOUT);
+    assert_int_equal(kill(keeper, SIGCONT), 0);
+    UNTIL(!jobs_adopting(&jobs));
+    assert_false(info_of(get(0, &a)).created);
+}
+
+/* It runs, and its agent has no room to take that in. */
+static void one_that_was_not_heard_has_its_id(void **state)
+{
+    const struct ask a = {
+        .id = "one", .script = "exec sleep 1000", .keep = true};
+    struct rlimit before;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    starves = true;
+    assert_refused(ask(0, &a), cmdop_agent_v1_Code_CODE_TIMEOUT);
+    starves = false;
+    limit(RLIMIT_NOFILE, before.rlim_cur);
+    stage_later(MINUTE);
+    UNTIL(!jobs_unfound(&jobs));
+    assert_false(info_of(get(0, &a)).created);
+}
+
 static void output_waits_while_there_is_no_agent(void **state)
 {
     (void)state;
@@ -733,6 +780,36 @@ static void what_was_never_started_may_be_started(void **state)
     assert_exit(o, 7);
 }
 
+/* And then its keeper was killed; and the disk is full. */
+static void what_may_have_run_is_lost_though_nobody_can_write_it(void **state)
+{
+    const struct ask a = {
+        .id = "one", .script = "exec sleep 1000", .keep = true};
+    msg_job_info info;
+    char place[HOLD_ID_CAP];
+    (void)state;
+    uint32_t child = info_of(get(0, &a)).pid;
+    strcpy(place, job("one")->place);
+    int keeper = keeper_of("one");
+    agent_dies();
+    assert_int_equal(kill(keeper, SIGKILL), 0);
+    UNTIL(kill(keeper, 0) != 0);
+    assert_int_equal(jobfile_read(jobs.folder, place, &info), OK);
+    info.pid = 0;
+    assert_int_equal(jobfile_write(jobs.folder, place, &info), OK);
+    signal(SIGXFSZ, SIG_IGN);
+    limit(RLIMIT_FSIZE, 0);
+    another_agent();
+    limit(RLIMIT_FSIZE, RLIM_INFINITY);
+    for (int i = 0; i < 2; i++) {
+        struct operator* o = get(0, &a);
+        UNTIL(o->closed);
+        assert_lost(o);
+        another_agent();
+    }
+    (void)kill((int)child, SIGKILL);
+}
+
 /* Its keeper was told to end while there was no agent. */
 static void what_ran_and_has_no_keeper_is_lost(void **state)
 {
@@ -807,6 +884,8 @@ int main(int argc, char **argv)
         FACT(who_only_waits_hears_the_end),
         FACT(a_command_outlives_its_agent),
         FACT(one_that_is_not_found_again_yet_has_its_id),
+        FACT(one_whose_keeper_hangs_has_its_id),
+        FACT(one_that_was_not_heard_has_its_id),
         FACT(output_waits_while_there_is_no_agent),
         FACT(nobody_comes_for_it_after_a_new_agent),
         FACT(an_end_between_two_agents_is_kept),
@@ -816,6 +895,7 @@ int main(int argc, char **argv)
         FACT(an_end_outlives_the_machine),
         FACT(what_ran_when_the_machine_restarted_is_lost),
         FACT(what_was_never_started_may_be_started),
+        FACT(what_may_have_run_is_lost_though_nobody_can_write_it),
         FACT(what_ran_and_has_no_keeper_is_lost),
         FACT(that_it_ran_is_in_its_file),
         FACT(two_agents_start_one_process),

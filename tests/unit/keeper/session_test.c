@@ -445,8 +445,8 @@ static void a_shell_ends_with_nobody_there(void **state)
 
 /* ---- agents come and go ------------------------------------------------------------------- */
 
-/* All that an agent has is gone, and the next one looks around. */
-static void another_agent(void)
+/* All that an agent has is gone, and the next one asks around. */
+static void another_agent_asks(void)
 {
     stage_all_vanish();
     for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
@@ -461,6 +461,11 @@ static void another_agent(void)
     }
     sessions.count = 0;
     sessions_adopt(&sessions);
+}
+
+static void another_agent(void)
+{
+    another_agent_asks();
     UNTIL(!sessions_adopting(&sessions));
 }
 
@@ -484,6 +489,32 @@ static void a_session_outlives_its_agent(void **state)
     assert_false(op_saw(o, "got-one"));
     assert_int_equal(info_of(o).gap, 0);
     assert_int_equal(info_of(o).created_ms, p.created_ms);
+}
+
+static void one_whose_keeper_hangs_is_not_given_up(void **state)
+{
+    char line[80];
+    int keeper = 0;
+    (void)state;
+    struct operator* o = run(0, RAW "exec sleep 1000");
+    UNTIL(op_saw(o, "READY"));
+    msg_pty_accept p = info_of(o);
+    snprintf(line, sizeof(line), "ps -o ppid= -p %u",
+             sessions.slots[0].child.hold.block->pid);
+    FILE *f = popen(line, "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%d", &keeper), 1);
+    (void)pclose(f);
+    assert_int_equal(kill(keeper, SIGSTOP), 0);
+    another_agent_asks();
+    o = arrive(0, &(struct ask){.last = true});
+    assert_int_equal(o->reject.code, cmdop_agent_v1_Code_CODE_TIMEOUT);
+    o = arrive(1, &(struct ask){.session = p.session_id});
+    assert_int_equal(o->reject.code, cmdop_agent_v1_Code_CODE_TIMEOUT);
+    assert_int_equal(kill(keeper, SIGCONT), 0);
+    UNTIL(!sessions_adopting(&sessions));
+    o = arrive(2, &(struct ask){.last = true});
+    assert_string_equal(info_of(o).session_id, p.session_id);
 }
 
 static void an_end_between_two_agents_is_not_lost(void **state)
@@ -940,6 +971,7 @@ int main(int argc, char **argv)
         FACT(all_that_was_written_before_the_end_arrives),
         FACT(a_shell_ends_with_nobody_there),
         FACT(a_session_outlives_its_agent),
+        FACT(one_whose_keeper_hangs_is_not_given_up),
         FACT(an_end_between_two_agents_is_not_lost),
         FACT(a_keeper_that_is_killed_is_said),
         FACT(all_operators_see_the_same_output),
