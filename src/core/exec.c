@@ -255,9 +255,9 @@ static void join(struct job *t, const struct asker *a, bool created)
 }
 
 /* It may be one of those that did not answer. */
-static void reject_unfound(struct mux *m, uint32_t channel)
+static void reject_unfound(const struct asker *a)
 {
-    (void)mux_reject(m, channel, cmdop_agent_v1_Code_CODE_TIMEOUT,
+    (void)mux_reject(a->mux, a->channel, cmdop_agent_v1_Code_CODE_TIMEOUT,
                      "not all keepers have answered yet",
                      "try again in a moment");
 }
@@ -273,7 +273,7 @@ static void on_ready(struct job *t, int err, const char *why)
     else if (err == OK)
         job_lost(t); /* perhaps he comes back */
     else if (a.mux != NULL && t->adopting && err == ERR_CLOSED)
-        reject_unfound(a.mux, a.channel);
+        reject_unfound(&a);
     else if (a.mux != NULL)
         request_refuse(a.mux, a.channel, err, why);
 }
@@ -329,7 +329,7 @@ static void start(struct jobs *j, struct request *r, const msg_open *open,
     o->env = r->environ.list;
     err = err != OK ? ERR_TOO_BIG : job_start(j, o, &t);
     if (err == ERR_EXISTS && jobs_unfound(j))
-        reject_unfound(a->mux, a->channel);
+        reject_unfound(a);
     else if (err == ERR_EXISTS || err == ERR_DAMAGED)
         reject(a->mux, open, cmdop_agent_v1_Code_CODE_CONFLICT,
                "a command had this id, and its file on the machine cannot be "
@@ -366,7 +366,7 @@ static void answer(struct jobs *j, struct request *r, struct mux *m,
                "underscores",
                "");
     else if (t == NULL && (p->attach || p->watch) && jobs_unfound(j))
-        reject_unfound(m, open->channel);
+        reject_unfound(&a);
     else if (t == NULL && (p->attach || p->watch))
         reject(m, open, cmdop_agent_v1_Code_CODE_NOT_FOUND,
                "there is no such command on the machine",

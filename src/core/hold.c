@@ -637,6 +637,16 @@ int hold_adopt(struct hold *h, const char *folder, const char *id)
     return h->conn < 0 ? h->conn : OK;
 }
 
+bool hold_has_place(const char *folder, const char *id)
+{
+    char path[PATH_CAP];
+    int file = paths_join(path, folder, id);
+    if (file == OK)
+        file = port_file_open(path);
+    port_close(file);
+    return file != ERR_NOT_FOUND;
+}
+
 /* ---- another child for a keeper that is there ------------------------------------ */
 
 bool hold_rest(struct hold *h)

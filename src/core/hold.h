@@ -194,6 +194,9 @@ int hold_run(struct hold *h, const struct hold_start *s);
 
 /* Ask a keeper that is there: it answers HELLO as well. */
 int hold_adopt(struct hold *h, const char *folder, const char *id);
+/* Is its place there? A keeper takes it before it starts anything, and leaves
+ * it behind when it is killed. */
+bool hold_has_place(const char *folder, const char *id);
 /*
  * Something came from the other side: its message in *m and 1; 0 for nothing;
  * ERR_CLOSED when it is gone; ERR_PROTO. A HELLO without an error leaves `h`

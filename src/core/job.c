@@ -583,24 +583,13 @@ static void note_start(struct job *t)
         save(t);
 }
 
-/* A keeper takes its place before it starts anything, and leaves it behind. */
-static bool has_place(const struct jobs *j, const char *place)
-{
-    char path[PATH_CAP];
-    int file = paths_join(path, j->folder, place);
-    if (file == OK)
-        file = port_file_open(path);
-    port_close(file);
-    return file != ERR_NOT_FOUND;
-}
-
 static void on_ready(void *ctx, int err, const char *why)
 {
     struct job *t = ctx;
     if (adopt_instead(t, err))
         return;
     /* It went, or could not be heard, and may have started its child. */
-    if (err == ERR_CLOSED && has_place(t->owner, t->place))
+    if (err == ERR_CLOSED && hold_has_place(t->owner->folder, t->place))
         t->adopting = true;
     if (err == OK && t->adopting)
         err = recall(t);
@@ -624,9 +613,11 @@ static void on_ready(void *ctx, int err, const char *why)
 
 /* ---- after an earlier agent ------------------------------------------------------------------ */
 
-/* Does its file, if it has one, say how it ended, or that this is lost? */
-static bool mark_lost(struct jobs *j, const char *place)
+/* Does its file, if it has one, say how it ended, or that this is lost? As
+ * long as the disk is full its place tells it. */
+static bool on_gone(void *ctx, const char *place)
 {
+    const struct jobs *j = ctx;
     msg_job_info info;
     if (jobfile_read(j->folder, place, &info) != OK ||
         info.state > cmdop_agent_v1_JobState_JOB_STATE_RUNNING)
@@ -647,12 +638,6 @@ static int on_adopt(void *ctx, const char *place)
     if (err != OK)
         release(t);
     return err;
-}
-
-/* As long as the disk is full the place tells it. */
-static bool on_gone(void *ctx, const char *place)
-{
-    return mark_lost(ctx, place);
 }
 
 void jobs_adopt(struct jobs *j)
@@ -698,12 +683,12 @@ static void adopt_file(void *ctx, const char *name)
     }
     bool runs = info.state <= cmdop_agent_v1_JobState_JOB_STATE_RUNNING;
     if (runs && info.pid == 0 && j->boot[0] != '\0' &&
-        strcmp(info.boot, j->boot) == 0 && !has_place(j, place)) {
+        strcmp(info.boot, j->boot) == 0 && !hold_has_place(j->folder, place)) {
         jobfile_remove(j->folder, place);
         return;
     }
     if (runs)
-        (void)mark_lost(j, place);
+        (void)on_gone(j, place);
     struct job *t = job_find(j, info.id) == NULL ? occupy(j, info.id) : NULL;
     if (t == NULL)
         return;

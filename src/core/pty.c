@@ -646,7 +646,7 @@ static void enter(struct sessions *s, struct mux *m, const msg_open *open,
         join(t, &w, false);
     else if (p->last && session_may_come(s, ""))
         reject(m, open->channel, cmdop_agent_v1_Code_CODE_TIMEOUT,
-               "not all of the machine's sessions are found again yet",
+               "not all keepers have answered yet",
                "try again in a moment; --new starts another one");
     else if (!named && p->observe)
         reject(m, open->channel, cmdop_agent_v1_Code_CODE_NOT_FOUND,

@@ -171,13 +171,10 @@ static void on_look(void *ctx, uint64_t now_ms)
     struct keeper *k = ctx;
     if (!is_alone(k))
         return;
-    int file = port_file_open(k->path);
-    if (file == ERR_NOT_FOUND) {
+    if (hold_has_place(k->folder, k->id))
+        loop_arm(&k->loop, k->look, now_ms + LOOK_MS);
+    else
         end_child(k);
-        return;
-    }
-    port_close(file);
-    loop_arm(&k->loop, k->look, now_ms + LOOK_MS);
 }
 
 static void on_exit_of(struct keeper *k, int status, int signal)
