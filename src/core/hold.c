@@ -441,7 +441,8 @@ int hold_recv(struct hold *h, struct hold_message *m)
     int got = port_pass_recv(h->conn, (struct span){(uint8_t *)m, sizeof(*m)},
                              handles, &n);
     int err = got <= 0 ? got : OK;
-    if (got > 0 && (got != (int)sizeof(*m) || m->version > HOLD_VERSION))
+    if (got > 0 && (got != (int)sizeof(*m) ||
+                    (m->version > HOLD_VERSION && brings_handles(m))))
         err = ERR_PROTO;
     if (err == OK && got > 0) {
         m->text[sizeof(m->text) - 1] = '\0';
@@ -652,7 +653,7 @@ bool hold_has_place(const char *folder, const char *id)
 bool hold_rest(struct hold *h)
 {
     struct hold_block *b = h->block;
-    if (b == NULL || !b->exited || h->queued > 0)
+    if (b == NULL || b->version != HOLD_VERSION || !b->exited || h->queued > 0)
         return false;
     for (uint32_t i = 0; i < b->streams; i++)
         if (h->waiting[i] > 0 || h->ring[i].tail > REST_BYTES)

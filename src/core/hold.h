@@ -16,7 +16,8 @@
  *
  * The block's layout is a contract between versions: an agent adopts keepers
  * that an older one started. Fields are added at the end of HOLD_HEAD, with
- * a raised HOLD_VERSION, and never move.
+ * a raised HOLD_VERSION, and never move. An older program takes no block of a
+ * newer one, but its orders: messages stay as they are.
  */
 #ifndef CORE_HOLD_H
 #define CORE_HOLD_H

@@ -683,7 +683,8 @@ static void adopt_file(void *ctx, const char *name)
     }
     bool runs = info.state <= cmdop_agent_v1_JobState_JOB_STATE_RUNNING;
     if (runs && info.pid == 0 && j->boot[0] != '\0' &&
-        strcmp(info.boot, j->boot) == 0 && !hold_has_place(j->folder, place)) {
+        strcmp(info.boot, j->boot) == 0 &&
+        !hold_has_place(j->folder, place)) {
         jobfile_remove(j->folder, place);
         return;
     }

@@ -841,6 +841,20 @@ static void that_it_ran_is_in_its_file(void **state)
     assert_int_equal(info.pid, pid);
 }
 
+static void a_keeper_obeys_a_newer_agent(void **state)
+{
+    const struct hold_message m = {
+        .op = HOLD_SIGNAL, .version = HOLD_VERSION + 1, .text = "TERM"};
+    (void)state;
+    struct operator* o =
+        get(0, &(struct ask){.id = "one", .script = "exec sleep 1000"});
+    assert_int_equal(
+        port_send(job("one")->child.hold.conn, view_of(&m, sizeof(m))),
+        sizeof(m));
+    UNTIL(o->closed);
+    assert_int_equal(o->close.which_result, cmdop_agent_v1_Close_signal_tag);
+}
+
 /* A second agent has started it meanwhile. */
 static void two_agents_start_one_process(void **state)
 {
@@ -898,6 +912,7 @@ int main(int argc, char **argv)
         FACT(what_may_have_run_is_lost_though_nobody_can_write_it),
         FACT(what_ran_and_has_no_keeper_is_lost),
         FACT(that_it_ran_is_in_its_file),
+        FACT(a_keeper_obeys_a_newer_agent),
         FACT(two_agents_start_one_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
