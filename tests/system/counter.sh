@@ -1,5 +1,6 @@
 # A session counts, fifty numbers in a second, and no operator ever misses one: whoever is killed,
-# replaced, cut off or moved meanwhile. CUT is how long the network is away, in seconds.
+# replaced, cut off or moved meanwhile. CUT is how long the network is away, AWAY how long operator,
+# agent and relay are, in seconds.
 . tests/system/lib/test.sh
 . tests/system/lib/hosts.sh
 router tests/system/counter.sh
@@ -26,7 +27,7 @@ signins.write(sys.argv[1], json.loads(sys.argv[2].replace("localhost:50051", "re
 END
 chmod 700 "$T/desk/config/cmdop"
 cp "$CMDOP" "$T/bin/cmdop"
-export DESK HUB FIELD ELSEWHERE RELAY AGENT CUT="${CUT:-6}"
+export DESK HUB FIELD ELSEWHERE RELAY AGENT CUT="${CUT:-6}" AWAY="${AWAY:-1}"
 
 script <<'EOS'
 import subprocess
@@ -37,7 +38,7 @@ from terminal import *
 WORDS = re.compile(r"\r\x1b\[K(\[cmdop: [^]]*~\. to leave\])?")
 BACK = 100          # seconds until all is well again, at most
 PROGRAM = os.path.join(T, "bin", "cmdop")
-cut = float(os.environ["CUT"])
+cut, away = float(os.environ["CUT"]), float(os.environ["AWAY"])
 
 
 def inside(host, *argv):
@@ -112,7 +113,7 @@ def event(name, happen):
 def operator_killed():
     who.kill()
     gaps = who.missed()
-    time.sleep(0.5)
+    time.sleep(away)
     who.begin("--session", session)
     fact("until then the operator missed none either", not gaps, gaps[:5])
 
@@ -128,7 +129,7 @@ def agent_killed():
     global agent
     os.kill(agent, signal.SIGKILL)
     wait_for(lambda: not alive(agent))
-    time.sleep(0.5)
+    who.works(away)
     agent = start_agent("start")
 
 
@@ -173,6 +174,7 @@ def kill_relay():
 def relay_killed():
     global relay
     kill_relay()
+    who.works(away)
     relay = start_relay("HUB")
 
 
