@@ -25,6 +25,9 @@ struct job_record {
     uint32_t info_len;
     uint32_t timed_out; /* it was told to end because of that */
     uint8_t info[cmdop_agent_v1_JobInfo_size];
+    /* When its time is over, on the clock of all agents since the machine
+     * started; 0: an agent made it that did not note this. */
+    uint64_t deadline_ms;
 };
 _Static_assert(sizeof(struct job_record) <= HOLD_RECORD,
                "a job's record fits its block");
@@ -441,12 +444,13 @@ static void fill_info(struct job *t, const struct job_order *o)
     request_words(o->argv, i->command, sizeof(i->command));
 }
 
-static int spawn(struct job *t, const struct job_order *o)
+static int spawn(struct job *t, const struct job_order *o, uint64_t deadline_ms)
 {
     struct job_record record = {.magic = RECORD_MAGIC,
                                 .timeout_ms = o->timeout_ms,
                                 .keep = o->keep,
-                                .returns = t->returns};
+                                .returns = t->returns,
+                                .deadline_ms = deadline_ms};
     int len = msg_encode_plain(SPAN_ARRAY(record.info),
                                cmdop_agent_v1_JobInfo_fields, &t->info);
     if (len < 0)
@@ -500,13 +504,14 @@ int job_start(struct jobs *j, const struct job_order *o, struct job **out)
         release(t);
         return err;
     }
-    err = spawn(t, o);
+    uint64_t deadline_ms = loop_now(j->loop) + o->timeout_ms;
+    err = spawn(t, o, deadline_ms);
     if (err != OK) {
         forget(t);
         return err;
     }
     if (o->timeout_ms > 0)
-        loop_arm(j->loop, t->deadline, loop_now(j->loop) + o->timeout_ms);
+        loop_arm(j->loop, t->deadline, deadline_ms);
     *out = t;
     return OK;
 }
@@ -540,15 +545,13 @@ static int recall(struct job *t)
     t->in_fin = b->in.ends != 0;
     t->in_over = t->child.hold.child_in < 0;
     ring_init(&t->in, input_of(t), r->taken);
-    int64_t ran = port_wall_ms() - info.started_ms;
-    uint64_t left = ran > 0 && ran < r->timeout_ms
-                        ? r->timeout_ms - (uint64_t)ran
-                        : r->timeout_ms;
+    /* Told to end already, it is once more: that may have been too late. */
     t->timed_out = r->timed_out != 0;
-    if (t->timed_out)
-        left = 0; /* once more, should it have been too late for the first */
+    uint64_t latest = loop_now(t->owner->loop) + r->timeout_ms;
+    bool is_noted = r->deadline_ms != 0 && r->deadline_ms < latest;
     if (r->timeout_ms > 0)
-        loop_arm(t->owner->loop, t->deadline, loop_now(t->owner->loop) + left);
+        loop_arm(t->owner->loop, t->deadline,
+                 is_noted ? r->deadline_ms : latest);
     return OK;
 }
 
@@ -683,8 +686,7 @@ static void adopt_file(void *ctx, const char *name)
     }
     bool runs = info.state <= cmdop_agent_v1_JobState_JOB_STATE_RUNNING;
     if (runs && info.pid == 0 && j->boot[0] != '\0' &&
-        strcmp(info.boot, j->boot) == 0 &&
-        !hold_has_place(j->folder, place)) {
+        strcmp(info.boot, j->boot) == 0 && !hold_has_place(j->folder, place)) {
         jobfile_remove(j->folder, place);
         return;
     }
