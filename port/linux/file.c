@@ -6,9 +6,13 @@
 
 int port_file_open(const char *path)
 {
-    /* O_NONBLOCK: a FIFO in its place must not stop us. */
+    /* A FIFO in its place must not stop us, but what a pipe brings later is
+     * waited for. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    return fd < 0 ? why_errno("open") : fd;
+    if (fd < 0)
+        return why_errno("open");
+    (void)fcntl(fd, F_SETFL, 0);
+    return fd;
 }
 
 bool port_file_is(int handle, const char *path)

@@ -461,6 +461,29 @@ static void failures_leave_no_handle_open(void **state)
     assert_int_equal(scratch_handles(), before);
 }
 
+/* ---- in pieces ------------------------------------------------------------------- */
+
+static void a_fifo_stops_nobody_and_a_pipe_is_waited_for(void **state)
+{
+    const char *path = scratch_path("late.fifo");
+    (void)state;
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int in = port_file_open(path); /* nobody writes */
+    assert_true(in >= 0);
+    assert_int_equal(port_recv(in, SPAN_ARRAY(buf)), ERR_CLOSED);
+    int out = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(out >= 0);
+    pid_t late = fork();
+    if (late == 0) {
+        nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL);
+        _exit(write(out, "x", 1) == 1 ? 0 : 1);
+    }
+    assert_int_equal(port_recv(in, SPAN_ARRAY(buf)), 1);
+    assert_int_equal(waitpid(late, NULL, 0), late);
+    port_close(out);
+    port_close(in);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -489,6 +512,7 @@ int main(void)
         cmocka_unit_test(a_lock_that_is_let_go_is_free),
         cmocka_unit_test(a_lock_in_no_folder_is_not_found),
         cmocka_unit_test(failures_leave_no_handle_open),
+        cmocka_unit_test(a_fifo_stops_nobody_and_a_pipe_is_waited_for),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }
