@@ -531,6 +531,12 @@ static void queue_size(struct chan *c)
         mux_send(c->mux, MSG_EVENT, cmdop_agent_v1_Event_fields, &event) != OK;
 }
 
+/* Whoever has not answered yet knows no such channel. */
+static bool owes_size(const struct chan *c)
+{
+    return c->size_due && c->answered;
+}
+
 /* What a channel owes as control messages, while the queue has room. */
 static void queue_due(struct mux *m)
 {
@@ -538,7 +544,7 @@ static void queue_due(struct mux *m)
         for (uint32_t i = 0; i < CHAN_STREAMS; i++)
             if (c->rx[i].due)
                 queue_credit(c, i);
-        if (c->size_due)
+        if (owes_size(c))
             queue_size(c);
     }
 }
@@ -687,7 +693,7 @@ bool mux_has_output(const struct mux *m)
     if (m->control_len > m->control_off)
         return true;
     for (const struct chan *c = m->chans; c != NULL; c = c->next)
-        if (c->ready || c->size_due || c->rx[0].due || c->rx[1].due)
+        if (c->ready || owes_size(c) || c->rx[0].due || c->rx[1].due)
             return true;
     return false;
 }

@@ -991,6 +991,25 @@ static void of_many_sizes_only_the_last_is_told(void **state)
     assert_false(mux_has_output(&left.mux));
 }
 
+/* Who has not answered yet could not tell whose it is. */
+static void a_size_waits_until_the_channel_is_accepted(void **state)
+{
+    msg_event e = {.which_what = cmdop_agent_v1_Event_resize_tag,
+                   .what.resize = {33, 99}};
+    (void)state;
+    taker = NULL;
+    assert_int_equal(ask_for(&users[0][0]), OK);
+    settle();
+    assert_int_equal(chan_event(&users[0][0].chan, &e), OK);
+    assert_false(mux_has_output(&left.mux));
+    settle();
+    assert_int_equal(
+        chan_accept(&right.mux, &users[1][0].chan, &last_open, &answer), OK);
+    settle();
+    assert_int_equal(users[1][0].events, 1);
+    assert_int_equal(users[1][0].rows, 33);
+}
+
 /* Who asks on and reads no answer is told the reason. */
 static void an_open_that_cannot_be_refused_ends_the_link(void **state)
 {
@@ -1301,6 +1320,7 @@ int main(void)
         FACT(a_full_control_queue_is_said_and_costs_nothing),
         FACT(a_peer_that_asks_and_does_not_read_is_left),
         FACT(of_many_sizes_only_the_last_is_told),
+        FACT(a_size_waits_until_the_channel_is_accepted),
         FACT(an_open_that_cannot_be_refused_ends_the_link),
         FACT(credit_and_close_wait_for_a_full_queue),
         FACT(a_message_longer_than_the_room_is_cut_and_stays_whole),
