@@ -441,24 +441,22 @@ static void reject(struct mux *m, uint32_t number, msg_code code,
 }
 
 /* The key came again, on a link that is newer: what its old channel still
- * brings is not taken, and it stands in nobody's way. Returns whether it had
- * control. */
-static bool fence(struct session *t, struct view key)
+ * brings is not taken, and it stands in nobody's way. Returns the one that has
+ * control, if any. */
+static struct attachment *fence(struct session *t, struct view key)
 {
-    bool had_control = false;
+    struct attachment *in_control = NULL;
     for (struct attachment *a = t->attached; a != NULL; a = a->next) {
         if (!a->has_key || a->fenced || !view_eq(VIEW_ARRAY(a->key), key))
             continue;
         a->fenced = true;
-        if (t->control == a) {
-            t->control = NULL;
-            had_control = true;
-        }
+        if (t->control == a)
+            in_control = a;
         give_size_away(t, a);
         turn_away(a, cmdop_agent_v1_Code_CODE_CONFLICT,
                   "this attachment continues on another connection", "");
     }
-    return had_control;
+    return in_control;
 }
 
 /* Which byte of an attachment's input comes next, and whether that continues
@@ -519,15 +517,19 @@ static int accept_attachment(struct session *t, struct attachment *a,
 
 static void join(struct session *t, const struct wish *w, bool created)
 {
-    bool had_control = w->has_key && fence(t, VIEW_ARRAY(w->key));
+    struct attachment *was = w->has_key ? fence(t, VIEW_ARRAY(w->key)) : NULL;
     struct attachment *a = take_attachment(t->owner);
     if (a == NULL || (!w->observe && count(t, true) >= OPERATORS_MAX)) {
+        if (was != NULL)
+            leave_control(was);
         reject(w->mux, w->open.channel, cmdop_agent_v1_Code_CODE_LIMIT,
                "as many operators are attached as may be",
                "let one of them detach first");
         return;
     }
     attach(t, a, w);
+    if (was != NULL && !w->observe)
+        t->control = a;
     if (accept_attachment(t, a, w, created) != OK) {
         reject(w->mux, w->open.channel, cmdop_agent_v1_Code_CODE_LIMIT,
                "the connection takes no more channels", "");
@@ -535,9 +537,7 @@ static void join(struct session *t, const struct wish *w, bool created)
         return;
     }
     on_resize(a, w->rows, w->cols);
-    if (had_control)
-        t->control = a;
-    else if (w->control)
+    if (w->control)
         take_control(a);
     session_settle(t); /* it may have ended while he was away */
 }

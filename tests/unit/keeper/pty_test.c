@@ -277,6 +277,47 @@ static void control_stays_with_who_comes_back(void **state)
     assert_false(op_saw(again, "got-n"));
 }
 
+/* Stand in the way of everybody who comes, or no longer. */
+static void fill_attachments(bool full)
+{
+    static struct session nobody;
+    for (int i = 0; i < SESSIONS_MAX * 4; i++) {
+        struct session **t = &sessions.attachments[i].session;
+        if (*t == (full ? NULL : &nobody))
+            *t = full ? &nobody : NULL;
+    }
+}
+
+static void control_that_finds_no_place_is_left_aloud(void **state)
+{
+    const struct ask his = {.control = true, .key = "a-key-of-16-byte"};
+    (void)state;
+    struct operator* a = get(0, &tell_keys);
+    (void)get(1, &his);
+    UNTIL(a->notices == 1);
+    fill_attachments(true);
+    assert_int_equal(ask(2, &his)->rejected, 1);
+    UNTIL(a->notices == 2);
+    assert_string_equal(a->notice, "op-1 has left control; everybody may type");
+    fill_attachments(false);
+    op_types(a, "x");
+    UNTIL(op_saw(a, "got-x"));
+}
+
+static void control_stays_with_nobody_who_only_watches(void **state)
+{
+    const struct ask his = {.control = true, .key = "a-key-of-16-byte"};
+    (void)state;
+    struct operator* a = get(0, &tell_keys);
+    (void)get(1, &his);
+    UNTIL(a->notices == 1);
+    (void)get(2, &(struct ask){.observe = true, .key = his.key});
+    UNTIL(a->notices == 2);
+    assert_string_equal(a->notice, "op-1 has left control; everybody may type");
+    op_types(a, "x");
+    UNTIL(op_saw(a, "got-x"));
+}
+
 static void an_observer_cannot_take_control(void **state)
 {
     (void)state;
@@ -408,6 +449,8 @@ int main(int argc, char **argv)
         FACT(control_that_is_left_is_everybodys),
         FACT(keys_that_were_ignored_do_not_come_again),
         FACT(control_stays_with_who_comes_back),
+        FACT(control_that_finds_no_place_is_left_aloud),
+        FACT(control_stays_with_nobody_who_only_watches),
         FACT(an_observer_cannot_take_control),
         FACT(the_newcomer_hears_who_is_there),
         FACT(all_may_be_detached),
