@@ -144,8 +144,9 @@ int port_accept(int listener, struct port_addr *from);
  * Local stream sockets by path, of any length. The listener makes the file
  * with mode 0600 in a folder as port_keep_folder makes and checks it, and
  * replaces a socket that nobody listens to; ERR_EXISTS when somebody does.
- * A dial is connected when it returns: ERR_NOT_FOUND, ERR_REFUSED (a left-over
- * file), ERR_DENIED, ERR_BUSY (the listener's queue is full).
+ * A dial is connected when it returns: ERR_NOT_FOUND (or what is there is no
+ * socket), ERR_REFUSED (a left-over socket), ERR_DENIED, ERR_BUSY (the
+ * listener's queue is full).
  */
 int port_local_listen(const char *path);
 int port_local_dial(const char *path);

@@ -73,13 +73,18 @@ static int bind_private(int fd, const struct sockaddr_un *addr)
     return rc;
 }
 
+static bool is_socket(const struct place *p)
+{
+    struct stat st;
+    return fstatat(p->folder, p->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISSOCK(st.st_mode);
+}
+
 /* A socket that nobody listens to is left over from a crash. Anything else
  * that has the name stays. */
 static int remove_stale(const struct place *p)
 {
-    struct stat st;
-    if (fstatat(p->folder, p->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-        !S_ISSOCK(st.st_mode) || probe(&p->addr) != ECONNREFUSED)
+    if (!is_socket(p) || probe(&p->addr) != ECONNREFUSED)
         return ERR_EXISTS;
     if (unlinkat(p->folder, p->name, 0) < 0)
         return why_errno("unlink");
@@ -125,6 +130,16 @@ int port_local_listen(const char *path)
     return err;
 }
 
+/* To connect to a plain file is refused as well. */
+static int dial_error(const struct place *p, const char *path)
+{
+    if (errno == EAGAIN)
+        return why_say(ERR_BUSY, path, "its queue is full");
+    if (errno == ECONNREFUSED && !is_socket(p))
+        errno = ENOENT;
+    return why_errno(path);
+}
+
 int port_local_dial(const char *path)
 {
     struct place p;
@@ -136,8 +151,7 @@ int port_local_dial(const char *path)
     if (fd < 0)
         err = why_errno("socket");
     else if (connect(fd, (const struct sockaddr *)&p.addr, sizeof(p.addr)) < 0)
-        err = errno == EAGAIN ? why_say(ERR_BUSY, path, "its queue is full")
-                              : why_errno(path);
+        err = dial_error(&p, path);
     close(p.folder);
     if (err == OK)
         return fd;

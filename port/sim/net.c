@@ -624,9 +624,9 @@ int port_local_dial(const char *path)
     int err = world_fault(SIM_DIAL);
     if (err != OK)
         return err;
-    if (f == NULL)
+    if (f == NULL || f->kind != FILE_SOCKET)
         return world_why(ERR_NOT_FOUND, path);
-    if (f->kind != FILE_SOCKET || find_local(path) == NULL)
+    if (find_local(path) == NULL)
         return world_why(ERR_REFUSED, path);
     if (find_local(path)->queued == BACKLOG_MAX)
         return world_why(ERR_BUSY, path);

@@ -517,6 +517,21 @@ static void one_whose_keeper_hangs_is_not_given_up(void **state)
     assert_string_equal(info_of(o).session_id, p.session_id);
 }
 
+/* What has the name of a keeper's socket and is none is somebody's file. */
+static void a_file_among_the_sockets_stays(void **state)
+{
+    static const char name[] =
+        "keepers/sessions/0123456789abcdef0123456789abcdef";
+    (void)state;
+    struct operator* o = run(0, RAW "exec sleep 1000");
+    UNTIL(op_saw(o, "READY"));
+    scratch_file(name, "precious", 0600);
+    another_agent();
+    assert_int_equal(access(scratch_path(name), F_OK), 0);
+    o = arrive(0, &(struct ask){.last = true});
+    assert_int_equal(o->accepted, 1); /* nor is it waited for */
+}
+
 static void an_end_between_two_agents_is_not_lost(void **state)
 {
     (void)state;
@@ -972,6 +987,7 @@ int main(int argc, char **argv)
         FACT(a_shell_ends_with_nobody_there),
         FACT(a_session_outlives_its_agent),
         FACT(one_whose_keeper_hangs_is_not_given_up),
+        FACT(a_file_among_the_sockets_stays),
         FACT(an_end_between_two_agents_is_not_lost),
         FACT(a_keeper_that_is_killed_is_said),
         FACT(all_operators_see_the_same_output),

@@ -123,7 +123,22 @@ static void a_file_that_is_no_socket_is_not_replaced(void **state)
         port_keep_read(scratch_path("plain"), false, SPAN_ARRAY(buf)), 8);
     assert_int_equal(symlink("nowhere", scratch_path("link")), 0);
     assert_int_equal(port_local_listen(scratch_path("link")), ERR_EXISTS);
-    assert_true(port_local_dial(scratch_path("plain")) < 0);
+}
+
+/* Only a socket may be left over; the rest is not a keeper's, and stays. */
+static void what_is_no_socket_is_not_found(void **state)
+{
+    (void)state;
+    scratch_file("note", "precious", 0600);
+    assert_int_equal(symlink("note", scratch_path("alias")), 0);
+    assert_int_equal(mkfifo(scratch_path("fifo"), 0600), 0);
+    assert_int_equal(port_local_dial(scratch_path("note")), ERR_NOT_FOUND);
+    assert_int_equal(port_local_dial(scratch_path("alias")), ERR_NOT_FOUND);
+    assert_int_equal(port_local_dial(scratch_path("fifo")), ERR_NOT_FOUND);
+    port_close(listen_at(scratch_path("dead.sock")));
+    unlink(scratch_path("alias"));
+    assert_int_equal(symlink("dead.sock", scratch_path("alias")), 0);
+    assert_int_equal(port_local_dial(scratch_path("alias")), ERR_NOT_FOUND);
 }
 
 static void nothing_there_is_not_found(void **state)
@@ -228,6 +243,7 @@ int main(void)
         cmocka_unit_test(a_live_socket_is_not_replaced),
         cmocka_unit_test(a_stale_socket_is_refused_then_replaced),
         cmocka_unit_test(a_file_that_is_no_socket_is_not_replaced),
+        cmocka_unit_test(what_is_no_socket_is_not_found),
         cmocka_unit_test(nothing_there_is_not_found),
         cmocka_unit_test(a_socket_is_there_though_no_file),
         cmocka_unit_test(a_folder_that_others_may_write_is_denied),
