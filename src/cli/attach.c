@@ -394,13 +394,13 @@ static void tell_lost_keys(struct attach *x, uint64_t bytes)
 static int continue_input(struct attach *x, uint64_t in_offset, bool known)
 {
     uint64_t at = in_offset + x->in_start;
-    if (!known) {
+    if (!known || at < x->keys.head) { /* or began anew, unheard by us */
         if (x->sent > x->keys.head)
             tell_lost_keys(x, x->sent - x->keys.head);
         x->in_start = x->sent - in_offset;
         at = x->sent;
     }
-    if (at < x->keys.head || at > x->sent)
+    if (at > x->sent)
         return ERR_PROTO;
     ring_consume(&x->keys, at);
     x->sent = at;

@@ -317,6 +317,22 @@ static void a_flood_on_a_slow_line_doubts_nothing(void **state)
     assert_int_equal(sim_logged(town.relay, "machine.twice"), 0);
 }
 
+/* Sixteen others type, who goes home after that. */
+static void sixteen_others_type(void)
+{
+    int desk = town.desk_host;
+    town.desk_host = sim_host("other");
+    for (int i = 0; i < 16; i++) {
+        int other = town_tool("connect web-1", &terminal);
+        sim_run(1000);
+        type(other, "other ");
+        sim_run(1000);
+        sim_type(other, view_str("\x04"));
+        assert_int_equal(sim_wait(other, 5000), 0);
+    }
+    town.desk_host = desk;
+}
+
 /* The machine remembers sixteen: the first of seventeen is forgotten, and what
  * it had not heard of is told, not typed again. */
 static void a_forgotten_typist_is_told_what_may_be_lost(void **state)
@@ -330,20 +346,41 @@ static void a_forgotten_typist_is_told_what_may_be_lost(void **state)
     sim_partition(desk, town.relay_host, true);
     sim_type(tool, view_str("lost"));
     sim_run(1000);
-    town.desk_host = sim_host("other");
-    for (int i = 0; i < 16; i++) {
-        int other = town_tool("connect web-1", &terminal);
-        sim_run(1000);
-        type(other, "other ");
-        sim_run(1000);
-        sim_type(other, view_str("\x04"));
-        assert_int_equal(sim_wait(other, 5000), 0);
-    }
+    sixteen_others_type();
     sim_partition(desk, town.relay_host, false);
     assert_true(sim_wait_out(tool, "[cmdop: 4 typed bytes may be lost]", 9000));
     type(tool, "after");
     assert_heard_once(town.seed);
-    town.desk_host = desk;
+}
+
+static bool agent_turned(void *ctx)
+{
+    return sim_turns(town.agent) > *(uint64_t *)ctx;
+}
+
+/* The answer that tells him so is lost, and when he asks again the machine
+ * knows him: as one who has typed nothing. */
+static void who_is_forgotten_may_miss_the_answer(void **state)
+{
+    (void)state;
+    for (uint64_t turn = 0; turn < 4; turn++) {
+        town_open(town.seed);
+        int tool = start_hearing(), desk = town.desk_host;
+        sim_tcp_dead(0);
+        type(tool, "before ");
+        sim_run(1000);
+        sim_partition(desk, town.relay_host, true);
+        sixteen_others_type();
+        sim_partition(desk, town.relay_host, false);
+        uint64_t turns = sim_turns(town.agent) + turn;
+        assert_true(sim_run_until(agent_turned, &turns, 9000)); /* he asked */
+        sim_partition(desk, town.relay_host, true);
+        sim_run(2 * MINUTE);
+        sim_partition(desk, town.relay_host, false);
+        sim_run(5000);
+        type(tool, "after");
+        assert_heard_once(town.seed);
+    }
 }
 
 /* ---- any weather ------------------------------------------------------------------------------- */
@@ -424,6 +461,7 @@ int main(void)
         TOWN_FACT(a_session_that_nobody_uses_wakes_nobody),
         TOWN_FACT(a_flood_on_a_slow_line_doubts_nothing),
         TOWN_FACT(a_forgotten_typist_is_told_what_may_be_lost),
+        TOWN_TALE(who_is_forgotten_may_miss_the_answer),
         TOWN_FACT(no_weather_costs_a_key),
     };
     town_seed(1);
