@@ -39,6 +39,12 @@ void sim_resize(int role, uint16_t rows, uint16_t cols)
     sim_signal(role, PORT_SIG_RESIZE);
 }
 
+void sim_out_rate(int role, uint32_t bytes_per_s)
+{
+    role_of(role)->how.out_rate = bytes_per_s;
+    role_of(role)->out_free_us = world->now_us;
+}
+
 void sim_hang_up(int role)
 {
     role_of(role)->hung_up = true;

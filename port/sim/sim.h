@@ -86,6 +86,8 @@ void sim_type_end(int role);
 /* Its terminal changes its size (and tells it), or goes away. */
 void sim_resize(int role, uint16_t rows, uint16_t cols);
 void sim_hang_up(int role);
+/* Its output takes so many bytes per second from now on; 0: any number. */
+void sim_out_rate(int role, uint32_t bytes_per_s);
 bool sim_is_raw(int role); /* its terminal is in raw mode */
 /* Everything it wrote so far; a view into the world. */
 struct view sim_out(int role);

@@ -129,7 +129,8 @@ static void state_line(struct attach *x)
                       : "\r\033[K[cmdop: no answer for ");
     text_u64(&t, (now - since) / 1000);
     text_str(&t, lost ? " s, trying again; ~. to leave]" : " s; ~. to leave]");
-    to_terminal(x, buf);
+    if (!sink_waits(&x->screen)) /* hours of it would fill what is kept */
+        to_terminal(x, buf);
     x->shown = true;
 }
 
@@ -181,8 +182,11 @@ static void settle_screen(struct attach *x)
 {
     loop_want(&x->client.loop, x->screen_row,
               sink_waits(&x->screen) ? PORT_WRITE : 0);
-    if (!sink_waits(&x->screen))
+    if (!sink_waits(&x->screen)) {
+        if (x->open) /* all of it is free, see open_session */
+            x->chan.window = WINDOW_BULK;
         chan_used(&x->chan, 0, x->chan.rx[0].next, x->chan.rx[0].next);
+    }
     if (x->over && !sink_waits(&x->screen))
         client_leave(&x->client, x->status);
     else if (x->screen.err != OK && !x->over)

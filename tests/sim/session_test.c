@@ -457,6 +457,27 @@ static void a_stopped_terminal_finds_a_counted_gap(void **state)
     town_check();
 }
 
+/* Each link brought half as much as the one before fits, and the last ones
+ * nothing at all: that is over when the terminal takes all again. */
+static void a_stopped_terminal_goes_on_after_many_lost_links(void **state)
+{
+    (void)state;
+    int tool = attach("connect web-1");
+    assert_true(sim_wait_out(tool, "$ ", 10000));
+    sim_out_rate(tool, 1);
+    type(tool, "producer 3000000\r");
+    for (int i = 0; i < 25; i++) {
+        sim_run(3000);
+        sim_reset(town.desk_host, town.relay_host);
+    }
+    sim_run(3000);
+    sim_network(20000, 10000000);
+    sim_out_rate(tool, 0);
+    assert_true(sim_wait_out(tool, "2999992\n$ ", MINUTE));
+    assert_flood_with_gaps(tool);
+    town_check();
+}
+
 /* Twelve seconds of output wait in the ring of the session, four in the
  * relay's. */
 static void an_interrupt_skips_what_a_slow_line_has_not_brought(void **state)
@@ -513,6 +534,7 @@ int main(void)
         TOWN_FACT(a_slow_line_loses_nothing),
         TOWN_FACT(a_slow_terminal_loses_nothing),
         TOWN_FACT(a_stopped_terminal_finds_a_counted_gap),
+        TOWN_FACT(a_stopped_terminal_goes_on_after_many_lost_links),
         TOWN_FACT(an_interrupt_skips_what_a_slow_line_has_not_brought),
         TOWN_FACT(a_lost_link_in_a_flood_leaves_a_counted_gap),
     };
