@@ -152,9 +152,10 @@ void session_resize(struct session *t, uint32_t rows, uint32_t cols)
     struct session_record *r = session_record(t);
     if (t->row < 0 || (r->rows == rows && r->cols == cols))
         return;
+    /* Noted when it is done: an agent may be killed in between. */
+    (void)port_tty_resize(tty_of(t), (uint16_t)rows, (uint16_t)cols);
     r->rows = rows;
     r->cols = cols;
-    (void)port_tty_resize(tty_of(t), (uint16_t)rows, (uint16_t)cols);
 }
 
 bool session_flushes(const struct session *t, struct view keys)
